@@ -1,0 +1,267 @@
+// What travels between the admin server and the page: the one file of wire types, the mirror of `src/snapshot.rs`,
+// `src/shutdown/report.rs` and `src/admin/`. Fixtures that the Rust tests write are checked against it.
+// Every key is always present, null where empty. Times are RFC 3339, durations seconds, ids below 2^53.
+
+export type Kind = "task" | "local" | "blocking" | "future" | "request";
+export type State = "queued" | "idle" | "running" | "blocked";
+export type Outcome = "ok" | "error" | "panic" | "cancelled" | "aborted";
+export type OnShutdown = "wait" | "cancel" | "last" | "detach";
+export type Stage = "running" | "announcing" | "draining" | "aborting" | "lingering" | "done";
+
+export type Labels = Record<string, string>;
+export type OutcomeCounts = Record<Outcome, number>;
+
+export interface Progress {
+  done: number;
+  total: number;
+}
+
+/** How long tasks of a group usually take; null where too few have finished to say. */
+export interface Usual {
+  count: number;
+  p50_seconds: number;
+  p95_seconds: number;
+  p99_seconds: number;
+}
+
+export interface Task {
+  id: number;
+  name: string;
+  kind: Kind;
+  labels: Labels;
+  fields: Record<string, string>;
+  state: State;
+  /** How long it has been in that state. */
+  state_seconds: number;
+  cancellable: boolean;
+  age_seconds: number;
+  started_at: string;
+  busy_seconds: number;
+  polls: number;
+  status: string | null;
+  progress: Progress | null;
+  location: string;
+  parent: number | null;
+  on_shutdown: OnShutdown;
+  /** The grace of its own, where it has one. */
+  grace_seconds: number | null;
+  usual: Usual | null;
+}
+
+export interface FinishedTask extends Task {
+  outcome: Outcome;
+  duration_seconds: number;
+  finished_at: string;
+  message: string | null;
+}
+
+/** `GET /api/v1/tasks`, and with FinishedTask `GET /api/v1/finished`. */
+export interface Page<T> {
+  total: number;
+  items: T[];
+  /** The cursor of the next page; null on the last. */
+  next: string | null;
+}
+
+/** A task named from another's page: still alive, or finished and perhaps out of the history (then the name is null). */
+export interface TaskRef {
+  id: number;
+  name: string | null;
+  state: State | null;
+  outcome: Outcome | null;
+}
+
+/** `GET /api/v1/tasks/{id}`: a live task, or one that the history still holds (then `outcome` is set). */
+export interface TaskDetail extends Task {
+  outcome: Outcome | null;
+  duration_seconds: number | null;
+  finished_at: string | null;
+  message: string | null;
+  /** Nearest first: parent, its parent, … */
+  ancestors: TaskRef[];
+  /** Live children, oldest first, at most 100. */
+  children: Task[];
+  children_total: number;
+  /** Newest last, at most 16. */
+  status_history: { at: string; status: string }[];
+}
+
+/** One plain sentence under the row it speaks of; it names the figure and the yardstick. */
+export interface Warning {
+  code: "stuck" | "blocked" | "slow_polls" | "failing" | "growing" | "overflow";
+  text: string;
+}
+
+export interface Failure {
+  at: string;
+  task: number;
+  outcome: Outcome;
+  message: string | null;
+}
+
+export interface Group {
+  /** Stable while the process lives: what a row is keyed by and linked with. */
+  id: number;
+  name: string;
+  kind: Kind;
+  labels: Labels;
+  location: string;
+  live: number;
+  blocked: number;
+  spawned: number;
+  finished: OutcomeCounts;
+  polls: number;
+  slow_polls: number;
+  busy_seconds: number;
+  usual: Usual | null;
+  oldest_age_seconds: number | null;
+  oldest_task: number | null;
+  last_failure: Failure | null;
+  /** Over the last 10 seconds; null in the first second. */
+  spawned_per_second: number | null;
+  finished_per_second: number | null;
+  /** Share of one core, 0.02 = 2 %; over the last 10 seconds. */
+  busy_share: number | null;
+  /** Share of what finished in the last minute that ended in error or panic; null if nothing finished. */
+  failed_share: number | null;
+  warnings: Warning[];
+}
+
+/** What can end this process, and when. */
+export interface Lifetime {
+  signals: string[];
+  drain_timeout_seconds: number | null;
+  announce_delay_seconds: number;
+  abort_grace_seconds: number;
+  hook_timeout_seconds: number;
+  exit_after_seconds: number | null;
+  platform_grace_seconds: number | null;
+  linger: "off" | "auto";
+  late_spawns: "adopt" | "refuse";
+  request_limit: { limit: number; admitted: number } | null;
+  /** The same as sentences, ready to be shown in this order. */
+  sentences: string[];
+}
+
+export interface Shutdown {
+  /** "SIGTERM", "SIGINT", "API", or the text given to `shutdown(reason)`. */
+  reason: string;
+  started_at: string;
+  elapsed_seconds: number;
+  stage: Stage;
+  deadline_at: string | null;
+  /** Until the deadline; 0 once it has passed. */
+  remaining_seconds: number | null;
+  /** The whole time from the start of the shutdown to the deadline, extensions included. */
+  budget_seconds: number | null;
+  exit_at: string | null;
+  forced_by: string | null;
+  /** Tasks waited for since the start, and how many of them have ended. */
+  total: number;
+  ended: number;
+  pending: number;
+  /** How many of the pending are requests under the tower layer. */
+  pending_requests: number;
+  /** Until all have likely ended; null where the histories allow no estimate. */
+  estimate_seconds: number | null;
+  /** [seconds since the start, pending], at most 120 points. */
+  burn_down: [number, number][];
+  /** The 20 oldest that are waited for. */
+  tasks: Task[];
+  /** The rest, one entry a group. */
+  rest: { name: string; count: number }[];
+  /** Newest first, at most 20. */
+  recently_ended: { id: number; name: string; outcome: Outcome; duration_seconds: number }[];
+  report: Report | null;
+}
+
+export interface ReportTask {
+  id: number;
+  name: string;
+  kind: Kind;
+  labels: Labels;
+  fields: Record<string, string>;
+  age_seconds: number;
+  status: string | null;
+  progress: Progress | null;
+  location: string;
+  /** False: inside a poll, a running closure or a `track` future, so not ours to abort. */
+  aborted: boolean;
+}
+
+export interface Report {
+  service: string;
+  instance: string;
+  pid: number;
+  reason: string;
+  result: "drained" | "deadline" | "forced";
+  forced_by: string | null;
+  exit_code: number;
+  started_at: string;
+  duration_seconds: number;
+  /** What was waited for, by how it ended. */
+  ended: OutcomeCounts;
+  late_spawns: number;
+  /** Counted in full, listed up to 1,000. */
+  abandoned_total: number;
+  abandoned: ReportTask[];
+  detached_total: number;
+  detached: ReportTask[];
+}
+
+export interface Summary {
+  service: string;
+  version: string;
+  instance: string;
+  pid: number;
+  started_at: string;
+  uptime_seconds: number;
+  stage: Stage;
+  live: number;
+  blocked: number;
+  spawned: number;
+  finished: OutcomeCounts;
+  untracked: number | null;
+  /** Over the last 10 seconds; null in the first second. */
+  spawned_per_second: number | null;
+  finished_per_second: number | null;
+  busy_share: number | null;
+  /** Over the last minute. */
+  failed_share: number | null;
+  /** The most interesting first; an event carries at most 64 kB, so some may be left to `GET /api/v1/summary`. */
+  groups: Group[];
+  groups_total: number;
+  lifetime: Lifetime;
+  shutdown: Shutdown | null;
+  /** Whether POSTs are allowed (`allow_actions`). */
+  actions: boolean;
+}
+
+/** `GET /api/v1/trends`: the server's own bounded memory of its figures, oldest first; ten minutes. */
+export interface Trends {
+  interval_seconds: number;
+  /** The time of the newest point. */
+  until: string;
+  live: number[];
+  finished_per_second: number[];
+  failed_per_second: number[];
+  busy_share: number[];
+  groups: { id: number; live: number[] }[];
+}
+
+/** The first event of `GET /api/v1/events`; then `summary` (Summary), at the end `report` (Report). */
+export interface Hello {
+  service: string;
+  version: string;
+  instance: string;
+  pid: number;
+  started_at: string;
+}
+
+/** `application/problem+json` (RFC 9457). */
+export interface Problem {
+  type: string;
+  title: string;
+  status: number;
+  detail: string;
+}
