@@ -1,0 +1,131 @@
+//! The one error: why [`install`](crate::Headcount::install) or a page of tasks was refused.
+
+use std::error;
+use std::fmt;
+
+/// Why headcount could not do what was asked.
+///
+/// Its text names the setting, the value and what would be right. What kind it is, the `is_…` methods tell.
+pub struct Error {
+    kind: Kind,
+    text: String,
+    source: Option<Box<dyn error::Error + Send + Sync>>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Kind {
+    Setting,
+    AlreadyInstalled,
+    Address,
+    Unprotected,
+    File,
+    Cursor,
+    Resources,
+}
+
+impl Error {
+    /// A variable or a setting has a value that it cannot have.
+    pub fn is_setting(&self) -> bool {
+        self.kind == Kind::Setting
+    }
+
+    /// Headcount is installed in this process already.
+    pub fn is_already_installed(&self) -> bool {
+        self.kind == Kind::AlreadyInstalled
+    }
+
+    /// An address that was chosen could not be bound: taken, not of this machine, or not permitted.
+    pub fn is_address(&self) -> bool {
+        self.kind == Kind::Address
+    }
+
+    /// An address outside loopback was chosen and no token set.
+    pub fn is_unprotected(&self) -> bool {
+        self.kind == Kind::Unprotected
+    }
+
+    /// A file that a setting names could not be used.
+    pub fn is_file(&self) -> bool {
+        self.kind == Kind::File
+    }
+
+    /// A cursor was none that a page gave.
+    pub fn is_cursor(&self) -> bool {
+        self.kind == Kind::Cursor
+    }
+
+    /// The operating system refused a thread or a runtime.
+    pub fn is_resources(&self) -> bool {
+        self.kind == Kind::Resources
+    }
+
+    fn new(kind: Kind, text: String) -> Self {
+        Self { kind, text, source: None }
+    }
+
+    fn with_source(mut self, source: impl error::Error + Send + Sync + 'static) -> Self {
+        self.source = Some(Box::new(source));
+        self
+    }
+
+    pub(crate) fn setting(setting: &str, value: &str, expected: &str) -> Self {
+        Self::new(Kind::Setting, format!("{setting}={value}: expected {expected}"))
+    }
+
+    pub(crate) fn already_installed() -> Self {
+        let text = "headcount is installed in this process already: call install() once, at the top of main";
+        Self::new(Kind::AlreadyInstalled, text.to_owned())
+    }
+
+    pub(crate) fn address(setting: &str, address: impl fmt::Display, source: std::io::Error) -> Self {
+        let advice = "choose an address that is free, port 0 for any, or `none`";
+        Self::new(Kind::Address, format!("{setting}={address} cannot be bound ({source}): {advice}"))
+            .with_source(source)
+    }
+
+    pub(crate) fn unprotected(setting: &str, address: impl fmt::Display) -> Self {
+        let advice = "set `token` or `token_file`, or choose an address on 127.0.0.1";
+        Self::new(Kind::Unprotected, format!("{setting}={address} can be reached from outside: {advice}"))
+    }
+
+    pub(crate) fn file(setting: &str, path: impl fmt::Display, problem: &str) -> Self {
+        Self::new(Kind::File, format!("{setting}={path} {problem}"))
+    }
+
+    pub(crate) fn unreadable(setting: &str, path: impl fmt::Display, source: std::io::Error) -> Self {
+        Self::file(setting, path, &format!("cannot be read ({source}): name a file that this user may read"))
+            .with_source(source)
+    }
+
+    pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {
+        Self::new(Kind::Resources, format!("{what} could not be started: {source}")).with_source(source)
+    }
+
+    pub(crate) fn cursor(cursor: &str) -> Self {
+        let cursor: String = cursor.chars().take(64).collect();
+        let text = format!("cursor={cursor:?}: expected the `next` of a page with the same query");
+        Self::new(Kind::Cursor, text)
+    }
+}
+
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl fmt::Debug for Error {
+    /// The text, since that is what `main` prints of an error it returns.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(&self.text)
+    }
+}
+
+impl error::Error for Error {
+    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
+        match &self.source {
+            Some(source) => Some(&**source),
+            None => None,
+        }
+    }
+}

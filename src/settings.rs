@@ -1,0 +1,387 @@
+//! Every setting, in one table: it makes the methods of [`Builder`], reads the variables, and writes
+//! `docs/SETTINGS.md`.
+
+mod value;
+
+use std::collections::BTreeSet;
+use std::ffi::OsString;
+use std::fmt;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+pub(crate) use self::value::{Buckets, Policy, Secret, Value};
+pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder};
+use crate::error::Error;
+use crate::install::Builder;
+use crate::snapshot::{OnShutdown, TaskInfo};
+
+/// What one line of the table says of a setting, for documents.
+pub(crate) struct Row {
+    pub(crate) name: &'static str,
+    pub(crate) variable: &'static str,
+    pub(crate) default: &'static str,
+    /// Without this feature it has no effect.
+    pub(crate) feature: Option<&'static str>,
+    pub(crate) compiled: bool,
+    pub(crate) about: &'static [&'static str],
+}
+
+/// Where a variable changed what the code or the default said.
+pub(crate) struct Difference {
+    pub(crate) variable: &'static str,
+    pub(crate) from: String,
+    pub(crate) to: String,
+}
+
+/// A hook of the application's on each abandoned task.
+pub(crate) type OnAbandon = Arc<dyn Fn(&TaskInfo) + Send + Sync>;
+/// What becomes of a text before it is stored: the field's name, `status` or `message`, and the text.
+pub(crate) type Redact = Arc<dyn Fn(&str, String) -> String + Send + Sync>;
+
+macro_rules! settings {
+    ($(
+        $(#[doc = $about:literal])+
+        [$variable:literal, $default:literal $(, $feature:literal)?]
+        $name:ident($argument:ident: $accepts:ty): $type:ty = $value:expr;
+    )*) => {
+        /// All settings, as the builder and then the variables left them.
+        #[derive(Clone)]
+        pub(crate) struct Settings {
+            $(pub(crate) $name: $type,)*
+            pub(crate) redact: Option<Redact>,
+            pub(crate) on_abandon: Option<OnAbandon>,
+            #[cfg(feature = "prometheus")]
+            pub(crate) prometheus_handle: Option<metrics_exporter_prometheus::PrometheusHandle>,
+            /// Those that code or a variable set.
+            pub(crate) chosen: BTreeSet<&'static str>,
+        }
+
+        impl Default for Settings {
+            fn default() -> Self {
+                Self {
+                    $($name: default_of($variable, $default),)*
+                    redact: None,
+                    on_abandon: None,
+                    #[cfg(feature = "prometheus")]
+                    prometheus_handle: None,
+                    chosen: BTreeSet::new(),
+                }
+            }
+        }
+
+        impl Settings {
+            /// Takes what a variable says, and tells whether that made a difference. `None`: no such variable.
+            fn take(&mut self, variable: &str, text: &str) -> Option<Result<Option<Difference>, Error>> {
+                match variable {
+                    $($variable => {
+                        self.chosen.insert(stringify!($name));
+                        Some(replace(&mut self.$name, $variable, text))
+                    })*
+                    _ => None,
+                }
+            }
+        }
+
+        /// The table, for documents and for what a build leaves out.
+        pub(crate) const TABLE: &[Row] = &[$(Row {
+            name: stringify!($name),
+            variable: $variable,
+            default: $default,
+            feature: first(&[$($feature)?]),
+            compiled: true $(&& cfg!(feature = $feature))?,
+            about: &[$($about),+],
+        }),*];
+
+        impl Builder {
+            $(
+                $(#[doc = $about])+
+                #[doc = concat!("\n\nDefault: `", $default, "`. Variable: `", $variable, "`.")]
+                $(#[doc = concat!("\nHas no effect without the feature `", $feature, "`.")])?
+                #[must_use]
+                pub fn $name(mut self, $argument: $accepts) -> Self {
+                    self.settings.$name = $value;
+                    self.settings.chosen.insert(stringify!($name));
+                    self
+                }
+            )*
+        }
+    };
+}
+
+settings! {
+    /// The name of the service, on the dashboard and in reports; `none` is the name of the executable.
+    ["HEADCOUNT_SERVICE", "none"]
+    service(name: impl Into<String>): Option<String> = Some(name.into());
+
+    /// Where the admin server listens; `none` for no server. If this default is taken, another port is used; if
+    /// an address that was chosen is taken, that is an error. Outside loopback it needs a `token`.
+    ["HEADCOUNT_ADMIN", "127.0.0.1:7717", "admin"]
+    admin(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
+
+    /// Whether tasks can be cancelled and the shutdown be steered through the admin server.
+    ["HEADCOUNT_ALLOW_ACTIONS", "no", "admin"]
+    allow_actions(allow: bool): bool = allow;
+
+    /// What a client must show to the admin server: `Authorization: Bearer …` or `X-Headcount-Token: …`.
+    ["HEADCOUNT_TOKEN", "none", "admin"]
+    token(token: impl Into<String>): Option<Secret> = Some(Secret(token.into()));
+
+    /// A file that holds the `token`, read once; white space around it is left out.
+    ["HEADCOUNT_TOKEN_FILE", "none", "admin"]
+    token_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
+
+    /// Whether `/metrics` is given without the token.
+    ["HEADCOUNT_PUBLIC_METRICS", "no", "admin"]
+    public_metrics(public: bool): bool = public;
+
+    /// Names by which the admin server may be called, besides `localhost` and any IP address.
+    ["HEADCOUNT_ALLOWED_HOSTS", "none", "admin"]
+    allowed_hosts(hosts: impl IntoIterator<Item = impl Into<String>>): Vec<String>
+        = hosts.into_iter().map(Into::into).collect();
+
+    /// Whether the application checks who may use the router that it mounted itself. Without a token and without
+    /// this, that router answers 403.
+    ["HEADCOUNT_TRUST_OUTER_AUTH", "no", "admin"]
+    trust_outer_auth(trust: bool): bool = trust;
+
+    /// How long background tasks are waited for, from the start of the shutdown, `announce_delay` included;
+    /// `none` for as long as they take.
+    ["HEADCOUNT_DRAIN_TIMEOUT", "25s", "shutdown"]
+    drain_timeout(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
+
+    /// How long the process goes on as before after `/readyz` began to answer 503, for load balancers to notice.
+    ["HEADCOUNT_ANNOUNCE_DELAY", "0s", "shutdown"]
+    announce_delay(delay: Duration): Duration = delay;
+
+    /// How long aborted tasks have for being dropped.
+    ["HEADCOUNT_ABORT_GRACE", "1s", "shutdown"]
+    abort_grace(at_most: Duration): Duration = at_most;
+
+    /// How long the `on_abandon` hook may take for all tasks together.
+    ["HEADCOUNT_HOOK_TIMEOUT", "1s", "shutdown"]
+    hook_timeout(at_most: Duration): Duration = at_most;
+
+    /// When the process is ended, from the start of the shutdown, whatever still holds it; `none` for never.
+    /// Unless set, 4 seconds after `drain_timeout`.
+    ["HEADCOUNT_EXIT_AFTER", "29s", "shutdown"]
+    exit_after(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
+
+    /// What the platform allows between its signal and its kill (30 s for Kubernetes, 90 s for systemd). With it,
+    /// `install` warns where `exit_after` is longer.
+    ["HEADCOUNT_PLATFORM_GRACE", "none", "shutdown"]
+    platform_grace(allowed: impl Into<Option<Duration>>): Option<Duration> = allowed.into();
+
+    /// Whether the process stays for a last scrape of `/metrics`.
+    ["HEADCOUNT_LINGER", "Off", "shutdown"]
+    linger(linger: Linger): Linger = linger;
+
+    /// How often the log names the tasks that are waited for; it begins each second and backs off to this.
+    ["HEADCOUNT_LOG_INTERVAL", "10s", "shutdown"]
+    log_interval(interval: Duration): Duration = interval;
+
+    /// Where lines about the shutdown go.
+    ["HEADCOUNT_LOG", "Tracing", "shutdown"]
+    log(log: Log): Log = log;
+
+    /// Whether SIGINT and SIGTERM start the shutdown.
+    ["HEADCOUNT_SIGNALS", "yes", "shutdown"]
+    signals(listen: bool): bool = listen;
+
+    /// What becomes of tasks that are spawned while the process drains.
+    ["HEADCOUNT_LATE_SPAWNS", "Adopt", "shutdown"]
+    late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
+
+    /// What becomes of tasks by their names when the process stops, for code that one cannot change. A `*` at the end
+    /// stands for anything; the first that fits counts.
+    ["HEADCOUNT_POLICY", "none", "shutdown"]
+    policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
+        = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
+
+    /// A file that the report of the shutdown is written to as JSON, with mode 0600.
+    ["HEADCOUNT_REPORT_FILE", "none", "shutdown"]
+    report_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
+
+    /// How many finished tasks are kept, of any outcome and once more of those that were not ok.
+    ["HEADCOUNT_HISTORY", "1000"]
+    history(tasks: usize): usize = tasks;
+
+    /// How many groups of tasks there may be; later ones are counted together as `__other__`.
+    ["HEADCOUNT_MAX_GROUPS", "200"]
+    max_groups(groups: usize): usize = groups;
+
+    /// A poll that took longer counts as slow.
+    ["HEADCOUNT_SLOW_POLL", "10ms"]
+    slow_poll(at_least: Duration): Duration = at_least;
+
+    /// A task that is in one poll for longer counts as blocked.
+    ["HEADCOUNT_BLOCKED_AFTER", "1s"]
+    blocked_after(at_least: Duration): Duration = at_least;
+
+    /// When `/livez` answers 503: the runtime `install` ran in began no new task for so long. `none` for never.
+    ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
+    unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
+
+    /// Upper bounds of the buckets in which durations of tasks are counted.
+    [
+        "HEADCOUNT_BUCKETS",
+        "5ms,10ms,25ms,50ms,100ms,250ms,500ms,1s,2s 500ms,5s,10s,30s,2m,5m,30m,1h,6h"
+    ]
+    buckets(bounds: impl IntoIterator<Item = Duration>): Buckets = bounds.into_iter().collect();
+
+    /// What the admin server leaves out.
+    ["HEADCOUNT_HIDE", "none", "admin"]
+    hide(hide: impl IntoIterator<Item = Hide>): BTreeSet<Hide> = hide.into_iter().collect();
+
+    /// Which recorder the application's own metrics go to.
+    ["HEADCOUNT_RECORDER", "Auto", "metrics"]
+    recorder(recorder: Recorder): Recorder = recorder;
+
+    /// Whether `/readyz` answers 200 from the start. If not, it does once [`Headcount::ready`](crate::Headcount::ready)
+    /// was called.
+    ["HEADCOUNT_READY", "yes", "admin"]
+    ready(ready: bool): bool = ready;
+
+    /// How many clients may follow `/api/v1/events` at a time; the next gets 503.
+    ["HEADCOUNT_SSE_CLIENTS", "64", "admin"]
+    sse_clients(clients: usize): usize = clients;
+
+    /// Where `tokio-console` can connect; `none` for nowhere.
+    ["HEADCOUNT_CONSOLE", "none", "console"]
+    console(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
+}
+
+impl Builder {
+    /// Sees every field, status and message before it is stored: the field's name, `status` or `message`, and
+    /// the text. What it returns is stored instead. It runs on the task's own thread, so it must not block.
+    #[must_use]
+    pub fn redact(mut self, redact: impl Fn(&str, String) -> String + Send + Sync + 'static) -> Self {
+        self.settings.redact = Some(Arc::new(redact));
+        self
+    }
+
+    /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a thread
+    /// of its own and has `hook_timeout` for all tasks together.
+    #[must_use]
+    pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
+        self.settings.on_abandon = Some(Arc::new(hook));
+        self
+    }
+
+    /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
+    /// headcount's own, which are not published to it, since they would be there twice.
+    #[cfg(feature = "prometheus")]
+    #[must_use]
+    pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
+        self.settings.prometheus_handle = Some(handle);
+        self
+    }
+}
+
+/// What the variables made of the settings.
+#[derive(Default)]
+pub(crate) struct Variables {
+    pub(crate) differences: Vec<Difference>,
+    /// Variables that look like ours and are none.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Settings {
+    /// Lets variables win over what the code said, then fills in what follows from other settings.
+    pub(crate) fn take_variables(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Variables, Error> {
+        let mut taken = Variables::default();
+        for (variable, text) in variables {
+            match self.take(&variable, text.trim()) {
+                Some(difference) => taken.differences.extend(difference?),
+                None => taken.unknown.push(variable),
+            }
+        }
+        taken.unknown.sort_unstable();
+        self.fill_in();
+        Ok(taken)
+    }
+
+    /// Settings that were set although this build leaves out what they steer.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
+        TABLE.iter().filter(|row| !row.compiled && self.chosen.contains(row.name))
+    }
+
+    /// The token, from its file if that is set.
+    pub(crate) fn read_token(&mut self) -> Result<(), Error> {
+        let Some(path) = &self.token_file else { return Ok(()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
+        let token = Secret::parse(&text)
+            .ok_or_else(|| Error::file("token_file", path.display(), "is empty: write the token into it"))?;
+        self.token = Some(token);
+        Ok(())
+    }
+
+    pub(crate) fn service_name(&self) -> String {
+        let executable = || {
+            let path = std::env::current_exe().ok()?;
+            Some(path.file_stem()?.to_string_lossy().into_owned())
+        };
+        self.service.clone().or_else(executable).unwrap_or_else(|| "unnamed".to_owned())
+    }
+
+    fn fill_in(&mut self) {
+        if !self.chosen.contains("exit_after") {
+            self.exit_after = self.drain_timeout.map(|timeout| timeout + Duration::from_secs(4));
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("chosen", &self.chosen).finish_non_exhaustive()
+    }
+}
+
+/// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .filter(move |(name, _)| ours(name))
+        .map(move |(name, value)| (text(name), text(value)))
+}
+
+/// Whether the variable `HEADCOUNT` turns all of it off.
+pub(crate) fn is_off() -> Result<bool, Error> {
+    std::env::var_os("HEADCOUNT").map_or(Ok(false), |text| off(&text.to_string_lossy()))
+}
+
+fn off(text: &str) -> Result<bool, Error> {
+    match text.trim().to_ascii_lowercase().as_str() {
+        "off" | "no" | "false" | "0" => Ok(true),
+        "on" | "yes" | "true" | "1" | "" => Ok(false),
+        _ => Err(Error::setting("HEADCOUNT", text, "`off` or `on`")),
+    }
+}
+
+fn replace<T: Value>(value: &mut T, variable: &'static str, text: &str) -> Result<Option<Difference>, Error> {
+    let new = T::parse(text).ok_or_else(|| Error::setting(variable, text, &T::expected()))?;
+    let (from, to) = (value.show(), new.show());
+    *value = new;
+    Ok((from != to).then_some(Difference { variable, from, to }))
+}
+
+/// The table holds defaults as the texts that documents show; a test reads each of them.
+fn default_of<T: Value>(variable: &str, text: &str) -> T {
+    T::parse(text).unwrap_or_else(|| unreachable!("the default of {variable} is malformed: {text}"))
+}
+
+const fn first(features: &'static [&'static str]) -> Option<&'static str> {
+    match features {
+        [] => None,
+        [feature, ..] => Some(feature),
+    }
+}
+
+#[cfg(test)]
+mod tests;

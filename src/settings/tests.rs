@@ -1,0 +1,128 @@
+use super::*;
+
+fn take(pairs: &[(&str, &str)]) -> Result<(Settings, Variables), Error> {
+    let mut settings = Settings::default();
+    let variables = pairs.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+    let taken = settings.take_variables(variables)?;
+    Ok((settings, taken))
+}
+
+fn refusal(variable: &str, text: &str) -> String {
+    let error = take(&[(variable, text)]).map(|_| ()).unwrap_err();
+    assert!(error.is_setting());
+    error.to_string()
+}
+
+#[test]
+fn each_variable_is_named_after_its_setting() {
+    for row in TABLE {
+        assert_eq!(row.variable, format!("HEADCOUNT_{}", row.name.to_uppercase()));
+    }
+}
+
+#[test]
+fn every_default_is_well_formed_and_makes_no_difference() {
+    let defaults: Vec<_> = TABLE.iter().map(|row| (row.variable, row.default)).collect();
+    let (_, taken) = take(&defaults).unwrap();
+    assert!(taken.differences.is_empty());
+}
+
+#[test]
+fn what_a_variable_changes_is_told() {
+    let (settings, taken) =
+        take(&[("HEADCOUNT_DRAIN_TIMEOUT", "1m 30s"), ("HEADCOUNT_HISTORY", "1000")]).unwrap();
+    assert_eq!(settings.drain_timeout, Some(Duration::from_secs(90)));
+    let told: Vec<_> = taken.differences.iter().map(|d| (d.variable, &*d.from, &*d.to)).collect();
+    assert_eq!(told, [("HEADCOUNT_DRAIN_TIMEOUT", "25s", "1m 30s")]);
+}
+
+#[test]
+fn the_exit_follows_the_deadline_unless_it_is_set() {
+    let exit_after = |pairs: &[(&str, &str)]| take(pairs).unwrap().0.exit_after;
+    assert_eq!(exit_after(&[]), Some(Duration::from_secs(29)));
+    assert_eq!(exit_after(&[("HEADCOUNT_DRAIN_TIMEOUT", "5s")]), Some(Duration::from_secs(9)));
+    assert_eq!(exit_after(&[("HEADCOUNT_DRAIN_TIMEOUT", "none")]), None);
+    assert_eq!(exit_after(&[("HEADCOUNT_EXIT_AFTER", "7s")]), Some(Duration::from_secs(7)));
+    assert_eq!(exit_after(&[("HEADCOUNT_EXIT_AFTER", "none")]), None);
+}
+
+#[test]
+fn each_type_reads_what_the_contract_says() {
+    let (settings, _) = take(&[
+        ("HEADCOUNT_ADMIN", "none"),
+        ("HEADCOUNT_ALLOW_ACTIONS", "YES"),
+        ("HEADCOUNT_LINGER", "auto"),
+        ("HEADCOUNT_ALLOWED_HOSTS", "shop.example, admin.shop.example"),
+        ("HEADCOUNT_POLICY", "shop::cache::*=last, poller=CANCEL"),
+        ("HEADCOUNT_HIDE", "messages,fields"),
+        ("HEADCOUNT_BUCKETS", "1s,10ms"),
+    ])
+    .unwrap();
+    assert_eq!(settings.admin, None);
+    assert!(settings.allow_actions);
+    assert_eq!(settings.linger, Linger::Auto);
+    assert_eq!(settings.allowed_hosts, ["shop.example", "admin.shop.example"]);
+    let rules = [("shop::cache::*".to_owned(), OnShutdown::Last), ("poller".to_owned(), OnShutdown::Cancel)];
+    assert_eq!(settings.policy.0, rules);
+    assert_eq!(settings.hide.len(), 2);
+    assert_eq!(settings.buckets.0, [Duration::from_millis(10), Duration::from_secs(1)]);
+}
+
+#[test]
+fn a_malformed_variable_is_named_with_what_would_be_right() {
+    assert_eq!(
+        refusal("HEADCOUNT_DRAIN_TIMEOUT", "25 parsecs"),
+        "HEADCOUNT_DRAIN_TIMEOUT=25 parsecs: expected a duration such as `25s`, `1m 30s` or `500ms`, or `none`"
+    );
+    assert!(refusal("HEADCOUNT_SIGNALS", "maybe").contains("`true`"));
+    assert!(refusal("HEADCOUNT_LINGER", "long").contains("`Off`, `Auto`"));
+    assert!(refusal("HEADCOUNT_POLICY", "cache=Never").contains("Wait, Cancel, Last, Detach"));
+    assert!(refusal("HEADCOUNT_ADMIN", "7717").contains("`127.0.0.1:7717`"));
+    assert!(off("perhaps").unwrap_err().to_string().contains("`off`"));
+}
+
+#[test]
+fn unknown_variables_are_told_and_do_no_harm() {
+    let (_, taken) = take(&[("HEADCOUNT_SERVICE_PORT", "80")]).unwrap();
+    assert_eq!(taken.unknown, ["HEADCOUNT_SERVICE_PORT"]);
+}
+
+#[test]
+fn no_token_is_ever_shown() {
+    let (_, taken) = take(&[("HEADCOUNT_TOKEN", "swordfish")]).unwrap();
+    assert!(taken.differences.iter().all(|difference| !difference.to.contains("swordfish")));
+}
+
+/// `HEADCOUNT_WRITE_DOCS=1 cargo test` writes the file anew.
+#[test]
+fn the_document_of_settings_is_fresh() {
+    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SETTINGS.md");
+    let text = document();
+    if std::env::var_os("HEADCOUNT_WRITE_DOCS").is_some() {
+        std::fs::write(path, &text).unwrap();
+    }
+    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
+}
+
+fn document() -> String {
+    let mut text = "# Settings\n\nEach is a method of `Headcount::builder()` and a variable; the variable wins.\n\
+        Durations are written as `25s` or `1m 30s`, lists with commas, `none` where a thing can be left out.\n\
+        `HEADCOUNT=off` turns all of it off.\n\n\
+        | method | variable | default | feature | what it sets |\n|---|---|---|---|---|\n"
+        .to_owned();
+    for row in TABLE {
+        let about = row
+            .about
+            .join("")
+            .trim()
+            .replace("[`Headcount::ready`](crate::Headcount::ready)", "`hc.ready()`");
+        let default = if row.name == "exit_after" {
+            "`drain_timeout` + 4s".to_owned()
+        } else {
+            format!("`{}`", row.default)
+        };
+        let feature = row.feature.unwrap_or("");
+        text += &format!("| `{}` | `{}` | {default} | {feature} | {about} |\n", row.name, row.variable);
+    }
+    text
+}

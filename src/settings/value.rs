@@ -1,0 +1,310 @@
+//! How a setting is read from a variable, and how it is shown again.
+
+use std::collections::BTreeSet;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+use crate::snapshot::OnShutdown;
+
+/// A type that a setting may have.
+pub(crate) trait Value: Sized {
+    /// What would be right, to be said when a text is not.
+    fn expected() -> String;
+
+    /// Reads what [`Value::show`] writes, and more.
+    fn parse(text: &str) -> Option<Self>;
+
+    /// As a variable would give it.
+    fn show(&self) -> String;
+}
+
+impl<T: Value> Value for Option<T> {
+    fn expected() -> String {
+        format!("{}, or `none`", T::expected())
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text.eq_ignore_ascii_case("none") { Some(None) } else { T::parse(text).map(Some) }
+    }
+
+    fn show(&self) -> String {
+        self.as_ref().map_or_else(|| "none".to_owned(), T::show)
+    }
+}
+
+impl Value for String {
+    fn expected() -> String {
+        "a text".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.to_owned())
+    }
+
+    fn show(&self) -> String {
+        self.clone()
+    }
+}
+
+impl Value for bool {
+    fn expected() -> String {
+        "`true`, `yes`, `1`, `false`, `no` or `0`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match text.to_ascii_lowercase().as_str() {
+            "true" | "yes" | "1" => Some(true),
+            "false" | "no" | "0" => Some(false),
+            _ => None,
+        }
+    }
+
+    fn show(&self) -> String {
+        if *self { "yes" } else { "no" }.to_owned()
+    }
+}
+
+impl Value for usize {
+    fn expected() -> String {
+        "a whole number such as `1000`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.replace('_', "").parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for Duration {
+    fn expected() -> String {
+        "a duration such as `25s`, `1m 30s` or `500ms`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        if text == "0" { Some(Self::ZERO) } else { humantime::parse_duration(text).ok() }
+    }
+
+    fn show(&self) -> String {
+        humantime::format_duration(*self).to_string()
+    }
+}
+
+impl Value for SocketAddr {
+    fn expected() -> String {
+        "an address and port such as `127.0.0.1:7717` or `[::1]:7717`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        text.parse().ok()
+    }
+
+    fn show(&self) -> String {
+        self.to_string()
+    }
+}
+
+impl Value for PathBuf {
+    fn expected() -> String {
+        "a path".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.is_empty()).then(|| text.into())
+    }
+
+    fn show(&self) -> String {
+        self.display().to_string()
+    }
+}
+
+/// Parts of a list: trimmed, none of them empty.
+fn parts(text: &str) -> impl Iterator<Item = &str> {
+    text.split(',').map(str::trim).filter(|part| !part.is_empty() && !part.eq_ignore_ascii_case("none"))
+}
+
+fn joined(parts: impl Iterator<Item = String>) -> String {
+    let list = parts.collect::<Vec<_>>().join(",");
+    if list.is_empty() { "none".to_owned() } else { list }
+}
+
+impl Value for Vec<String> {
+    fn expected() -> String {
+        "texts with commas between them".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(parts(text).map(str::to_owned).collect())
+    }
+
+    fn show(&self) -> String {
+        joined(self.iter().cloned())
+    }
+}
+
+/// A text that no log shows.
+#[derive(Clone, PartialEq, Eq)]
+pub(crate) struct Secret(pub(crate) String);
+
+impl Value for Secret {
+    fn expected() -> String {
+        "a text that is not empty".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        (!text.trim().is_empty()).then(|| Self(text.trim().to_owned()))
+    }
+
+    fn show(&self) -> String {
+        "(hidden)".to_owned()
+    }
+}
+
+/// Upper bounds of a histogram's buckets, ascending, none twice; the bucket without one is not among them.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Buckets(pub(crate) Vec<Duration>);
+
+impl FromIterator<Duration> for Buckets {
+    fn from_iter<T: IntoIterator<Item = Duration>>(bounds: T) -> Self {
+        Self(bounds.into_iter().collect::<BTreeSet<_>>().into_iter().collect())
+    }
+}
+
+impl Value for Buckets {
+    fn expected() -> String {
+        "durations with commas between them, such as `10ms,1s,1h`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        parts(text).map(Duration::parse).collect()
+    }
+
+    fn show(&self) -> String {
+        joined(self.0.iter().map(Value::show))
+    }
+}
+
+/// What becomes of tasks by their names, in the order in which the patterns are tried.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Policy(pub(crate) Vec<(String, OnShutdown)>);
+
+impl Value for Policy {
+    fn expected() -> String {
+        "names and policies such as `shop::cache::*=Last,poller=Cancel`; policies are Wait, Cancel, Last, Detach"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let rule = |part: &str| {
+            let (pattern, policy) = part.rsplit_once('=')?;
+            Some((pattern.trim().to_owned(), OnShutdown::parse(policy.trim())?))
+        };
+        parts(text).map(rule).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        joined(self.0.iter().map(|(pattern, policy)| format!("{pattern}={}", policy.show())))
+    }
+}
+
+/// What the admin server leaves out.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Hide {
+    /// The fields of tasks.
+    Fields,
+    /// The texts of panics and errors.
+    Messages,
+}
+
+impl Value for BTreeSet<Hide> {
+    fn expected() -> String {
+        "`fields`, `messages`, both with a comma between them, or `none`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        parts(text).map(Hide::parse).collect()
+    }
+
+    fn show(&self) -> String {
+        joined(self.iter().map(|hide| hide.show().to_lowercase()))
+    }
+}
+
+/// Where lines about the shutdown go.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Log {
+    /// Through `tracing`, and to standard error where nobody listens there.
+    #[default]
+    Tracing,
+    /// To standard error.
+    Stderr,
+    /// Nowhere.
+    Off,
+}
+
+/// Whether the process stays for a last scrape.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Linger {
+    /// It does not.
+    #[default]
+    Off,
+    /// If it was scraped, it stays until one scrape came after the last change.
+    Auto,
+}
+
+/// What becomes of tasks that are spawned while the process drains.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum LateSpawns {
+    /// They run and are waited for.
+    #[default]
+    Adopt,
+    /// They are dropped, and counted as cancelled.
+    Refuse,
+}
+
+/// Which recorder the application's own metrics go to.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Recorder {
+    /// The one that is set; where none is, an exporter that `/metrics` renders too. What headcount measures is
+    /// published to one that was set before.
+    #[default]
+    Auto,
+    /// The global recorder is neither set nor published to.
+    Private,
+}
+
+macro_rules! choices {
+    ($($type:ident { $($choice:ident),* })*) => {$(
+        impl Value for $type {
+            fn expected() -> String {
+                [$(concat!("`", stringify!($choice), "`")),*].join(", ")
+            }
+
+            fn parse(text: &str) -> Option<Self> {
+                $(if text.eq_ignore_ascii_case(stringify!($choice)) { return Some(Self::$choice); })*
+                None
+            }
+
+            fn show(&self) -> String {
+                format!("{self:?}")
+            }
+        }
+    )*};
+}
+
+choices! {
+    Hide { Fields, Messages }
+    Log { Tracing, Stderr, Off }
+    Linger { Off, Auto }
+    LateSpawns { Adopt, Refuse }
+    Recorder { Auto, Private }
+    OnShutdown { Wait, Cancel, Last, Detach }
+}
