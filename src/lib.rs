@@ -1,11 +1,26 @@
-//! headcount
+//! Know every task you spawned. Leave none behind.
 
+mod clock;
+mod current;
 mod error;
+mod idle;
 mod install;
+mod name;
 mod observer;
 mod outcome;
+mod registry;
 pub mod settings;
 pub mod snapshot;
+mod spawn;
+mod sync;
+pub mod testing;
+mod tracked;
 
-pub use error::Error;
-pub use install::{Builder, Headcount};
+pub use crate::current::{CurrentTask, current};
+pub use crate::error::Error;
+pub use crate::idle::idle;
+pub use crate::install::{Builder, Headcount};
+pub use crate::registry::config::Text;
+pub use crate::snapshot::{OnShutdown, Snapshot, snapshot};
+pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
+pub use crate::tracked::Tracked;

@@ -12,8 +12,11 @@
 //! - **A page of tasks** has no task twice. One that starts or ends during the reading may be missing.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
+
+use crate::registry::{page, read};
 
 pub use crate::outcome::{Outcome, OutcomeCounts};
 
@@ -123,6 +126,20 @@ pub struct Progress {
 /// The labels of a group: keys and values, in the order in which they were given.
 pub type Labels = Arc<[(Cow<'static, str>, Cow<'static, str>)]>;
 
+/// How long the tasks of a group that ended ok took: estimates from the buckets, true to the bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usual {
+    /// How many tasks it says this of; at least 5.
+    pub count: u64,
+    /// Half took no longer.
+    pub p50: Duration,
+    /// 95 of 100 took no longer.
+    pub p95: Duration,
+    /// 99 of 100 took no longer.
+    pub p99: Duration,
+}
+
 /// A live task, as read at one moment.
 #[derive(Clone, Debug)]
 #[non_exhaustive]
@@ -165,6 +182,8 @@ pub struct TaskInfo {
     pub grace: Option<Duration>,
     /// The group it belongs to: [`GroupInfo::id`].
     pub group: u32,
+    /// How long tasks of its group usually take, where enough have finished to say.
+    pub usual: Option<Usual>,
 }
 
 /// A finished task, as the history keeps it.
@@ -191,6 +210,16 @@ pub enum TaskLookup {
     Live(TaskInfo),
     /// It has ended, and the history still holds it.
     Finished(FinishedTask),
+}
+
+/// A task by its id, and what it said of itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskDetails {
+    /// The task.
+    pub task: TaskLookup,
+    /// The last 16 statuses it set and when, newest last.
+    pub statuses: Vec<(SystemTime, Arc<str>)>,
 }
 
 /// One bucket of durations.
@@ -269,6 +298,8 @@ pub struct GroupInfo {
     pub busy: Duration,
     /// How long its finished tasks took.
     pub durations: Durations,
+    /// How long its tasks usually take, where enough have finished to say.
+    pub usual: Option<Usual>,
     /// Its oldest live task.
     pub oldest: Option<Oldest>,
     /// Its last failure.
@@ -384,4 +415,64 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; `None` on the last.
     pub next: Option<String>,
+}
+
+/// A cursor that no page gave, or one of another sorting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct InvalidCursor;
+
+impl fmt::Display for InvalidCursor {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(
+            "the cursor is not one of this page: take `next` of the page before, with the same sorting",
+        )
+    }
+}
+
+impl std::error::Error for InvalidCursor {}
+
+/// Reads totals and groups as they are now, also before `install` and without it.
+///
+/// # Cost
+///
+/// A pass over the live tasks, some milliseconds for a million, on the calling thread. The tasks do not notice.
+///
+/// # Examples
+///
+/// ```
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let handle = headcount::task("report").spawn(async {});
+/// assert_eq!(headcount::snapshot().live, 1);
+/// handle.await.unwrap();
+/// assert_eq!(headcount::snapshot().finished.ok, 1);
+/// # }
+/// ```
+pub fn snapshot() -> Snapshot {
+    read::snapshot()
+}
+
+impl Snapshot {
+    /// Reads one page of live tasks, as they are now. Of a million tasks no more is kept than the page.
+    ///
+    /// # Errors
+    ///
+    /// If the cursor is none.
+    pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCursor> {
+        page::live_page(query)
+    }
+
+    /// Reads one page of finished tasks: of the newest `history` of any outcome and the newest `history` that are not ok.
+    ///
+    /// # Errors
+    ///
+    /// If the cursor is none.
+    pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, InvalidCursor> {
+        page::finished_page(query)
+    }
+
+    /// Reads one task, live or in the history.
+    pub fn task(id: u64) -> Option<TaskDetails> {
+        read::lookup(id)
+    }
 }

@@ -1,0 +1,162 @@
+//! How a task enters the registry.
+
+use std::borrow::Cow;
+use std::cell::Cell;
+use std::panic::Location;
+use std::time::Duration;
+
+use crate::clock;
+use crate::name::{self, MAX_FIELD};
+use crate::registry::config::Text;
+use crate::registry::details::Details;
+use crate::registry::group::{GivenLabels, Group, NameSource, Signature};
+use crate::registry::local::{self, Current, with_local};
+use crate::registry::slab::FreeSlots;
+use crate::registry::slot::{Birth, DETAILS, NOT_CANCELLABLE};
+use crate::registry::stripe::Stripe;
+use crate::registry::wait::Admit;
+use crate::registry::{Handle, Registry, TaskSlot, registry};
+use crate::snapshot::{Kind, OnShutdown};
+
+/// A task about to begin.
+#[derive(Debug)]
+pub(crate) struct NewTask<'a> {
+    pub(crate) name: NameSource<'a>,
+    pub(crate) labels: &'a GivenLabels,
+    pub(crate) fields: &'a [(Cow<'static, str>, String)],
+    pub(crate) kind: Kind,
+    pub(crate) policy: OnShutdown,
+    pub(crate) grace: Option<Duration>,
+    /// The leak check that it opens.
+    pub(crate) scope: Option<u64>,
+    pub(crate) location: &'static Location<'static>,
+}
+
+/// Enters a task: from now on it is counted, listed and readable.
+#[inline]
+pub(crate) fn begin(task: &NewTask<'_>) -> Current {
+    let registry = registry();
+    if registry.admission.current() != Admit::Open && task.kind != Kind::Request {
+        registry.admission.count_late();
+    }
+    let parent = local::current();
+    let details = details_of(registry, task, parent);
+    let signature =
+        Signature { name: task.name, labels: task.labels, kind: task.kind, location: task.location };
+    let birth = Birth {
+        id: 0,
+        parent: parent.map_or(0, |parent| parent.id),
+        scoped: details.as_ref().is_some_and(|details| details.scope.is_some()),
+        kind: task.kind,
+        policy: task.policy,
+        flags: first_flags(task.kind, details.is_some()),
+        group: 0,
+        started: clock::ticks(),
+    };
+    let current = enter(registry, &signature, &birth, details);
+    if matches!(task.kind, Kind::Future | Kind::Request) {
+        // Nobody hands it to a runtime and comes back to `hold` what aborts it.
+        registry.count_if_counting(current);
+    }
+    current
+}
+
+#[inline]
+fn enter(
+    registry: &Registry,
+    signature: &Signature<'_>,
+    birth: &Birth,
+    details: Option<Box<Details>>,
+) -> Current {
+    // Only one of the two below runs, so only one takes the details.
+    let details = Cell::new(details);
+    let start = |slot: TaskSlot, id: u64, group: &Group| {
+        // The side table comes first: whoever sees the slot's flag finds the entry.
+        if let Some(details) = details.take() {
+            registry.details.insert(id, details);
+        }
+        let policy = group.policy().unwrap_or(birth.policy);
+        slot.begin(&Birth { id, group: group.id, policy, ..*birth });
+        Current { slot, id }
+    };
+    with_local(
+        |local| {
+            let group = local.known.find(signature, &registry.groups, &registry.config);
+            local.stripe(group).count_spawn();
+            let slot = registry.slab.acquire(&mut local.free);
+            start(slot, local.next_id(), group)
+        },
+        || {
+            let group = registry.groups.find(signature, &registry.config);
+            group.with_shared(Stripe::count_spawn);
+            let mut batch = FreeSlots::new();
+            let slot = registry.slab.acquire(&mut batch);
+            registry.slab.retire(&mut batch);
+            start(slot, local::shared_id(), group)
+        },
+    )
+}
+
+#[inline]
+fn first_flags(kind: Kind, has_details: bool) -> u64 {
+    let fixed = if matches!(kind, Kind::Future | Kind::Request) { NOT_CANCELLABLE } else { 0 };
+    if has_details { fixed | DETAILS } else { fixed }
+}
+
+/// The entry in the side table, for a task that needs one.
+#[inline]
+fn details_of(registry: &Registry, task: &NewTask<'_>, parent: Option<Current>) -> Option<Box<Details>> {
+    let scope = task.scope.or_else(|| parent.and_then(|parent| scope_of(registry, parent)));
+    if task.fields.is_empty() && task.grace.is_none() && scope.is_none() {
+        return None;
+    }
+    let mut details = Details { grace: task.grace, scope, ..Details::default() };
+    for (key, value) in task.fields {
+        let (key, value) = storable_field(registry, key.clone(), value);
+        details.set_field(key, value);
+    }
+    Some(Box::new(details))
+}
+
+/// The leak check that a task belongs to, which its children inherit.
+#[inline]
+fn scope_of(registry: &Registry, task: Current) -> Option<u64> {
+    if !task.slot.own().is_scoped() {
+        return None;
+    }
+    registry.details.read(task.id, |details| details.scope).flatten()
+}
+
+/// Puts a field in bounds: redacted, then cut.
+pub(crate) fn storable_field(
+    registry: &Registry,
+    key: Cow<'static, str>,
+    value: &str,
+) -> (Cow<'static, str>, String) {
+    let key = name::cut(key, MAX_FIELD);
+    let value = name::cut(registry.config.redacted(Text::Field(&key), value), MAX_FIELD).into_owned();
+    (key, value)
+}
+
+/// Keeps what aborts a task that was handed to a runtime, unless it has ended already.
+#[inline]
+pub(crate) fn hold(task: Current, handle: Handle) {
+    let registry = registry();
+    // Whatever is not held is dropped after the lock.
+    let mut handle = Some(handle);
+    if let Some(mut locked) = task.slot.lock(task.id) {
+        if let Some(handle) = handle.take_if(|_| !locked.has(NOT_CANCELLABLE)) {
+            locked.hold(handle);
+        }
+        registry.count_locked(&mut locked);
+    }
+}
+
+/// Takes away what aborts a task: its closure runs now.
+pub(crate) fn release_handle(task: Current) {
+    let handle = task.slot.lock(task.id).and_then(|mut locked| {
+        locked.set(NOT_CANCELLABLE);
+        locked.release()
+    });
+    drop(handle);
+}

@@ -1,0 +1,89 @@
+//! The side table: what only some tasks have. A task without it never touches this.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::name::MAX_FIELDS;
+use crate::snapshot::Progress;
+
+const SHARDS: usize = 64;
+/// Statuses kept of one task.
+const STATUSES: usize = 16;
+
+/// Fields, status and whatever else a task may have.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Details {
+    pub(crate) fields: Vec<(Cow<'static, str>, String)>,
+    /// Newest last, each with its tick.
+    pub(crate) statuses: VecDeque<(u64, Arc<str>)>,
+    pub(crate) progress: Option<Progress>,
+    pub(crate) grace: Option<Duration>,
+    /// The text of its `Err`, until it ends.
+    pub(crate) message: Option<Arc<str>>,
+    /// The leak check that it belongs to.
+    pub(crate) scope: Option<u64>,
+}
+
+impl Details {
+    pub(crate) fn status(&self) -> Option<&Arc<str>> {
+        self.statuses.back().map(|(_, status)| status)
+    }
+
+    /// Sets a field: a known key gets the new value, a new one is dropped if there are too many.
+    pub(crate) fn set_field(&mut self, key: Cow<'static, str>, value: String) {
+        if let Some((_, known)) = self.fields.iter_mut().find(|(known, _)| *known == key) {
+            *known = value;
+        } else if self.fields.len() < MAX_FIELDS {
+            self.fields.push((key, value));
+        }
+    }
+
+    pub(crate) fn push_status(&mut self, at: u64, status: Arc<str>) {
+        if self.status().is_some_and(|last| *last == status) {
+            return;
+        }
+        if self.statuses.len() == STATUSES {
+            self.statuses.pop_front();
+        }
+        self.statuses.push_back((at, status));
+    }
+}
+
+type Shard = HashMap<u64, Box<Details>, foldhash::fast::RandomState>;
+
+/// Details by task id.
+#[derive(Debug)]
+pub(crate) struct DetailsTable {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+impl DetailsTable {
+    pub(crate) fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    fn shard(&self, id: u64) -> &Mutex<Shard> {
+        &self.shards[(id % SHARDS as u64) as usize]
+    }
+
+    pub(crate) fn insert(&self, id: u64, details: Box<Details>) {
+        self.shard(id).lock().insert(id, details);
+    }
+
+    pub(crate) fn remove(&self, id: u64) -> Option<Box<Details>> {
+        self.shard(id).lock().remove(&id)
+    }
+
+    /// Changes the details of a task, made if it had none.
+    pub(crate) fn update<R>(&self, id: u64, change: impl FnOnce(&mut Details) -> R) -> R {
+        change(self.shard(id).lock().entry(id).or_default())
+    }
+
+    pub(crate) fn read<R>(&self, id: u64, read: impl FnOnce(&Details) -> R) -> Option<R> {
+        self.shard(id).lock().get(&id).map(|details| read(details))
+    }
+}

@@ -1,0 +1,64 @@
+//! A panic or an error is told once, at ERROR, and never as a flood.
+
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock;
+use crate::name::escape;
+use crate::outcome::Outcome;
+use crate::registry::Registry;
+use crate::registry::group::{Group, LastFailure};
+use crate::registry::history::Record;
+use crate::registry::storm::Admission;
+
+static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
+
+/// Log lines held back since the process started.
+pub(crate) fn suppressed() -> u64 {
+    SUPPRESSED.load(Ordering::Relaxed)
+}
+
+/// Keeps a failure as its group's last, and writes its line unless there were too many.
+pub(crate) fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
+    let group = registry.group(record.task.group());
+    let admission = group.storm.lock().admit(record.ended);
+    match admission {
+        Admission::HoldBack => {
+            SUPPRESSED.fetch_add(1, Ordering::Relaxed);
+        }
+        Admission::Write { held_back } => {
+            write_held_back(group, held_back);
+            write_failure(group, record, message.as_deref().unwrap_or(""));
+        }
+    }
+    *group.last_failure.lock() =
+        Some(LastFailure { at: record.ended, task: record.task.id(), outcome: record.outcome, message });
+}
+
+/// Writes how many lines were held back, for the groups whose minute is over. For whoever has a timer.
+#[allow(dead_code)]
+pub(crate) fn close_storms(registry: &Registry) {
+    let now = clock::ticks();
+    for group in registry.groups.all() {
+        let held_back = group.storm.lock().close_window(now);
+        write_held_back(group, held_back);
+    }
+}
+
+fn write_failure(group: &Group, record: &Record, text: &str) {
+    let verb = if record.outcome == Outcome::Panic { "panicked" } else { "failed" };
+    let age = clock::between(record.task.started, record.ended).as_secs_f64();
+    let (name, text, id) = (escape(&group.name), escape(text), record.task.id());
+    tracing::error!(
+        target: "headcount::task",
+        "{name} #{id} {verb} after {age:.1}s: {text} ({})",
+        group.location
+    );
+}
+
+fn write_held_back(group: &Group, held_back: u64) {
+    if 0 < held_back {
+        let name = escape(&group.name);
+        tracing::error!(target: "headcount::task", "{name}: {held_back} more failures were not logged");
+    }
+}

@@ -1,0 +1,140 @@
+//! loom models of the slot, the slab and the census: `RUSTFLAGS="--cfg headcount_loom" cargo test --release --lib model`.
+
+use loom::sync::Arc;
+use loom::thread;
+
+use crate::registry::census::Census;
+use crate::registry::slab::{FreeSlots, Slab};
+use crate::registry::slot::{Birth, COUNTED, Slot};
+use crate::snapshot::{Kind, OnShutdown};
+
+fn birth(id: u64) -> Birth {
+    Birth {
+        id,
+        parent: id,
+        scoped: false,
+        kind: Kind::Task,
+        policy: OnShutdown::Wait,
+        flags: 0,
+        group: 0,
+        started: id,
+    }
+}
+
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+fn new_slot() -> &'static Slot<u64> {
+    Box::leak(Box::new(Slot::new()))
+}
+
+#[test]
+fn a_reading_is_of_one_task() {
+    explore(|| {
+        let slot = new_slot();
+        slot.begin(&birth(1));
+        let writer = thread::spawn(move || {
+            slot.end();
+            slot.begin(&birth(2));
+        });
+        if let Some(task) = slot.read() {
+            assert_eq!(task.started, task.id(), "started belongs to another task");
+            assert_eq!(task.parent(), Some(task.id()), "parent belongs to another task");
+        }
+        writer.join().unwrap();
+    });
+}
+
+#[test]
+fn a_handle_is_held_only_by_its_task() {
+    explore(|| {
+        let slot = new_slot();
+        slot.begin(&birth(1));
+        let spawner = thread::spawn(move || match slot.lock(1) {
+            Some(mut task) => {
+                task.hold(1);
+                true
+            }
+            None => false,
+        });
+        // Ends before its spawner came back, or after.
+        let (_, handle) = slot.end();
+        slot.begin(&birth(2));
+        let held = spawner.join().unwrap();
+        assert_eq!(handle.is_some(), held);
+        assert!(slot.lock(2).unwrap().handle().is_none());
+    });
+}
+
+#[test]
+fn slots_are_never_lent_twice() {
+    explore(|| {
+        let slab: Arc<Slab<u64>> = Arc::new(Slab::new(2, 1));
+        let take = |slab: &Slab<u64>, id| {
+            let mut cache = FreeSlots::new();
+            let slot = slab.acquire(&mut cache);
+            slot.begin(&birth(id));
+            slab.retire(&mut cache);
+            slot
+        };
+        let other = thread::spawn({
+            let slab = slab.clone();
+            move || {
+                let slot = take(&slab, 1);
+                slot.end();
+                let mut cache = FreeSlots::new();
+                slab.release(slot, &mut cache);
+                slab.retire(&mut cache);
+                take(&slab, 2)
+            }
+        });
+        let mine = take(&slab, 3);
+        let theirs = other.join().unwrap();
+        assert!(!std::ptr::eq(mine, theirs));
+        let mut live = Vec::new();
+        slab.for_each(|slot| live.extend(slot.read().map(|task| task.id())));
+        live.sort_unstable();
+        assert_eq!(live, [2, 3]);
+    });
+}
+
+fn count(census: &Census, slot: &Slot<u64>) {
+    if let Some(mut task) = slot.lock_any() {
+        if census.is_counting() && !task.has(COUNTED) {
+            task.set(COUNTED);
+            census.add(task.policy());
+        }
+    }
+}
+
+/// One thread spawns and ends a task; another begins counting and waits until none is left. The waiter must be woken.
+#[test]
+fn the_last_end_wakes_who_waits() {
+    explore(|| {
+        let slot = new_slot();
+        let census = Arc::new(Census::new());
+        let woken = Arc::new(loom::sync::Notify::new());
+        slot.begin(&birth(1));
+        let worker = thread::spawn({
+            let (census, woken) = (census.clone(), woken.clone());
+            move || {
+                count(&census, slot);
+                let (identity, _) = slot.end();
+                if identity & COUNTED != 0 && census.remove(OnShutdown::Wait) {
+                    woken.notify();
+                }
+            }
+        });
+        assert!(census.begin());
+        count(&census, slot);
+        while census.count(OnShutdown::Wait) != 0 {
+            woken.wait();
+        }
+        worker.join().unwrap();
+        assert_eq!(census.count(OnShutdown::Wait), 0);
+        assert!(slot.read().is_none());
+    });
+}

@@ -1,0 +1,248 @@
+//! Pages of tasks: filtered, sorted, and of a million live ones no more is kept than the page.
+
+use std::collections::BinaryHeap;
+
+use crate::registry::group::Group;
+use crate::registry::history::Record;
+use crate::registry::read::Describer;
+use crate::registry::registry;
+use crate::registry::slot::{DETAILS, Reading};
+use crate::snapshot::{
+    FinishedQuery, FinishedTask, InvalidCursor, Page, SortBy, SortOrder, TaskInfo, TaskQuery,
+};
+
+const DEFAULT_LIMIT: usize = 100;
+const MAX_LIMIT: usize = 500;
+
+/// Where a task stands in the order of a page: ascending, whatever the direction.
+type Rank = (u64, u64);
+
+fn bounded(limit: Option<usize>) -> usize {
+    limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
+}
+
+/// One page of live tasks.
+pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCursor> {
+    let mut describer = Describer::new();
+    let sorting = Sorting::new(query, &describer.groups);
+    let after = query.cursor.as_deref().map(|cursor| sorting.parse(cursor)).transpose()?;
+    let filter = Filter::new(query, &describer);
+    let limit = bounded(query.limit);
+    let mut total = 0;
+    let mut page: BinaryHeap<(Rank, ByRank)> = BinaryHeap::with_capacity(limit + 2);
+    registry().slab.for_each(|slot| {
+        let Some(task) = slot.read().filter(|task| filter.admits(task, &describer)) else { return };
+        total += 1;
+        let rank = sorting.rank(&task, describer.now);
+        if after.is_none_or(|after| after < rank) {
+            page.push((rank, ByRank(task)));
+            if limit + 1 < page.len() {
+                page.pop();
+            }
+        }
+    });
+    let mut tasks = page.into_sorted_vec();
+    let more = limit < tasks.len();
+    tasks.truncate(limit);
+    let next = tasks.last().filter(|_| more).map(|(rank, _)| sorting.cursor(*rank));
+    let items = tasks.iter().map(|(_, task)| describer.live(&task.0)).collect();
+    Ok(Page { total, items, next })
+}
+
+/// A reading that the heap does not compare: the rank before it is unique.
+struct ByRank(Reading);
+
+impl PartialEq for ByRank {
+    fn eq(&self, _: &Self) -> bool {
+        true
+    }
+}
+
+impl Eq for ByRank {}
+
+impl PartialOrd for ByRank {
+    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
+        Some(self.cmp(other))
+    }
+}
+
+impl Ord for ByRank {
+    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
+        std::cmp::Ordering::Equal
+    }
+}
+
+/// The order of a page.
+struct Sorting {
+    by: SortBy,
+    descending: bool,
+    /// For `Name`: all names in order, and for each group the place of its own.
+    names: Vec<String>,
+    places: Vec<u64>,
+}
+
+impl Sorting {
+    fn new(query: &TaskQuery, groups: &[&'static Group]) -> Self {
+        let natural = if query.sort == SortBy::Name { SortOrder::Asc } else { SortOrder::Desc };
+        let descending = query.order.unwrap_or(natural) == SortOrder::Desc;
+        let mut names: Vec<String> = groups.iter().map(|group| group.name.to_string()).collect();
+        names.sort();
+        names.dedup();
+        let place = |group: &&Group| names.partition_point(|name| **name < *group.name) as u64;
+        let places = groups.iter().map(|group| place(group)).collect();
+        Self { by: query.sort, descending, names, places }
+    }
+
+    fn rank(&self, task: &Reading, now: u64) -> Rank {
+        let key = match self.by {
+            SortBy::Age => !task.started,
+            SortBy::Busy => task.busy_until(now),
+            SortBy::Polls => task.polls(),
+            SortBy::Name => self.places.get(task.group() as usize).copied().unwrap_or(u64::MAX >> 1),
+        };
+        (if self.descending { !key } else { key }, task.id())
+    }
+
+    /// Key and id of the last task of a page; of a name the name itself, whose place may change.
+    fn cursor(&self, (key, id): Rank) -> String {
+        if self.by != SortBy::Name {
+            return format!("{id:x}-{key:x}");
+        }
+        let place = if self.descending { !key } else { key };
+        let name = usize::try_from(place).ok().and_then(|place| self.names.get(place));
+        format!("{id:x}-{}", name.map_or("", String::as_str))
+    }
+
+    fn parse(&self, cursor: &str) -> Result<Rank, InvalidCursor> {
+        let (id, key) = cursor.split_once('-').ok_or(InvalidCursor)?;
+        let id = u64::from_str_radix(id, 16).map_err(|_| InvalidCursor)?;
+        if self.by != SortBy::Name {
+            return Ok((u64::from_str_radix(key, 16).map_err(|_| InvalidCursor)?, id));
+        }
+        let place = self.names.partition_point(|name| name.as_str() < key) as u64;
+        Ok((if self.descending { !place } else { place }, id))
+    }
+}
+
+/// Which live tasks a page shows.
+struct Filter<'a> {
+    query: &'a TaskQuery,
+    search: Option<Search>,
+    /// For each group whether its name and kind pass.
+    groups: Vec<bool>,
+}
+
+impl<'a> Filter<'a> {
+    fn new(query: &'a TaskQuery, describer: &Describer) -> Self {
+        let passes = |group: &&'static Group| {
+            query.name.as_deref().is_none_or(|name| name == &*group.name)
+                && query.kind.is_none_or(|kind| kind == group.kind)
+                && query.group.is_none_or(|id| id == group.id)
+        };
+        let groups = describer.groups.iter().map(passes).collect();
+        Self { query, search: Search::new(query.search.as_deref(), &describer.groups), groups }
+    }
+
+    fn admits(&self, task: &Reading, describer: &Describer) -> bool {
+        self.groups.get(task.group() as usize).copied().unwrap_or(false)
+            && self.query.parent.is_none_or(|parent| task.parent() == Some(parent))
+            && self.query.state.is_none_or(|state| describer.state(task) == state)
+            && self.search.as_ref().is_none_or(|search| search.finds_live(task, describer))
+    }
+}
+
+/// A text looked for, in any case.
+struct Search {
+    text: String,
+    /// For each group whether name, kind, labels or location have it.
+    groups: Vec<bool>,
+}
+
+impl Search {
+    fn new(text: Option<&str>, groups: &[&'static Group]) -> Option<Self> {
+        let text = text.map(str::trim).filter(|text| !text.is_empty())?.to_lowercase();
+        let found = |group: &&'static Group| {
+            let labels = group.labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
+            let mut texts = labels.chain([&*group.name, group.kind.as_str(), &*group.location]);
+            texts.any(|candidate| has(candidate, &text))
+        };
+        let groups = groups.iter().map(found).collect();
+        Some(Self { text, groups })
+    }
+
+    fn finds_group(&self, task: &Reading) -> bool {
+        self.groups.get(task.group() as usize).copied().unwrap_or(false)
+    }
+
+    fn finds_id(&self, task: &Reading) -> bool {
+        self.text.trim_start_matches('#').parse() == Ok(task.id())
+    }
+
+    fn finds_live(&self, task: &Reading, describer: &Describer) -> bool {
+        let in_details =
+            || registry().details.read(task.id(), |details| self.finds_details(details)).unwrap_or(false);
+        self.finds_group(task)
+            || self.finds_id(task)
+            || has(describer.state(task).as_str(), &self.text)
+            || (task.has(DETAILS) && in_details())
+    }
+
+    fn finds_details(&self, details: &crate::registry::details::Details) -> bool {
+        let fields = details.fields.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
+        fields.chain(details.status().map(|status| &**status)).any(|candidate| has(candidate, &self.text))
+    }
+}
+
+fn has(candidate: &str, lowercase: &str) -> bool {
+    candidate.contains(lowercase) || candidate.to_lowercase().contains(lowercase)
+}
+
+/// One page of finished tasks, newest first.
+pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>, InvalidCursor> {
+    let mut describer = Describer::new();
+    let registry = registry();
+    let history = registry.histories.read(registry.config.history());
+    let search = Search::new(query.search.as_deref(), &describer.groups);
+    let after = query.cursor.as_deref().map(parse_finished).transpose()?;
+    let matches = |record: &&Record| {
+        let group = describer.group(&record.task);
+        let note = history.notes.get(&record.task.id());
+        let noted = |search: &Search| {
+            let message = note.and_then(|note| note.message.as_deref());
+            message.is_some_and(|message| has(message, &search.text))
+                || note.and_then(|note| note.details.as_deref()).is_some_and(|it| search.finds_details(it))
+        };
+        query.name.as_deref().is_none_or(|name| name == &*group.name)
+            && query.kind.is_none_or(|kind| kind == group.kind)
+            && query.group.is_none_or(|id| id == group.id)
+            && query.outcome.is_none_or(|outcome| outcome == record.outcome)
+            && search.as_ref().is_none_or(|search| {
+                search.finds_group(&record.task)
+                    || search.finds_id(&record.task)
+                    || has(record.outcome.as_str(), &search.text)
+                    || noted(search)
+            })
+    };
+    let matching: Vec<&Record> = history.records.iter().filter(matches).collect();
+    let rest = matching.iter().filter(|record| after.is_none_or(|after| place(record) < after));
+    let limit = bounded(query.limit);
+    let page: Vec<&&Record> = rest.take(limit + 1).collect();
+    let next =
+        page.get(limit).map(|_| format!("{:x}-{:x}", place(page[limit - 1]).1, place(page[limit - 1]).0));
+    let items = page
+        .iter()
+        .take(limit)
+        .map(|record| describer.finished(record, history.notes.get(&record.task.id())))
+        .collect();
+    Ok(Page { total: matching.len(), items, next })
+}
+
+fn place(record: &Record) -> Rank {
+    (record.ended, record.task.id())
+}
+
+fn parse_finished(cursor: &str) -> Result<Rank, InvalidCursor> {
+    let (id, ended) = cursor.split_once('-').ok_or(InvalidCursor)?;
+    let number = |text| u64::from_str_radix(text, 16).map_err(|_| InvalidCursor);
+    Ok((number(ended)?, number(id)?))
+}

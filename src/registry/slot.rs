@@ -1,0 +1,308 @@
+//! One live task: 64 bytes, one cache line.
+
+use crate::snapshot::{Kind, OnShutdown};
+use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, fence};
+
+/// Bits below the id in [`Slot::identity`].
+const FLAG_BITS: u32 = 11;
+const KIND_MASK: u64 = 0b111;
+const POLICY_SHIFT: u32 = 3;
+const POLICY_MASK: u64 = 0b11 << POLICY_SHIFT;
+/// It has an entry in the side table of details.
+pub(crate) const DETAILS: u64 = 1 << 5;
+/// The census counts it.
+pub(crate) const COUNTED: u64 = 1 << 6;
+/// The census reports its end.
+pub(crate) const WATCHED: u64 = 1 << 7;
+/// The coordinator abandons it: if it is dropped, it was aborted.
+pub(crate) const ABANDONED: u64 = 1 << 8;
+/// Nothing of ours can abort it.
+pub(crate) const NOT_CANCELLABLE: u64 = 1 << 9;
+/// It returned an `Err` that counts.
+pub(crate) const FAILED: u64 = 1 << 10;
+
+/// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
+pub(crate) const SCOPED: u64 = 1;
+
+/// In [`Slot::poll`]: the tick is the start of a poll, not the end of one.
+const POLLING: u64 = 1;
+
+const GROUP_SHIFT: u32 = 48;
+const POLLS_MASK: u64 = (1 << GROUP_SHIFT) - 1;
+
+/// Bits for groups in [`Slot::polls`].
+pub(crate) const MAX_GROUP_ID: u32 = (1 << (64 - GROUP_SHIFT)) - 1;
+
+/// The protocol of these fields stands in [`registry`](super).
+#[derive(Debug)]
+#[repr(align(64))]
+pub(crate) struct Slot<H> {
+    /// Id and flags; 0 while free.
+    identity: AtomicU64,
+    /// Parent's id, 0 without one, and `SCOPED`.
+    lineage: AtomicU64,
+    /// Tick of the spawn.
+    started: AtomicU64,
+    /// Tick at which the last poll began or ended, and `POLLING`; 0 before the first.
+    poll: AtomicU64,
+    /// Ticks in finished polls.
+    busy: AtomicU64,
+    /// Group, and polls begun.
+    polls: AtomicU64,
+    /// What aborts it.
+    held: Mutex<Option<H>>,
+}
+
+/// What is known of a task when it begins.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Birth {
+    pub(crate) id: u64,
+    pub(crate) parent: u64,
+    pub(crate) scoped: bool,
+    pub(crate) kind: Kind,
+    pub(crate) policy: OnShutdown,
+    pub(crate) flags: u64,
+    pub(crate) group: u32,
+    pub(crate) started: u64,
+}
+
+/// A consistent reading of a slot, or of a record of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Reading {
+    pub(crate) identity: u64,
+    pub(crate) lineage: u64,
+    pub(crate) started: u64,
+    pub(crate) poll: u64,
+    pub(crate) busy: u64,
+    pub(crate) polls_and_group: u64,
+}
+
+impl Reading {
+    pub(crate) const fn id(&self) -> u64 {
+        self.identity >> FLAG_BITS
+    }
+
+    pub(crate) const fn has(&self, flag: u64) -> bool {
+        self.identity & flag != 0
+    }
+
+    pub(crate) fn kind(&self) -> Kind {
+        Kind::ALL[(self.identity & KIND_MASK) as usize % Kind::ALL.len()]
+    }
+
+    pub(crate) const fn policy(&self) -> OnShutdown {
+        policy_of(self.identity)
+    }
+
+    pub(crate) const fn parent(&self) -> Option<u64> {
+        match self.lineage >> FLAG_BITS {
+            0 => None,
+            id => Some(id),
+        }
+    }
+
+    pub(crate) const fn is_scoped(&self) -> bool {
+        self.lineage & SCOPED != 0
+    }
+
+    pub(crate) const fn group(&self) -> u32 {
+        (self.polls_and_group >> GROUP_SHIFT) as u32
+    }
+
+    pub(crate) const fn polls(&self) -> u64 {
+        self.polls_and_group & POLLS_MASK
+    }
+
+    pub(crate) const fn is_queued(&self) -> bool {
+        self.poll == 0
+    }
+
+    /// The tick at which the poll began that it is in.
+    pub(crate) const fn polling_since(&self) -> Option<u64> {
+        if self.poll & POLLING != 0 { Some(self.poll >> 1) } else { None }
+    }
+
+    /// The tick at which it entered its state.
+    pub(crate) const fn since(&self) -> u64 {
+        if self.poll == 0 { self.started } else { self.poll >> 1 }
+    }
+
+    /// Ticks in polls up to `now`, the current one included.
+    pub(crate) const fn busy_until(&self, now: u64) -> u64 {
+        match self.polling_since() {
+            Some(since) => self.busy + now.saturating_sub(since),
+            None => self.busy,
+        }
+    }
+}
+
+const fn policy_of(identity: u64) -> OnShutdown {
+    match (identity & POLICY_MASK) >> POLICY_SHIFT {
+        0 => OnShutdown::Wait,
+        1 => OnShutdown::Cancel,
+        2 => OnShutdown::Last,
+        _ => OnShutdown::Detach,
+    }
+}
+
+const fn policy_bits(policy: OnShutdown) -> u64 {
+    let index = match policy {
+        OnShutdown::Wait => 0,
+        OnShutdown::Cancel => 1,
+        OnShutdown::Last => 2,
+        OnShutdown::Detach => 3,
+    };
+    index << POLICY_SHIFT
+}
+
+impl<H> Slot<H> {
+    pub(crate) fn new() -> Self {
+        Self {
+            identity: AtomicU64::new(0),
+            lineage: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            poll: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            held: Mutex::new(None),
+        }
+    }
+
+    /// Makes a free slot a task's. The caller took it from the pool and is its only writer.
+    #[inline]
+    pub(crate) fn begin(&self, birth: &Birth) {
+        // Release: a reader that sees one of the stores below also sees that the slot was free before, so that it does not
+        // take them for the former task's. Pairs with the acquire fence in `read`.
+        fence(Ordering::Release);
+        self.lineage.store(birth.parent << FLAG_BITS | u64::from(birth.scoped), Ordering::Relaxed);
+        self.started.store(birth.started, Ordering::Relaxed);
+        self.poll.store(0, Ordering::Relaxed);
+        self.busy.store(0, Ordering::Relaxed);
+        self.polls.store(u64::from(birth.group) << GROUP_SHIFT, Ordering::Relaxed);
+        let identity = birth.id << FLAG_BITS | birth.kind as u64 | policy_bits(birth.policy) | birth.flags;
+        // Release: who sees the id sees the fields.
+        self.identity.store(identity, Ordering::Release);
+    }
+
+    /// Marks the begin of a poll. Only by the task's poller, of whom there is one at a time.
+    #[inline]
+    pub(crate) fn poll_began(&self, now: u64) {
+        self.poll.store(now << 1 | POLLING, Ordering::Relaxed);
+        self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Marks the end of a poll. Only by the task's poller.
+    #[inline]
+    pub(crate) fn poll_ended(&self, began: u64, now: u64) {
+        self.busy.store(self.busy.load(Ordering::Relaxed) + now.saturating_sub(began), Ordering::Relaxed);
+        self.poll.store(now << 1, Ordering::Relaxed);
+    }
+
+    /// What the owner sees: needs no validation.
+    #[inline]
+    pub(crate) fn own(&self) -> Reading {
+        Reading {
+            identity: self.identity.load(Ordering::Relaxed),
+            lineage: self.lineage.load(Ordering::Relaxed),
+            started: self.started.load(Ordering::Relaxed),
+            poll: self.poll.load(Ordering::Relaxed),
+            busy: self.busy.load(Ordering::Relaxed),
+            polls_and_group: self.polls.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What somebody else sees; `None` if the slot is free or changed hands meanwhile.
+    #[inline]
+    pub(crate) fn read(&self) -> Option<Reading> {
+        // Acquire: pairs with the release in `begin`, for the fields.
+        let identity = self.identity.load(Ordering::Acquire);
+        if identity == 0 {
+            return None;
+        }
+        let reading = Reading { identity, ..self.own() };
+        // Acquire: if a field above came from the next task, the load below sees that the id is gone.
+        fence(Ordering::Acquire);
+        let same = self.identity.load(Ordering::Relaxed) >> FLAG_BITS == reading.id();
+        same.then_some(reading)
+    }
+
+    /// The id of the task in it; 0 while free.
+    #[inline]
+    pub(crate) fn id(&self) -> u64 {
+        self.identity.load(Ordering::Acquire) >> FLAG_BITS
+    }
+
+    /// Takes the slot's lock if it still belongs to `id`. Nobody ends the task while it is held.
+    #[inline]
+    pub(crate) fn lock(&self, id: u64) -> Option<Locked<'_, H>> {
+        let held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        (identity >> FLAG_BITS == id).then_some(Locked { slot: self, held, identity })
+    }
+
+    /// Takes the slot's lock whoever it belongs to; `None` while it is free.
+    pub(crate) fn lock_any(&self) -> Option<Locked<'_, H>> {
+        let held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        (identity != 0).then_some(Locked { slot: self, held, identity })
+    }
+
+    /// Ends the task: the slot is free, its last flags and handle are the caller's.
+    #[inline]
+    pub(crate) fn end(&self) -> (u64, Option<H>) {
+        let mut held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        self.identity.store(0, Ordering::Release);
+        (identity, held.take())
+    }
+}
+
+/// A live task whose end waits until this is dropped. Flags and handle change only through it.
+pub(crate) struct Locked<'a, H> {
+    slot: &'a Slot<H>,
+    held: MutexGuard<'a, Option<H>>,
+    identity: u64,
+}
+
+impl<H> Locked<'_, H> {
+    pub(crate) fn id(&self) -> u64 {
+        self.identity >> FLAG_BITS
+    }
+
+    pub(crate) fn group(&self) -> u32 {
+        self.slot.own().group()
+    }
+
+    pub(crate) fn has(&self, flag: u64) -> bool {
+        self.identity & flag != 0
+    }
+
+    pub(crate) fn policy(&self) -> OnShutdown {
+        policy_of(self.identity)
+    }
+
+    pub(crate) fn set(&mut self, flag: u64) {
+        self.store(self.identity | flag);
+    }
+
+    pub(crate) fn set_policy(&mut self, policy: OnShutdown) {
+        self.store(self.identity & !POLICY_MASK | policy_bits(policy));
+    }
+
+    fn store(&mut self, identity: u64) {
+        self.identity = identity;
+        self.slot.identity.store(identity, Ordering::Release);
+    }
+
+    pub(crate) fn hold(&mut self, handle: H) {
+        *self.held = Some(handle);
+    }
+
+    pub(crate) fn release(&mut self) -> Option<H> {
+        self.held.take()
+    }
+
+    pub(crate) fn handle(&self) -> Option<&H> {
+        self.held.as_ref()
+    }
+}

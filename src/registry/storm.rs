@@ -1,0 +1,49 @@
+//! The limit on log lines of panics and errors: ten a group and minute.
+
+use std::time::Duration;
+
+use crate::clock;
+
+const LINES: u64 = 10;
+const WINDOW: Duration = Duration::from_secs(60);
+
+/// One group's state of the limit.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Storm {
+    window_began: u64,
+    lines: u64,
+    held_back: u64,
+}
+
+/// What to do with one line.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admission {
+    /// Write it; before it, say how many were held back.
+    Write { held_back: u64 },
+    /// Hold it back.
+    HoldBack,
+}
+
+impl Storm {
+    pub(crate) fn admit(&mut self, now: u64) -> Admission {
+        let held_back = self.close_window(now);
+        if self.lines == 0 {
+            self.window_began = now;
+        }
+        if LINES <= self.lines {
+            self.held_back += 1;
+            return Admission::HoldBack;
+        }
+        self.lines += 1;
+        Admission::Write { held_back }
+    }
+
+    /// How many lines were held back in a window that has ended by now.
+    pub(crate) fn close_window(&mut self, now: u64) -> u64 {
+        if clock::between(self.window_began, now) < WINDOW {
+            return 0;
+        }
+        self.lines = 0;
+        std::mem::take(&mut self.held_back)
+    }
+}

@@ -1,0 +1,200 @@
+//! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks, admission, aborts.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+
+use crate::outcome::Outcome;
+use crate::registry::local::Current;
+use crate::registry::slot::{ABANDONED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
+use crate::registry::{Handle, Registry, TaskSlot};
+use crate::snapshot::OnShutdown;
+
+/// What becomes of new tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Admit {
+    /// They are tasks like any other.
+    Open,
+    /// Draining: they are counted as late, and waited for.
+    Adopt,
+    /// They are dropped, and counted as late.
+    Refuse,
+}
+
+/// The switch for new tasks, and the number of late ones.
+#[derive(Debug, Default)]
+pub(crate) struct Admission {
+    switch: AtomicU8,
+    late: AtomicU64,
+}
+
+impl Admission {
+    #[inline]
+    pub(crate) fn current(&self) -> Admit {
+        match self.switch.load(Ordering::Relaxed) {
+            0 => Admit::Open,
+            1 => Admit::Adopt,
+            _ => Admit::Refuse,
+        }
+    }
+
+    #[allow(dead_code)]
+    pub(crate) fn set(&self, admit: Admit) {
+        self.switch.store(admit as u8, Ordering::Release);
+    }
+
+    pub(crate) fn count_late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+    }
+
+    pub(crate) fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+}
+
+/// The end of a watched task.
+#[derive(Clone, Debug)]
+#[allow(dead_code)]
+pub(crate) struct Ended {
+    pub(crate) task: Reading,
+    pub(crate) outcome: Outcome,
+    pub(crate) at: u64,
+}
+
+/// Where the ends of watched tasks go, and who is woken when none is left to wait for.
+#[derive(Debug, Default)]
+pub(crate) struct Watch {
+    ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
+    none_left: Notify,
+}
+
+/// What an abort came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Abort {
+    /// The runtime was told: the future is dropped at its next await.
+    Told,
+    /// A `track` future, a request or a running closure.
+    NotCancellable,
+}
+
+impl Registry {
+    /// Switches exact counting on; see [`census`](super::census).
+    pub(crate) fn begin_counting(&self) {
+        if self.census.begin() {
+            for slot in self.slab.slots() {
+                self.count(slot);
+            }
+        }
+    }
+
+    fn count(&self, slot: TaskSlot) {
+        if let Some(mut task) = slot.lock_any() {
+            self.count_locked(&mut task);
+        }
+    }
+
+    /// Counts a task if counting is on.
+    #[inline]
+    pub(crate) fn count_if_counting(&self, current: Current) {
+        if let Some(mut task) = current.slot.lock(current.id) {
+            self.count_locked(&mut task);
+        }
+    }
+
+    /// Counts a task if counting is on and it is not counted already.
+    #[inline]
+    pub(crate) fn count_locked(&self, task: &mut Locked<'_, Handle>) {
+        if self.census.is_counting() && !task.has(COUNTED) {
+            task.set(COUNTED);
+            self.census.add(task.policy());
+        }
+    }
+
+    /// Takes an ended task off the count.
+    pub(crate) fn uncount(&self, policy: OnShutdown) {
+        if self.census.remove(policy) {
+            self.watch.none_left.notify_waiters();
+        }
+    }
+
+    /// Live tasks of a policy, exact while counting is on. Only `Wait` and `Last` are counted.
+    pub(crate) fn counted(&self, policy: OnShutdown) -> usize {
+        self.census.count(policy)
+    }
+
+    /// Resolves when the last `Wait` or the last `Last` task ends, or a policy changes; look at the counts after it was enabled.
+    pub(crate) fn none_left(&self) -> tokio::sync::futures::Notified<'_> {
+        self.watch.none_left.notified()
+    }
+
+    /// Gives a live task another policy.
+    pub(crate) fn set_policy(&self, current: Current, policy: OnShutdown) {
+        let Some(mut task) = current.slot.lock(current.id) else { return };
+        let former = task.policy();
+        let counted = task.has(COUNTED);
+        task.set_policy(policy);
+        drop(task);
+        if counted {
+            self.census.add(policy);
+            self.uncount(former);
+        }
+    }
+
+    /// Gives all live tasks the policy that whoever runs the service set for their name.
+    #[allow(dead_code)]
+    pub(crate) fn apply_policies(&self) {
+        self.groups.apply_policies(&self.config);
+        let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
+        for slot in self.slab.slots() {
+            let Some(task) = slot.lock_any() else { continue };
+            let current = Current { slot, id: task.id() };
+            let policy = policies.get(task.group() as usize).copied().flatten();
+            drop(task);
+            if let Some(policy) = policy {
+                self.set_policy(current, policy);
+            }
+        }
+    }
+
+    /// Where the ends of watched tasks go from now on.
+    #[allow(dead_code)]
+    pub(crate) fn watch_ends(&self) -> mpsc::UnboundedReceiver<Ended> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.watch.ends.lock() = Some(sender);
+        receiver
+    }
+
+    /// Has the end of a task reported; false if it has ended.
+    #[allow(dead_code)]
+    pub(crate) fn watch(&self, current: Current) -> bool {
+        let task = current.slot.lock(current.id);
+        task.map(|mut task| task.set(WATCHED)).is_some()
+    }
+
+    pub(crate) fn report_end(&self, ended: Ended) {
+        if let Some(sender) = &*self.watch.ends.lock() {
+            // Nobody listens once the coordinator is done.
+            let _ = sender.send(ended);
+        }
+    }
+
+    /// Aborts a live task, as `abandoned` if the coordinator gives it up; `None` if it has ended.
+    pub(crate) fn abort(&self, current: Current, abandoned: bool) -> Option<Abort> {
+        let mut task = current.slot.lock(current.id)?;
+        if abandoned {
+            task.set(ABANDONED);
+        }
+        let handle = task.handle().cloned().filter(|_| !task.has(NOT_CANCELLABLE));
+        // Outside the lock: the runtime may drop the future at once, which ends the task.
+        drop(task);
+        let Some(handle) = handle else { return Some(Abort::NotCancellable) };
+        handle.abort();
+        Some(Abort::Told)
+    }
+
+    /// A live task by its id: a pass over all slots.
+    pub(crate) fn find(&self, id: u64) -> Option<Current> {
+        self.slab.slots().find(|slot| slot.id() == id && id != 0).map(|slot| Current { slot, id })
+    }
+}

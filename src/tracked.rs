@@ -1,0 +1,155 @@
+//! A future or closure and its entry in the registry.
+//!
+//! Who writes a task's state: the poller, here, and the drop guard, here. The [protocol](crate::registry) says the rest.
+
+use std::any::Any;
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tracing::Span;
+
+use crate::clock;
+use crate::registry::begin::{NewTask, begin, release_handle};
+use crate::registry::end::{Ending, end};
+use crate::registry::local::{Current, replace_current, with_local};
+use crate::registry::slot::Reading;
+use crate::registry::{TaskSlot, is_enabled, registry};
+
+pin_project_lite::pin_project! {
+    /// A future that is listed and measured while it lives, made by [`track`](crate::track).
+    ///
+    /// It does what the future does, and is what the future is: `Send`, `Sync`, `Unpin` and `UnwindSafe` if that is.
+    /// Dropping it drops the future first, then the entry, so that a task is live until its destructors have run.
+    ///
+    /// # Panics
+    ///
+    /// Where the future does: a panic is counted and passed on.
+    #[derive(Debug)]
+    #[must_use = "futures do nothing unless polled"]
+    pub struct Tracked<F> {
+        #[pin]
+        future: F,
+        // After the future, which is dropped in this order.
+        entry: Entry,
+    }
+}
+
+impl<F> Tracked<F> {
+    #[inline]
+    pub(crate) fn new(future: F, entry: Entry) -> Self {
+        Self { future, entry }
+    }
+
+    /// The task's id, unless it has ended or tracking is off.
+    #[inline]
+    pub(crate) fn current(&self) -> Option<Current> {
+        self.entry.current()
+    }
+}
+
+impl<F: Future> Future for Tracked<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let future = this.future;
+        this.entry.poll(|| future.poll(context))
+    }
+}
+
+/// The entry of a live task; dropping it ends the task.
+#[derive(Debug)]
+pub(crate) struct Entry {
+    /// `None` once the task has ended, or with tracking off.
+    slot: Option<TaskSlot>,
+    span: Option<Box<Span>>,
+}
+
+// Nothing that a panic could leave half done can be seen through an entry: slots are atomics.
+impl UnwindSafe for Entry {}
+impl RefUnwindSafe for Entry {}
+
+impl Entry {
+    #[inline]
+    pub(crate) fn new(task: &NewTask<'_>, span: Option<Span>) -> Self {
+        let slot = is_enabled().then(|| begin(task).slot);
+        Self { slot, span: span.map(Box::new) }
+    }
+
+    #[inline]
+    pub(crate) fn current(&self) -> Option<Current> {
+        self.slot.map(|slot| Current { slot, id: slot.id() })
+    }
+
+    /// One poll of the task.
+    #[inline]
+    pub(crate) fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        let Self { slot: entry, span } = self;
+        let _entered = span.as_deref().map(Span::enter);
+        let Some(slot) = *entry else { return poll() };
+        let began = clock::ticks();
+        slot.poll_began(began);
+        let outer = replace_current(Some(slot));
+        let result = catch_unwind(AssertUnwindSafe(poll));
+        replace_current(outer);
+        let now = clock::ticks();
+        slot.poll_ended(began, now);
+        if registry().config.slow_poll_ticks() < now.saturating_sub(began) {
+            count_slow_poll(&slot.own());
+        }
+        match result {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(ready) => {
+                *entry = None;
+                end(slot, Ending::Ready, now);
+                ready
+            }
+            Err(payload) => {
+                *entry = None;
+                end(slot, Ending::Panicked(text_of(&*payload)), now);
+                resume_unwind(payload)
+            }
+        }
+    }
+
+    /// The whole of a blocking task.
+    pub(crate) fn run<T>(mut self, closure: impl FnOnce() -> T) -> T {
+        if let Some(current) = self.current() {
+            release_handle(current);
+        }
+        match self.poll(|| Poll::Ready(closure())) {
+            Poll::Ready(value) => value,
+            Poll::Pending => unreachable!("a closure does not wait"),
+        }
+    }
+}
+
+impl Drop for Entry {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot.take() {
+            end(slot, Ending::Dropped, clock::ticks());
+        }
+    }
+}
+
+/// A closure is never "slow": it may block.
+#[cold]
+fn count_slow_poll(task: &Reading) {
+    if task.kind() == crate::snapshot::Kind::Blocking {
+        return;
+    }
+    let registry = registry();
+    with_local(
+        |local| local.stripe_of(task.group(), registry).count_slow_poll(),
+        || registry.group(task.group()).with_shared(crate::registry::stripe::Stripe::count_slow_poll),
+    );
+}
+
+/// The text of a panic, where it has one.
+fn text_of(payload: &(dyn Any + Send)) -> Option<String> {
+    let text = payload.downcast_ref::<&'static str>().map(|text| (*text).to_owned());
+    text.or_else(|| payload.downcast_ref::<String>().cloned())
+}
