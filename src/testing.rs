@@ -55,7 +55,7 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
 fn left_alive(scope: u64) -> Vec<TaskInfo> {
     let mut describer = Describer::new();
     let mut left = Vec::new();
-    registry().slab.for_each(|slot| {
+    registry().slab.slots().for_each(|slot| {
         let scoped = slot.read().filter(crate::registry::slot::Reading::is_scoped);
         left.extend(scoped.filter(|task| describer.details(task).and_then(|it| it.scope) == Some(scope)));
     });

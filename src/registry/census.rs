@@ -34,12 +34,10 @@ impl Census {
         self.counting.load(Ordering::Relaxed)
     }
 
-    /// Switches counting on; true for the one who did, who then goes through the slots.
-    ///
-    /// Until that is done the counts are of those found so far.
-    pub(crate) fn begin(&self) -> bool {
-        // Relaxed would do for the flag: the slots' locks carry it to the spawners. AcqRel keeps two beginners in order.
-        !self.counting.swap(true, Ordering::AcqRel)
+    /// Switches counting on. Until the caller has gone through the slots, the counts are of those found so far.
+    pub(crate) fn begin(&self) {
+        // Relaxed: the slots' locks carry it to the spawners.
+        self.counting.store(true, Ordering::Relaxed);
     }
 
     fn count_of(&self, policy: OnShutdown) -> Option<&AtomicI64> {

@@ -67,7 +67,7 @@ impl DetailsTable {
     }
 
     fn shard(&self, id: u64) -> &Mutex<Shard> {
-        &self.shards[(id % SHARDS as u64) as usize]
+        &self.shards[usize::try_from(id % SHARDS as u64).unwrap_or(0)]
     }
 
     pub(crate) fn insert(&self, id: u64, details: Box<Details>) {

@@ -109,10 +109,6 @@ impl Group {
         }
     }
 
-    pub(crate) fn is_overflow(&self) -> bool {
-        &*self.name == OTHER
-    }
-
     /// The policy that whoever runs the service set for this name.
     #[inline]
     pub(crate) fn policy(&self) -> Option<OnShutdown> {
@@ -308,10 +304,12 @@ impl Table {
     }
 }
 
-/// The groups that one thread has seen, found again without a lock: a table of one entry a place.
+/// The groups that one thread has seen, found again without a lock.
 #[derive(Debug)]
 pub(crate) struct Known {
     entries: Vec<Option<Entry>>,
+    /// Which of the ways is given up next.
+    next_way: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -342,10 +340,12 @@ impl KnownName {
 }
 
 const KNOWN_ENTRIES: usize = 512;
+/// Places in which an entry may stand.
+const WAYS: usize = 4;
 
 impl Known {
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new() }
+        Self { entries: Vec::new(), next_way: 0 }
     }
 
     #[inline]
@@ -356,9 +356,10 @@ impl Known {
         config: &Config,
     ) -> &'static Group {
         let place = place_in_cache(signature);
-        match self.entries.get(place) {
-            Some(Some(entry)) if entry.matches(signature) => entry.group,
-            _ => self.learn(place, signature, groups, config),
+        let ways = self.entries.get(place..place + WAYS).unwrap_or_default();
+        match ways.iter().flatten().find(|entry| entry.matches(signature)) {
+            Some(entry) => entry.group,
+            None => self.learn(place, signature, groups, config),
         }
     }
 
@@ -372,8 +373,11 @@ impl Known {
     ) -> &'static Group {
         let group = groups.find(signature, config);
         self.entries.resize(KNOWN_ENTRIES, None);
+        let free = self.entries[place..place + WAYS].iter().position(Option::is_none);
+        self.next_way = (self.next_way + 1) % WAYS;
         let name = KnownName::of(signature.name);
-        self.entries[place] = Some(Entry { name, kind: signature.kind, location: signature.location, group });
+        let entry = Entry { name, kind: signature.kind, location: signature.location, group };
+        self.entries[place + free.unwrap_or(self.next_way)] = Some(entry);
         group
     }
 }
@@ -410,7 +414,7 @@ fn place_in_cache(signature: &Signature<'_>) -> usize {
     for (_, value) in signature.labels {
         mixed = mixed.rotate_left(7) ^ hasher().hash_one(value);
     }
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % KNOWN_ENTRIES
+    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % (KNOWN_ENTRIES / WAYS) * WAYS
 }
 
 fn hasher() -> &'static foldhash::fast::FixedState {

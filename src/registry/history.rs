@@ -126,7 +126,9 @@ impl Ring {
         if own.0.is_empty() {
             return;
         }
-        own.0[(written % own.0.len() as u64) as usize].write(record);
+        #[allow(clippy::cast_possible_truncation, reason = "the remainder fits where the length did")]
+        let place = (written % own.0.len() as u64) as usize;
+        own.0[place].write(record);
         self.written.store(written + 1, Ordering::Release);
     }
 

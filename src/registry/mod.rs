@@ -85,6 +85,7 @@ pub(crate) struct Registry {
     pub(crate) admission: Admission,
     pub(crate) watch: Watch,
     census: Census,
+    counted: std::sync::Once,
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
@@ -96,6 +97,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
     admission: Admission::default(),
     watch: Watch::default(),
     census: Census::new(),
+    counted: std::sync::Once::new(),
 });
 
 static ENABLED: LazyLock<bool> =

@@ -95,7 +95,7 @@ fn slots_are_never_lent_twice() {
         let theirs = other.join().unwrap();
         assert!(!std::ptr::eq(mine, theirs));
         let mut live = Vec::new();
-        slab.for_each(|slot| live.extend(slot.read().map(|task| task.id())));
+        slab.slots().for_each(|slot| live.extend(slot.read().map(|task| task.id())));
         live.sort_unstable();
         assert_eq!(live, [2, 3]);
     });
@@ -128,7 +128,7 @@ fn the_last_end_wakes_who_waits() {
                 }
             }
         });
-        assert!(census.begin());
+        census.begin();
         count(&census, slot);
         while census.count(OnShutdown::Wait) != 0 {
             woken.wait();

@@ -30,7 +30,7 @@ pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCurs
     let limit = bounded(query.limit);
     let mut total = 0;
     let mut page: BinaryHeap<(Rank, ByRank)> = BinaryHeap::with_capacity(limit + 2);
-    registry().slab.for_each(|slot| {
+    registry().slab.slots().for_each(|slot| {
         let Some(task) = slot.read().filter(|task| filter.admits(task, &describer)) else { return };
         total += 1;
         let rank = sorting.rank(&task, describer.now);
@@ -89,7 +89,7 @@ impl Sorting {
         names.sort();
         names.dedup();
         let place = |group: &&Group| names.partition_point(|name| **name < *group.name) as u64;
-        let places = groups.iter().map(|group| place(group)).collect();
+        let places = groups.iter().map(place).collect();
         Self { by: query.sort, descending, names, places }
     }
 

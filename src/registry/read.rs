@@ -1,5 +1,6 @@
 //! From the registry to plain data: the readings behind [`snapshot`](crate::snapshot).
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -62,7 +63,7 @@ pub(crate) fn snapshot() -> Snapshot {
 fn live_sums(registry: &Registry, groups: usize, now: u64) -> Vec<LiveSums> {
     let blocked_after = registry.config.blocked_after_ticks();
     let mut sums = vec![LiveSums::default(); groups];
-    registry.slab.for_each(|slot| {
+    registry.slab.slots().for_each(|slot| {
         let Some(task) = slot.read() else { return };
         // A group made since the groups were listed is for the next reading.
         let Some(sums) = sums.get_mut(task.group() as usize) else { return };
@@ -163,7 +164,8 @@ fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
 pub(crate) struct Describer {
     registry: &'static Registry,
     pub(crate) groups: Vec<&'static Group>,
-    usual: Vec<Option<Option<Usual>>>,
+    /// Of the groups met so far.
+    usual: HashMap<u32, Option<Usual>>,
     pub(crate) now: u64,
     blocked_after: u64,
 }
@@ -174,7 +176,7 @@ impl Describer {
         let groups = registry.groups.all();
         Self {
             registry,
-            usual: vec![None; groups.len()],
+            usual: HashMap::new(),
             groups,
             now: clock::ticks(),
             blocked_after: registry.config.blocked_after_ticks(),
@@ -187,11 +189,7 @@ impl Describer {
     }
 
     fn usual(&mut self, group: &Group) -> Option<Usual> {
-        let place = group.id as usize;
-        if self.usual.len() <= place {
-            self.usual.resize(place + 1, None);
-        }
-        *self.usual[place].get_or_insert_with(|| usual_of(&group.totals(), &group.bounds))
+        *self.usual.entry(group.id).or_insert_with(|| usual_of(&group.totals(), &group.bounds))
     }
 
     pub(crate) fn state(&self, task: &Reading) -> State {

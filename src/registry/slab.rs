@@ -85,14 +85,4 @@ impl<H> Slab<H> {
         let chunks = self.chunks.lock().clone();
         chunks.into_iter().flatten()
     }
-
-    /// Looks at all slots, free ones included, and holds no lock meanwhile.
-    pub(crate) fn for_each(&self, mut look: impl FnMut(&'static Slot<H>)) {
-        let chunks = self.chunks.lock().clone();
-        for chunk in chunks {
-            for slot in chunk {
-                look(slot);
-            }
-        }
-    }
 }

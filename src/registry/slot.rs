@@ -265,10 +265,6 @@ pub(crate) struct Locked<'a, H> {
 }
 
 impl<H> Locked<'_, H> {
-    pub(crate) fn id(&self) -> u64 {
-        self.identity >> FLAG_BITS
-    }
-
     pub(crate) fn group(&self) -> u32 {
         self.slot.own().group()
     }

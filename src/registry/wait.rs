@@ -79,13 +79,12 @@ pub(crate) enum Abort {
 }
 
 impl Registry {
-    /// Switches exact counting on; see [`census`](super::census).
+    /// Switches exact counting on; see [`census`](super::census). On return all live tasks are counted, also if another thread began.
     pub(crate) fn begin_counting(&self) {
-        if self.census.begin() {
-            for slot in self.slab.slots() {
-                self.count(slot);
-            }
-        }
+        self.counted.call_once(|| {
+            self.census.begin();
+            self.slab.slots().for_each(|slot| self.count(slot));
+        });
     }
 
     fn count(&self, slot: TaskSlot) {
@@ -133,10 +132,13 @@ impl Registry {
         let Some(mut task) = current.slot.lock(current.id) else { return };
         let former = task.policy();
         let counted = task.has(COUNTED);
+        if counted {
+            // Before the task can end, which takes it off the count of its new policy.
+            self.census.add(policy);
+        }
         task.set_policy(policy);
         drop(task);
         if counted {
-            self.census.add(policy);
             self.uncount(former);
         }
     }
@@ -146,15 +148,12 @@ impl Registry {
     pub(crate) fn apply_policies(&self) {
         self.groups.apply_policies(&self.config);
         let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
-        for slot in self.slab.slots() {
-            let Some(task) = slot.lock_any() else { continue };
-            let current = Current { slot, id: task.id() };
-            let policy = policies.get(task.group() as usize).copied().flatten();
-            drop(task);
-            if let Some(policy) = policy {
-                self.set_policy(current, policy);
+        self.slab.slots().for_each(|slot| {
+            let Some(task) = slot.read() else { return };
+            if let Some(policy) = policies.get(task.group() as usize).copied().flatten() {
+                self.set_policy(Current { slot, id: task.id() }, policy);
             }
-        }
+        });
     }
 
     /// Where the ends of watched tasks go from now on.
@@ -165,13 +164,6 @@ impl Registry {
         receiver
     }
 
-    /// Has the end of a task reported; false if it has ended.
-    #[allow(dead_code)]
-    pub(crate) fn watch(&self, current: Current) -> bool {
-        let task = current.slot.lock(current.id);
-        task.map(|mut task| task.set(WATCHED)).is_some()
-    }
-
     pub(crate) fn report_end(&self, ended: Ended) {
         if let Some(sender) = &*self.watch.ends.lock() {
             // Nobody listens once the coordinator is done.
@@ -179,9 +171,23 @@ impl Registry {
         }
     }
 
-    /// Aborts a live task, as `abandoned` if the coordinator gives it up; `None` if it has ended.
-    pub(crate) fn abort(&self, current: Current, abandoned: bool) -> Option<Abort> {
-        let mut task = current.slot.lock(current.id)?;
+    /// A live task by its id: a pass over all slots.
+    pub(crate) fn find(&self, id: u64) -> Option<Current> {
+        self.slab.slots().find(|slot| slot.id() == id && id != 0).map(|slot| Current { slot, id })
+    }
+}
+
+impl Current {
+    /// Has the end of the task reported to [`watch_ends`](Registry::watch_ends); false if it has ended.
+    #[allow(dead_code)]
+    pub(crate) fn watch(self) -> bool {
+        self.slot.lock(self.id).map(|mut task| task.set(WATCHED)).is_some()
+    }
+
+    /// Aborts the task, as `abandoned` if the coordinator gives it up; `None` if it has ended.
+    #[allow(dead_code)]
+    pub(crate) fn abort(self, abandoned: bool) -> Option<Abort> {
+        let mut task = self.slot.lock(self.id)?;
         if abandoned {
             task.set(ABANDONED);
         }
@@ -191,10 +197,5 @@ impl Registry {
         let Some(handle) = handle else { return Some(Abort::NotCancellable) };
         handle.abort();
         Some(Abort::Told)
-    }
-
-    /// A live task by its id: a pass over all slots.
-    pub(crate) fn find(&self, id: u64) -> Option<Current> {
-        self.slab.slots().find(|slot| slot.id() == id && id != 0).map(|slot| Current { slot, id })
     }
 }
