@@ -1,0 +1,83 @@
+// Speaks the wire contract with an invented process. `/dev/…` changes it: `start?tasks=N&actions=no`,
+// `signal?name=SIGTERM`, `kill`, `token?is=…`.
+
+import type { IncomingMessage, ServerResponse } from "node:http";
+import type { Page, Task } from "../src/wire.ts";
+import { World } from "./world.ts";
+
+type Next = () => void;
+
+export class Fixture {
+  private world = new World({ tasks: 56, actions: true });
+  private token: string | null = null;
+  private dead = false;
+
+  handle = (request: IncomingMessage, response: ServerResponse, next: Next): void => {
+    const url = new URL(request.url ?? "/", "http://localhost");
+    const api = url.pathname.indexOf("/api/v1/");
+    if (url.pathname.startsWith("/dev/")) return this.command(url, response);
+    if (api === -1) return next();
+    if (this.dead || this.world.exited()) return void request.socket.destroy();
+    response.setHeader("headcount-instance", this.world.instance);
+    if (this.token !== null && request.headers.authorization !== `Bearer ${this.token}`) return refuse(response, 401, "A token is needed.");
+    this.answer(request, url, url.pathname.slice(api + "/api/v1/".length), response);
+  };
+
+  private command(url: URL, response: ServerResponse): void {
+    const query = url.searchParams;
+    const what = url.pathname.slice("/dev/".length);
+    if (what === "start") {
+      this.world.end();
+      this.world = new World({ tasks: Number(query.get("tasks") ?? 56), actions: query.get("actions") !== "no" });
+      this.dead = false;
+    }
+    if (what === "signal") this.world.signal(query.get("name") ?? "SIGTERM");
+    if (what === "token") this.token = query.get("is");
+    if (what === "kill") {
+      this.dead = true;
+      this.world.end();
+    }
+    response.end("ok\n");
+  }
+
+  private answer(request: IncomingMessage, url: URL, path: string, response: ServerResponse): void {
+    const one = /^tasks\/(\d+)(\/cancel)?$/.exec(path);
+    if (request.method === "POST") return this.act(request, path, one, response);
+    if (path === "summary") return json(response, this.world.summary());
+    if (path === "trends") return json(response, this.world.trends());
+    if (path === "events") return this.world.watch(request, response);
+    if (path === "tasks") return json(response, page(this.world.find(url.searchParams), url.searchParams));
+    if (path === "finished") return json(response, page(this.world.findFinished(url.searchParams), url.searchParams));
+    const detail = one === null ? null : this.world.detail(Number(one[1]));
+    return detail === null ? refuse(response, 404, "There is no such task.") : json(response, detail);
+  }
+
+  private act(request: IncomingMessage, path: string, one: RegExpExecArray | null, response: ServerResponse): void {
+    if (!this.world.actions) return refuse(response, 405, "Actions are not allowed.");
+    if (request.headers["if-match"]?.replaceAll('"', "") !== this.world.instance) return refuse(response, 412, "Another process answered.");
+    if (path === "shutdown") this.world.signal("API");
+    if (path === "shutdown/extend") this.world.extend(30);
+    if (path === "shutdown/force") this.world.force("API");
+    if (one !== null && !this.world.cancel(Number(one[1]))) return refuse(response, 409, "This task cannot be cancelled.");
+    response.statusCode = 202;
+    response.end();
+  }
+}
+
+function page<T extends Task>(all: T[], query: URLSearchParams): Page<T> {
+  const limit = Number(query.get("limit") ?? 100);
+  const from = Number(query.get("cursor") ?? 0);
+  const next = from + limit < all.length ? String(from + limit) : null;
+  return { total: all.length, items: all.slice(from, from + limit), next };
+}
+
+function json(response: ServerResponse, value: unknown): void {
+  response.setHeader("content-type", "application/json");
+  response.end(JSON.stringify(value));
+}
+
+function refuse(response: ServerResponse, status: number, detail: string): void {
+  response.statusCode = status;
+  response.setHeader("content-type", "application/problem+json");
+  response.end(JSON.stringify({ type: "about:blank", title: "Refused", status, detail }));
+}

@@ -1,0 +1,27 @@
+import { render } from "preact";
+import "uplot/dist/uPlot.min.css";
+import "./styles/base.css";
+import "./styles/frame.css";
+import "./styles/table.css";
+import "./styles/parts.css";
+import "./styles/views.css";
+import "./styles/drain.css";
+import { App } from "./app.tsx";
+import { watchVisibility } from "./frame.ts";
+import { listen } from "./keys.ts";
+import { start } from "./live.ts";
+import { follow, followLinks } from "./place.ts";
+import { takeover } from "./store.ts";
+import { followTheme } from "./theme.ts";
+
+followTheme();
+follow();
+followLinks(() => {
+  takeover.value = false;
+});
+listen();
+watchVisibility();
+start();
+
+const root = document.getElementById("app");
+if (root !== null) render(<App />, root);

@@ -1,0 +1,37 @@
+// States and outcomes as shape and word; colour only adds to them.
+
+import type { ComponentChildren } from "preact";
+import type { Outcome, State } from "../wire.ts";
+
+export type Known = State | Outcome | "warning";
+
+const SHAPES: Record<Known, ComponentChildren> = {
+  queued: <circle cx="6" cy="6" r="4" class="line dotted" />,
+  idle: <circle cx="6" cy="6" r="4" class="line" />,
+  running: <path d="M3 1.8 10.2 6 3 10.2Z" class="fill" />,
+  blocked: <rect x="2" y="2" width="8" height="8" rx="1" class="fill" />,
+  ok: <path d="M2 6.4 4.8 9.2 10 3.2" class="line" />,
+  error: <path d="M2.8 2.8 9.2 9.2M9.2 2.8 2.8 9.2" class="line" />,
+  panic: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,
+  cancelled: <path d="M6 2a4 4 0 1 0 0 8 4 4 0 1 0 0-8ZM3.2 8.8 8.8 3.2" class="line" />,
+  aborted: <path d="M1.8 6h8.4" class="line thick" />,
+  warning: <path d="M6 1.6 11 10.4H1ZM6 5v2.4M6 8.7v.4" class="line" />,
+};
+
+export function Mark({ of }: { of: Known }) {
+  return (
+    <svg class={`mark is-${of}`} viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
+      {SHAPES[of]}
+    </svg>
+  );
+}
+
+export function Word({ of, children }: { of: Known; children?: ComponentChildren }) {
+  return (
+    <span class={`word is-${of}`}>
+      <Mark of={of} />
+      {of}
+      {children}
+    </span>
+  );
+}

@@ -1,0 +1,130 @@
+// In peace: what can end this process, and when. While it stops, the drain stands here instead.
+
+import { post } from "../api.ts";
+import { clock, count, plain, setting } from "../format.ts";
+import { Confirm } from "../parts/confirm.tsx";
+import { Copy } from "../parts/copy.tsx";
+import { ALLOW, Skeleton } from "../parts/empty.tsx";
+import { Duration } from "../parts/amount.tsx";
+import { summary } from "../store.ts";
+import type { Lifetime as Limits, Summary } from "../wire.ts";
+import { type Moment, budgetOf } from "./budget.ts";
+
+export function Lifetime() {
+  const now = summary.value;
+  if (now === null) return <Skeleton rows={8} />;
+  return (
+    <div class="lifetime">
+      <section>
+        <h1>What can end this process</h1>
+        <ul class="sentences">
+          {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(sentence)}</bdi></li>)}
+        </ul>
+      </section>
+      <section>
+        <h2>From the signal to the end</h2>
+        <Budget of={now.lifetime} />
+      </section>
+      <div class="one-columns">
+        <section>
+          <h2>Settings</h2>
+          <Settings of={now.lifetime} />
+        </section>
+        <section>
+          <h2>This process</h2>
+          <Identity of={now} />
+          <h2>Stop it</h2>
+          <Stop of={now} />
+        </section>
+      </div>
+    </div>
+  );
+}
+
+/** The stages of a shutdown to scale, each with its latest end. */
+function Budget({ of }: { of: Limits }) {
+  const { spans, moments, total } = budgetOf(of);
+  const x = (seconds: number) => (100 * seconds) / total;
+  return (
+    <div class="budget">
+      <svg viewBox="0 0 100 12" preserveAspectRatio="none" aria-hidden="true">
+        {spans.map(({ name, from, to }) => (
+          <rect key={name} class={`span-${name}`} x={x(from)} y="2" width={Math.max(0, x(to) - x(from))} height="8" />
+        ))}
+        {moments.map(({ name, at }) => <rect key={name} class="moment" x={Math.min(99.8, x(at))} y="0" width="0.2" height="12" />)}
+      </svg>
+      <ol class="moments">
+        {moments.map((moment) => <MomentLine key={moment.name} of={moment} />)}
+      </ol>
+    </div>
+  );
+}
+
+function MomentLine({ of }: { of: Moment }) {
+  return (
+    <li class={`moment-${of.name}`}>
+      <svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="1" class={of.begins === null ? "span-none" : `span-${of.begins}`} /></svg>
+      <span class="moment-at">{setting(of.at)}</span> {of.text}
+    </li>
+  );
+}
+
+function Settings({ of }: { of: Limits }) {
+  const rows: [string, string][] = [
+    ["drain_timeout", setting(of.drain_timeout_seconds)],
+    ["announce_delay", setting(of.announce_delay_seconds)],
+    ["abort_grace", setting(of.abort_grace_seconds)],
+    ["hook_timeout", setting(of.hook_timeout_seconds)],
+    ["exit_after", setting(of.exit_after_seconds)],
+    ["platform_grace", setting(of.platform_grace_seconds)],
+    ["linger", of.linger],
+    ["late_spawns", of.late_spawns],
+  ];
+  return (
+    <>
+      <dl class="facts-list settings">
+        {rows.map(([name, value]) => (
+          <><dt><code>{name}</code></dt><dd>{value}</dd></>
+        ))}
+        {of.request_limit !== null && (
+          <><dt>request limit</dt><dd>{count(of.request_limit.admitted)} of {count(of.request_limit.limit)} admitted</dd></>
+        )}
+      </dl>
+      <p class="soft">Each is a method of the builder and a variable: <code>HEADCOUNT_DRAIN_TIMEOUT=40s</code>. The variable wins.</p>
+    </>
+  );
+}
+
+function Identity({ of }: { of: Summary }) {
+  return (
+    <dl class="facts-list">
+      <dt>Service</dt><dd><bdi>{plain(of.service)}</bdi>{of.version !== "" && <span class="soft"> headcount {plain(of.version)}</span>}</dd>
+      <dt>pid</dt><dd><Copy text={String(of.pid)} /></dd>
+      <dt>Started</dt><dd>{clock(of.started_at)}, <Duration seconds={of.uptime_seconds} /> ago</dd>
+      <dt>Instance</dt><dd><Copy text={of.instance} class="location" /></dd>
+      <dt>Spawned</dt><dd>{count(of.spawned)} since then</dd>
+    </dl>
+  );
+}
+
+function Stop({ of }: { of: Summary }) {
+  const kill = `kill -TERM ${of.pid}`;
+  if (!of.actions) {
+    return (
+      <p>
+        This page is read-only. A signal does it: <Copy text={kill} class="location" />. For buttons here, set <Copy text={ALLOW} class="location" />.
+      </p>
+    );
+  }
+  const timeout = of.lifetime.drain_timeout_seconds;
+  return (
+    <Confirm
+      label="Shut down…"
+      verb="Shut down"
+      question={<>Begins the shutdown of pid {of.pid}: {count(of.live)} live, waited for {timeout === null ? "without a deadline" : `up to ${setting(timeout)}`}.</>}
+      done="Shutdown begun"
+      run={() => post("shutdown", of.instance)}
+      grave
+    />
+  );
+}

@@ -1,0 +1,49 @@
+import type { Order, Place } from "../place.ts";
+import type { Group } from "../wire.ts";
+
+const KEYS: Record<string, (group: Group) => number | string | null> = {
+  name: (group) => group.name.toLowerCase(),
+  live: (group) => group.live,
+  rate: (group) => group.finished_per_second,
+  p50: (group) => group.usual?.p50_seconds ?? null,
+  p95: (group) => group.usual?.p95_seconds ?? null,
+  p99: (group) => group.usual?.p99_seconds ?? null,
+  busy: (group) => group.busy_share,
+  failed: (group) => group.failed_share,
+  oldest: (group) => group.oldest_age_seconds,
+};
+
+/** By default as the server gives them, the most interesting first. What has no figure comes last. */
+export function sortGroups(groups: Group[], sort: string | null, order: Order | null): Group[] {
+  const key = sort === null ? undefined : KEYS[sort];
+  if (key === undefined) return groups;
+  const sign = order === "asc" ? 1 : -1;
+  return [...groups].sort((one, other) => {
+    const [a, b] = [key(one), key(other)];
+    if (a === b) return one.id - other.id;
+    if (a === null) return 1;
+    if (b === null) return -1;
+    return a < b ? -sign : sign;
+  });
+}
+
+/** Every word must be in name, label, kind or location, in any case. */
+export function filterGroups(groups: Group[], q: string): Group[] {
+  const words = q.toLowerCase().split(/\s+/).filter((word) => word !== "");
+  if (words.length === 0) return groups;
+  return groups.filter((group) => {
+    const labels = Object.entries(group.labels).map(([key, value]) => `${key}=${value}`);
+    const haystack = [group.name, ...labels, group.kind, group.location].join("\n").toLowerCase();
+    return words.every((word) => haystack.includes(word));
+  });
+}
+
+/** A click on a head: first the way that is asked for most, then the other, then as it was. */
+export function nextSort(place: Place, key: string): Pick<Place, "sort" | "order" | "cursor" | "from"> {
+  const start = { cursor: null, from: null };
+  const first: Order = key === "name" ? "asc" : "desc";
+  const current = place.sort === key ? (place.order ?? "desc") : null;
+  if (current === null) return { sort: key, order: first, ...start };
+  if (current === first) return { sort: key, order: first === "asc" ? "desc" : "asc", ...start };
+  return { sort: null, order: null, ...start };
+}
