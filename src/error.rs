@@ -1,4 +1,4 @@
-//! The one error: why [`install`](crate::Headcount::install) or a page of tasks was refused.
+//! The one error: why [`install`](crate::Headcount::install) was refused.
 
 use std::error;
 use std::fmt;
@@ -19,7 +19,6 @@ enum Kind {
     Address,
     Unprotected,
     File,
-    Cursor,
     Resources,
 }
 
@@ -47,11 +46,6 @@ impl Error {
     /// A file that a setting names could not be used.
     pub fn is_file(&self) -> bool {
         self.kind == Kind::File
-    }
-
-    /// A cursor was none that a page gave.
-    pub fn is_cursor(&self) -> bool {
-        self.kind == Kind::Cursor
     }
 
     /// The operating system refused a thread or a runtime.
@@ -99,12 +93,6 @@ impl Error {
 
     pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {
         Self::new(Kind::Resources, format!("{what} could not be started: {source}")).with_source(source)
-    }
-
-    pub(crate) fn cursor(cursor: &str) -> Self {
-        let cursor: String = cursor.chars().take(64).collect();
-        let text = format!("cursor={cursor:?}: expected the `next` of a page with the same query");
-        Self::new(Kind::Cursor, text)
     }
 }
 

@@ -1,10 +1,14 @@
 //! Know every task you spawned. Leave none behind.
 
+#[cfg(feature = "admin")]
+mod admin;
 mod clock;
 mod current;
 mod error;
 mod idle;
 mod install;
+#[cfg(feature = "metrics")]
+mod metrics;
 mod name;
 mod observer;
 mod outcome;

@@ -15,6 +15,7 @@ pub(crate) use self::value::{Buckets, Policy, Secret, Value};
 pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder};
 use crate::error::Error;
 use crate::install::Builder;
+use crate::registry::config::{Redact, Text};
 use crate::snapshot::{OnShutdown, TaskInfo};
 
 /// What one line of the table says of a setting, for documents.
@@ -37,8 +38,6 @@ pub(crate) struct Difference {
 
 /// A hook of the application's on each abandoned task.
 pub(crate) type OnAbandon = Arc<dyn Fn(&TaskInfo) + Send + Sync>;
-/// What becomes of a text before it is stored: the field's name, `status` or `message`, and the text.
-pub(crate) type Redact = Arc<dyn Fn(&str, String) -> String + Send + Sync>;
 
 macro_rules! settings {
     ($(
@@ -226,7 +225,7 @@ settings! {
     /// Upper bounds of the buckets in which durations of tasks are counted.
     [
         "HEADCOUNT_BUCKETS",
-        "5ms,10ms,25ms,50ms,100ms,250ms,500ms,1s,2s 500ms,5s,10s,30s,2m,5m,30m,1h,6h"
+        "5ms,10ms,25ms,50ms,100ms,250ms,500ms,1s,2s 500ms,5s,10s,30s,1m,2m,5m,10m,30m,1h,2h,6h"
     ]
     buckets(bounds: impl IntoIterator<Item = Duration>): Buckets = bounds.into_iter().collect();
 
@@ -253,10 +252,13 @@ settings! {
 }
 
 impl Builder {
-    /// Sees every field, status and message before it is stored: the field's name, `status` or `message`, and
-    /// the text. What it returns is stored instead. It runs on the task's own thread, so it must not block.
+    /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
+    /// text stays as it is. It runs on the task's own thread, so it must not block.
     #[must_use]
-    pub fn redact(mut self, redact: impl Fn(&str, String) -> String + Send + Sync + 'static) -> Self {
+    pub fn redact(
+        mut self,
+        redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
         self.settings.redact = Some(Arc::new(redact));
         self
     }
@@ -357,9 +359,9 @@ pub(crate) fn is_off() -> Result<bool, Error> {
 }
 
 fn off(text: &str) -> Result<bool, Error> {
-    match text.trim().to_ascii_lowercase().as_str() {
-        "off" | "no" | "false" | "0" => Ok(true),
-        "on" | "yes" | "true" | "1" | "" => Ok(false),
+    match text.to_ascii_lowercase().as_str() {
+        "off" => Ok(true),
+        "on" | "" => Ok(false),
         _ => Err(Error::setting("HEADCOUNT", text, "`off` or `on`")),
     }
 }

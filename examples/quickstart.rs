@@ -1,0 +1,93 @@
+//! A web service that answers at once and leaves tasks running, and headcount watching them.
+//!
+//!     cargo run --example quickstart
+//!     curl http://127.0.0.1:8000/                  # "Non-blocking HTTP request", and a task counts to 200
+//!     curl -X POST http://127.0.0.1:8000/signup    # three tasks: e-mail, push, thumbnail
+//!     curl http://127.0.0.1:7717/metrics
+//!
+//! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number S`.
+
+mod quickstart_support;
+
+use std::time::Duration;
+
+use axum::Router;
+use axum::extract::State;
+use axum::routing::{get, post};
+use headcount::Headcount;
+use quickstart_support::{Flags, chance, generate_load, pause};
+use tokio::net::TcpListener;
+
+#[tokio::main]
+async fn main() -> Result<(), Box<dyn std::error::Error>> {
+    tracing_subscriber::fmt().with_env_filter(quickstart_support::log_filter()).init();
+    let flags = Flags::from_arguments();
+    let hc = Headcount::builder().service("quickstart").admin(flags.admin).install()?;
+    let listener = TcpListener::bind(flags.listen).await?;
+    let service = listener.local_addr()?;
+    println!("Service at http://{service}/");
+    if let Some(admin) = hc.admin_addr() {
+        println!("Dashboard at http://{admin}/");
+    }
+    generate_load(service, flags.load);
+
+    let app = Router::new()
+        .route("/", get(count))
+        .route("/signup", post(sign_up))
+        .with_state(flags.seconds_per_number);
+    axum::serve(listener, app).await?;
+    Ok(())
+}
+
+/// Leaves a task that takes minutes, and does not wait for it.
+async fn count(State(pause): State<Duration>) -> &'static str {
+    headcount::spawn(print_numbers(pause));
+    "Non-blocking HTTP request"
+}
+
+async fn print_numbers(pause: Duration) {
+    for number in 1..=200 {
+        println!("{number}");
+        if let Some(task) = headcount::current() {
+            task.set_progress(number, 200);
+        }
+        tokio::time::sleep(pause).await;
+    }
+    println!("done");
+}
+
+/// Leaves three tasks with names and labels of their own.
+async fn sign_up() -> &'static str {
+    headcount::task("send-email")
+        .label("provider", if chance(0.3) { "ses" } else { "postmark" })
+        .spawn_fallible(send_email());
+    headcount::task("push-notification").spawn(push_notification());
+    headcount::task("thumbnail").spawn_blocking(thumbnail);
+    "Welcome!"
+}
+
+/// Fails now and then, as mail does.
+async fn send_email() -> Result<(), &'static str> {
+    let task = headcount::current().ok_or("not in a task")?;
+    task.set_status("connecting");
+    pause(0.2, 1.0).await;
+    task.set_status("sending");
+    pause(0.2, 2.0).await;
+    if chance(0.03) { Err("451 mailbox busy, try again later") } else { Ok(()) }
+}
+
+/// Panics once in a while.
+async fn push_notification() {
+    for device in 1..=3 {
+        if let Some(task) = headcount::current() {
+            task.set_progress(device, 3);
+        }
+        pause(0.05, 0.4).await;
+    }
+    assert!(!chance(0.005), "the push service answered with something unheard of");
+}
+
+/// Keeps a thread busy, which is what `spawn_blocking` is for.
+fn thumbnail() {
+    std::thread::sleep(Duration::from_secs_f64(0.05 + quickstart_support::random(0.0, 0.3)));
+}

@@ -1,0 +1,293 @@
+//! Tasks, alive and finished, and the one thing that can be done to them.
+
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use axum::Json;
+use axum::extract::State;
+use axum::http::StatusCode;
+use serde::Deserialize;
+use serde::de::{Deserializer, Error as _};
+use utoipa::IntoParams;
+
+use super::extract::{Path, Query};
+use super::problem::Problem;
+use super::router::Context;
+use super::wire::{
+    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, kinds, outcomes, states, time,
+};
+use crate::registry::registry;
+use crate::registry::wait::Abort;
+use crate::snapshot::{
+    FinishedQuery, FinishedTask, InvalidCursor, Kind, Outcome, Snapshot, SortBy, SortOrder,
+    State as TaskState, TaskLookup, TaskQuery,
+};
+
+/// The most tasks that one answer holds.
+const MOST: usize = 500;
+/// How far up the tree of parents an answer goes.
+const ANCESTORS: usize = 16;
+const CHILDREN: usize = 100;
+
+/// Which tasks, in which order.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct TaskParameters {
+    /// Only tasks of this name.
+    name: Option<String>,
+    /// Only tasks of this kind.
+    #[serde(default, deserialize_with = "kind")]
+    #[param(schema_with = kinds)]
+    kind: Option<Kind>,
+    /// Only tasks in this state.
+    #[serde(default, deserialize_with = "state")]
+    #[param(schema_with = states)]
+    state: Option<TaskState>,
+    /// Only tasks of this group.
+    group: Option<u32>,
+    /// Only children of this task.
+    parent: Option<u64>,
+    /// Only tasks with this text in name, label, field, status, location or state, in any case.
+    q: Option<String>,
+    #[serde(default)]
+    #[param(inline)]
+    sort: Sort,
+    #[param(inline)]
+    order: Option<Order>,
+    /// How many; 100 if not said.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// Which finished tasks, newest first.
+#[derive(Debug, Deserialize, IntoParams)]
+#[into_params(parameter_in = Query)]
+pub(super) struct FinishedParameters {
+    /// Only tasks of this name.
+    name: Option<String>,
+    /// Only tasks of this kind.
+    #[serde(default, deserialize_with = "kind")]
+    #[param(schema_with = kinds)]
+    kind: Option<Kind>,
+    /// Only tasks of this group.
+    group: Option<u32>,
+    /// Only tasks that ended so.
+    #[serde(default, deserialize_with = "outcome")]
+    #[param(schema_with = outcomes)]
+    outcome: Option<Outcome>,
+    /// Only tasks with this text in name, label, field, status, location, outcome or message, in any case.
+    q: Option<String>,
+    /// How many; 100 if not said.
+    #[param(minimum = 1, maximum = 500)]
+    limit: Option<usize>,
+    /// The `next` of the page before.
+    cursor: Option<String>,
+}
+
+/// By what tasks are sorted.
+#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Sort {
+    #[default]
+    Age,
+    Busy,
+    Polls,
+    Name,
+}
+
+/// In which direction; by default the largest first, names ascending.
+#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum Order {
+    Asc,
+    Desc,
+}
+
+/// The tasks that live, a page at a time.
+#[utoipa::path(get, path = "/api/v1/tasks", tag = "read", params(TaskParameters), responses(
+    (status = 200, description = "A page of tasks", body = TaskPage),
+))]
+pub(super) async fn tasks(
+    State(context): State<Context>,
+    Query(parameters): Query<TaskParameters>,
+) -> Result<Json<TaskPage>, Problem> {
+    let query = TaskQuery {
+        name: parameters.name,
+        kind: parameters.kind,
+        state: parameters.state,
+        group: parameters.group,
+        parent: parameters.parent,
+        search: parameters.q,
+        sort: match parameters.sort {
+            Sort::Age => SortBy::Age,
+            Sort::Busy => SortBy::Busy,
+            Sort::Polls => SortBy::Polls,
+            Sort::Name => SortBy::Name,
+        },
+        order: parameters.order.map(|order| match order {
+            Order::Asc => SortOrder::Asc,
+            Order::Desc => SortOrder::Desc,
+        }),
+        limit: limit(parameters.limit)?,
+        cursor: parameters.cursor,
+    };
+    let page = Snapshot::tasks(&query).map_err(bad_cursor)?;
+    let items = page.items.into_iter().map(|task| Task::new(task, context.hidden())).collect();
+    Ok(Json(TaskPage { total: page.total, items, next: page.next }))
+}
+
+/// The newest tasks that have ended, a page at a time.
+#[utoipa::path(get, path = "/api/v1/finished", tag = "read", params(FinishedParameters), responses(
+    (status = 200, description = "A page of finished tasks", body = FinishedPage),
+))]
+pub(super) async fn finished(
+    State(context): State<Context>,
+    Query(parameters): Query<FinishedParameters>,
+) -> Result<Json<FinishedPage>, Problem> {
+    let query = FinishedQuery {
+        name: parameters.name,
+        kind: parameters.kind,
+        group: parameters.group,
+        outcome: parameters.outcome,
+        search: parameters.q,
+        limit: limit(parameters.limit)?,
+        cursor: parameters.cursor,
+    };
+    let page = Snapshot::finished(&query).map_err(bad_cursor)?;
+    let items = page.items.into_iter().map(|task| Finished::new(task, context.hidden())).collect();
+    Ok(Json(FinishedPage { total: page.total, items, next: page.next }))
+}
+
+/// One task with its parents and children.
+#[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "read", params(("id" = u64, Path)), responses(
+    (status = 200, description = "It lives, or the history holds it", body = TaskDetail),
+    (status = 404, description = "There is none, or the history holds it no more", body = Problem,
+     content_type = "application/problem+json"),
+))]
+pub(super) async fn task(
+    State(context): State<Context>,
+    Path(id): Path<u64>,
+) -> Result<Json<TaskDetail>, Problem> {
+    let found = Snapshot::task(id).ok_or_else(|| unknown(id))?;
+    let children = TaskQuery { parent: Some(id), limit: Some(CHILDREN), ..TaskQuery::default() };
+    let children = Snapshot::tasks(&children).map_err(bad_cursor)?;
+    let hidden = context.hidden();
+    let (task, ended) = match found.task {
+        TaskLookup::Live(task) => (Task::new(task, hidden), None),
+        TaskLookup::Finished(finished) => {
+            let Finished { task, outcome, duration_seconds, finished_at, message } =
+                Finished::new(finished, hidden);
+            (task, Some((outcome, duration_seconds, finished_at, message)))
+        }
+    };
+    let (outcome, duration_seconds, finished_at, message) = match ended {
+        Some((outcome, duration, at, message)) => (Some(outcome), Some(duration), Some(at), message),
+        None => (None, None, None, None),
+    };
+    Ok(Json(TaskDetail {
+        ancestors: ancestors(task.parent),
+        task,
+        outcome,
+        duration_seconds,
+        finished_at,
+        message,
+        children_total: children.total,
+        children: children.items.into_iter().map(|task| Task::new(task, hidden)).collect(),
+        status_history: found.statuses.into_iter().map(status_entry).collect(),
+    }))
+}
+
+/// Drops the task at its next await.
+#[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "act", params(
+    ("id" = u64, Path),
+    ("If-Match" = String, Header, description = "The `Headcount-Instance` of the answer that it was seen in"),
+), responses(
+    (status = 202, description = "It will be dropped at its next await"),
+    (status = 404, description = "There is none, or it has ended", body = Problem,
+     content_type = "application/problem+json"),
+    (status = 409, description = "It cannot be cancelled: a closure, a request or a future that is not a task's own",
+     body = Problem, content_type = "application/problem+json"),
+))]
+pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
+    match registry().find(id).and_then(|task| registry().abort(task, false)) {
+        Some(Abort::Told) => Ok(StatusCode::ACCEPTED),
+        Some(Abort::NotCancellable) => {
+            Err(Problem::conflict(format!("task {id} cannot be cancelled: nothing can stop it from outside")))
+        }
+        None => Err(unknown(id)),
+    }
+}
+
+#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
+fn bad_cursor(problem: InvalidCursor) -> Problem {
+    Problem::bad_request(format!("cursor: {problem}"))
+}
+
+fn unknown(id: u64) -> Problem {
+    Problem::not_found(format!("no task {id}, or it has ended and the history holds it no more"))
+}
+
+fn limit(limit: Option<usize>) -> Result<Option<usize>, Problem> {
+    match limit {
+        Some(limit) if limit == 0 || MOST < limit => {
+            Err(Problem::bad_request(format!("limit={limit}: expected 1 to {MOST}")))
+        }
+        _ => Ok(limit),
+    }
+}
+
+fn ancestors(parent: Option<u64>) -> Vec<TaskRef> {
+    let mut ancestors = Vec::new();
+    let mut next = parent;
+    while let Some(id) = next.filter(|_| ancestors.len() < ANCESTORS) {
+        let (found, parent) = reference(id);
+        ancestors.push(found);
+        next = parent;
+    }
+    ancestors
+}
+
+fn reference(id: u64) -> (TaskRef, Option<u64>) {
+    match Snapshot::task(id).map(|found| found.task) {
+        Some(TaskLookup::Live(task)) => {
+            let (parent, state) = (task.parent, Some(task.state));
+            (TaskRef { id, name: Some(task.name), state, outcome: None }, parent)
+        }
+        Some(TaskLookup::Finished(FinishedTask { task, outcome, .. })) => {
+            let outcome = Some(outcome);
+            (TaskRef { id, name: Some(task.name), state: None, outcome }, task.parent)
+        }
+        None => (TaskRef { id, name: None, state: None, outcome: None }, None),
+    }
+}
+
+fn status_entry((at, status): (SystemTime, Arc<str>)) -> StatusEntry {
+    StatusEntry { at: time(at), status }
+}
+
+/// One of the names that a type goes by.
+fn named<'de, D: Deserializer<'de>, T: Copy>(
+    deserializer: D,
+    all: &[T],
+    name: impl Fn(T) -> &'static str,
+) -> Result<Option<T>, D::Error> {
+    let text = String::deserialize(deserializer)?;
+    let found = all.iter().copied().find(|value| name(*value) == text);
+    let names = || all.iter().map(|value| name(*value)).collect::<Vec<_>>().join(", ");
+    found.map(Some).ok_or_else(|| D::Error::custom(format!("{text:?}: expected one of {}", names())))
+}
+
+fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::Error> {
+    named(deserializer, &Kind::ALL, Kind::as_str)
+}
+
+fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskState>, D::Error> {
+    let all = [TaskState::Queued, TaskState::Idle, TaskState::Running, TaskState::Blocked];
+    named(deserializer, &all, TaskState::as_str)
+}
+
+fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outcome>, D::Error> {
+    named(deserializer, &Outcome::ALL, Outcome::as_str)
+}

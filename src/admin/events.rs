@@ -1,0 +1,189 @@
+//! `GET /api/v1/events`: what the page shows, each second, as server-sent events.
+//!
+//! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again; what it
+//! missed is counted.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::{Duration, Instant};
+
+use axum::body::{Body, Bytes};
+use axum::extract::State;
+use axum::http::{StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use futures_util::stream;
+use serde::Serialize;
+use tokio::sync::{Notify, watch};
+use tokio::time::MissedTickBehavior;
+
+use super::problem::Problem;
+use super::router::Context;
+use super::summary::{hello, summary};
+use super::wire::Summary;
+use crate::install::Shared;
+
+/// The most that one event holds.
+const EVENT_SIZE: usize = 64 * 1024;
+const EVERY: Duration = Duration::from_secs(1);
+
+/// From the one that makes frames to all that read them.
+#[derive(Debug)]
+pub(super) struct Hub {
+    frames: watch::Sender<Frame>,
+    limit: usize,
+    clients: AtomicUsize,
+    dropped: AtomicU64,
+    /// Something happened that clients should not wait a second for.
+    changed: Notify,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Frame {
+    number: u64,
+    bytes: Bytes,
+    last: bool,
+}
+
+/// A client's place among those that are served.
+#[derive(Debug)]
+struct Place(Arc<Shared>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.admin.events.clients.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+impl Hub {
+    pub(super) fn new(limit: usize) -> Self {
+        Self {
+            frames: watch::Sender::default(),
+            limit,
+            clients: AtomicUsize::new(0),
+            dropped: AtomicU64::new(0),
+            changed: Notify::new(),
+        }
+    }
+
+    pub(super) fn dropped(&self) -> u64 {
+        self.dropped.load(Ordering::Relaxed)
+    }
+
+    fn enter(shared: &Arc<Shared>) -> Option<Place> {
+        let hub = &shared.admin.events;
+        let free = |clients: usize| (clients < hub.limit).then_some(clients + 1);
+        let entered = hub.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
+        entered.is_ok().then(|| Place(Arc::clone(shared)))
+    }
+
+    fn send(&self, bytes: Bytes, last: bool) {
+        self.frames.send_modify(|frame| {
+            if !frame.last {
+                *frame = Frame { number: frame.number + 1, bytes, last };
+            }
+        });
+    }
+}
+
+/// Makes frames while somebody reads them, and remembers figures in any case.
+pub(super) async fn publish(shared: Arc<Shared>) {
+    let hub = &shared.admin.events;
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+    loop {
+        tokio::select! {
+            _ = ticks.tick() => {}
+            () = hub.changed.notified() => {}
+        }
+        let snapshot = crate::snapshot();
+        shared.admin.history.lock().record(Instant::now(), &snapshot);
+        if 0 < hub.clients.load(Ordering::Acquire) {
+            hub.send(summary_frame(summary(&shared, &snapshot)), false);
+        }
+    }
+}
+
+/// What changes as it happens: `hello`, then `summary` each second, at the end `report`.
+#[utoipa::path(get, path = "/api/v1/events", tag = "read", responses(
+    (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
+    (status = 503, description = "Others follow already, as many as `sse_clients` allows", body = Problem,
+     content_type = "application/problem+json"),
+))]
+pub(super) async fn events(State(context): State<Context>) -> Response {
+    let Some(place) = Hub::enter(&context.shared) else {
+        let detail = "as many clients as `sse_clients` allows follow the events already";
+        return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
+    };
+    let headers = [
+        (header::CONTENT_TYPE, "text/event-stream"),
+        (header::HeaderName::from_static("x-accel-buffering"), "no"),
+    ];
+    (headers, Body::from_stream(follow(place))).into_response()
+}
+
+fn follow(place: Place) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+    let hub = &place.0.admin.events;
+    let frames = hub.frames.subscribe();
+    let hello = frame("hello", &hello(&place.0.identity));
+    let seen = frames.borrow().number;
+    hub.changed.notify_one();
+    stream::unfold(Follower { place, frames, seen, hello: Some(hello), over: false }, Follower::next)
+}
+
+struct Follower {
+    place: Place,
+    frames: watch::Receiver<Frame>,
+    seen: u64,
+    hello: Option<Bytes>,
+    over: bool,
+}
+
+impl Follower {
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(hello) = self.hello.take() {
+            return Some((Ok(hello), self));
+        }
+        if self.over {
+            return None;
+        }
+        let seen = self.seen;
+        let frame = self.frames.wait_for(|frame| seen < frame.number || frame.last).await.ok()?.clone();
+        let missed = frame.number.saturating_sub(seen + 1);
+        self.place.0.admin.events.dropped.fetch_add(missed, Ordering::Relaxed);
+        self.seen = frame.number;
+        self.over = frame.last;
+        Some((Ok(frame.bytes), self))
+    }
+}
+
+fn frame(event: &str, data: &impl Serialize) -> Bytes {
+    let data = serde_json::to_string(data).unwrap_or_default();
+    format!("event: {event}\ndata: {data}\n\n").into()
+}
+
+/// As many groups as fit; then shorter tasks, then fewer.
+fn summary_frame(mut summary: Summary) -> Bytes {
+    loop {
+        let bytes = frame("summary", &summary);
+        if bytes.len() <= EVENT_SIZE || !shorten(&mut summary, bytes.len()) {
+            return bytes;
+        }
+    }
+}
+
+/// Takes something away; false if there is nothing left to take.
+fn shorten(summary: &mut Summary, size: usize) -> bool {
+    let groups = summary.groups.len();
+    if 0 < groups {
+        let fitting = groups * EVENT_SIZE / size;
+        summary.groups.truncate(fitting.min(groups - 1));
+        return true;
+    }
+    let Some(shutdown) = &mut summary.shutdown else { return false };
+    let with_fields = shutdown.tasks.iter_mut().filter(|task| !task.fields.is_empty());
+    if 0 < with_fields.map(|task| task.fields.clear()).count() {
+        return true;
+    }
+    shutdown.report.take().is_some() || shutdown.rest.pop().is_some() || shutdown.tasks.pop().is_some()
+}

@@ -1,0 +1,204 @@
+//! Who may ask what. Checked in this order: `Host`, token, read-only, origin, instance.
+//!
+//! A name in `Host` that is not known means that a page of somebody else's had its name point here (DNS rebinding);
+//! that needs a name, so addresses pass. An action needs more: the browser's word that our own page asks, and the
+//! instance it was seen on, since another process may answer by now.
+
+use std::net::{IpAddr, SocketAddr};
+
+use axum::extract::{Request, State};
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::uri::Authority;
+use axum::http::{Method, StatusCode};
+use axum::middleware::Next;
+use axum::response::{IntoResponse, Response};
+use subtle::ConstantTimeEq;
+use tracing::warn;
+
+use super::problem::Problem;
+use super::router::{Context, Mount};
+use crate::settings::Settings;
+
+/// The name of the header that says which process answered.
+const INSTANCE: &str = "headcount-instance";
+
+const CONTENT_SECURITY_POLICY: &str = "default-src 'none'; script-src 'self'; style-src 'self'; \
+    img-src 'self' data:; connect-src 'self'; manifest-src 'self'; base-uri 'none'; form-action 'none'; \
+    frame-ancestors 'none'";
+
+/// The peer of a connection of the own server.
+#[derive(Clone, Copy, Debug)]
+pub(super) struct Peer(pub(super) SocketAddr);
+
+/// What a request is after.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Target {
+    /// For load balancers, which know neither name nor token.
+    Health,
+    /// The page itself; what it shows needs the token.
+    Page,
+    Metrics,
+    Api,
+}
+
+/// Passes a request on if it may pass, and marks every answer.
+pub(super) async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
+    let response = match check(&context, &request) {
+        Ok(()) => next.run(request).await,
+        Err(refusal) => refusal,
+    };
+    marked(&context, response)
+}
+
+fn check(context: &Context, request: &Request) -> Result<(), Response> {
+    let settings = &context.shared.settings;
+    let target = target(request.uri().path());
+    if target == Target::Health {
+        return Ok(());
+    }
+    check_host(settings, request)?;
+    check_token(context, target, request.headers())?;
+    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
+    if reads || target != Target::Api {
+        return Ok(());
+    }
+    check_actions(settings)?;
+    check_origin(settings, request.headers())?;
+    check_instance(&context.shared.identity.instance, request.headers())?;
+    log_action(request);
+    Ok(())
+}
+
+fn target(path: &str) -> Target {
+    match path {
+        "/livez" | "/readyz" => Target::Health,
+        "/metrics" => Target::Metrics,
+        _ if path.starts_with("/api/") => Target::Api,
+        _ => Target::Page,
+    }
+}
+
+fn refuse(status: StatusCode, detail: &str) -> Response {
+    Problem::new(status, detail).into_response()
+}
+
+fn check_host(settings: &Settings, request: &Request) -> Result<(), Response> {
+    let mut hosts = request.headers().get_all(header::HOST).iter();
+    let header = hosts.next().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
+    let uri = request.uri().authority().cloned().map(Some);
+    let mut named = header.into_iter().chain(uri).peekable();
+    let known = named.peek().is_some() && hosts.next().is_none();
+    if known && named.all(|host| host.is_some_and(|host| may_be_called(settings, host.host()))) {
+        return Ok(());
+    }
+    let detail =
+        "this Host is not known here: use an IP address or localhost, or add the name to `allowed_hosts`";
+    Err(refuse(StatusCode::MISDIRECTED_REQUEST, detail))
+}
+
+/// Whether the server may be called so: an address, `localhost`, or a name that was allowed.
+fn may_be_called(settings: &Settings, host: &str) -> bool {
+    let address = host.trim_start_matches('[').trim_end_matches(']');
+    let is = |name: &str| name.eq_ignore_ascii_case(host.trim_end_matches('.'));
+    address.parse::<IpAddr>().is_ok() || is("localhost") || settings.allowed_hosts.iter().any(|name| is(name))
+}
+
+fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result<(), Response> {
+    let settings = &context.shared.settings;
+    let Some(token) = &settings.token else {
+        if context.mount == Mount::Application && !settings.trust_outer_auth {
+            let detail = "set `token`, or `trust_outer_auth` if the application checks who may see this";
+            return Err(refuse(StatusCode::FORBIDDEN, detail));
+        }
+        return Ok(());
+    };
+    let open = target == Target::Page || target == Target::Metrics && settings.public_metrics;
+    if open || shown_token(headers).is_some_and(|shown| shown.ct_eq(token.0.as_bytes()).into()) {
+        return Ok(());
+    }
+    let detail = "show the token as `Authorization: Bearer …` or `X-Headcount-Token: …`";
+    let mut refusal = refuse(StatusCode::UNAUTHORIZED, detail);
+    refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
+    Err(refusal)
+}
+
+fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
+    if let Some(token) = headers.get("x-headcount-token") {
+        return Some(token.as_bytes());
+    }
+    let (scheme, token) = headers.get(header::AUTHORIZATION)?.as_bytes().split_at_checked(7)?;
+    scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
+}
+
+fn check_actions(settings: &Settings) -> Result<(), Response> {
+    if settings.allow_actions {
+        return Ok(());
+    }
+    let detail =
+        "this server is read-only: set `allow_actions` (HEADCOUNT_ALLOW_ACTIONS=yes) to allow actions";
+    let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, detail);
+    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
+    Err(refusal)
+}
+
+fn check_origin(settings: &Settings, headers: &HeaderMap) -> Result<(), Response> {
+    let passes = match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
+        (Some(site), _) => [&b"same-origin"[..], b"none"].contains(&site.as_bytes()),
+        (None, Some(origin)) => origin_host(origin).is_some_and(|host| may_be_called(settings, host.host())),
+        (None, None) => true,
+    };
+    if passes {
+        return Ok(());
+    }
+    Err(refuse(
+        StatusCode::FORBIDDEN,
+        "actions are taken from this server's own page only, or without a browser",
+    ))
+}
+
+fn origin_host(origin: &HeaderValue) -> Option<Authority> {
+    let (_, authority) = origin.to_str().ok()?.split_once("://")?;
+    authority.parse().ok()
+}
+
+fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Response> {
+    let given = headers.get(header::IF_MATCH).and_then(|given| given.to_str().ok());
+    if given.is_some_and(|given| given.trim_matches('"') == instance) {
+        return Ok(());
+    }
+    let detail = "give back the `Headcount-Instance` of the answer that the action is about in `If-Match`: \
+        another process answers now, or it was missing";
+    Err(refuse(StatusCode::PRECONDITION_FAILED, detail))
+}
+
+fn log_action(request: &Request) {
+    let peer =
+        request.extensions().get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_string());
+    let user = ["x-forwarded-user", "x-auth-request-user", "remote-user"]
+        .iter()
+        .find_map(|name| request.headers().get(*name)?.to_str().ok())
+        .unwrap_or("");
+    let action = request.uri().path();
+    warn!(target: "headcount::admin", peer, user, "Action requested: {action:?}");
+}
+
+fn marked(context: &Context, mut response: Response) -> Response {
+    let headers = response.headers_mut();
+    let mut set = |name: &'static str, value: &str| {
+        if let Ok(value) = HeaderValue::from_str(value) {
+            headers.entry(name).or_insert(value);
+        }
+    };
+    set("content-security-policy", CONTENT_SECURITY_POLICY);
+    set("x-content-type-options", "nosniff");
+    set("x-frame-options", "DENY");
+    set("referrer-policy", "no-referrer");
+    set("cross-origin-resource-policy", "same-origin");
+    set("cache-control", "no-store");
+    set(INSTANCE, &context.shared.identity.instance);
+    if context.shared.is_stopping() {
+        // Clients that keep their connection would otherwise hold up those who count connections.
+        set("connection", "close");
+    }
+    response
+}

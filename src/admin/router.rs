@@ -1,0 +1,107 @@
+//! The routes, for the own server and for applications that mount them under a prefix.
+
+use std::collections::BTreeSet;
+use std::sync::{Arc, OnceLock};
+
+use axum::extract::{DefaultBodyLimit, OriginalUri, State};
+use axum::http::{Method, StatusCode, Uri, header};
+use axum::response::{IntoResponse, Response};
+use axum::routing::get;
+use axum::{Json, Router, middleware};
+use utoipa::openapi::{Info, OpenApi};
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::problem::Problem;
+use super::{api, events, guard, health, page, stop, summary};
+use crate::install::Shared;
+use crate::settings::Hide;
+
+/// Bodies are a number at most.
+const BODY_LIMIT: usize = 16 * 1024;
+
+/// Whose server the router is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mount {
+    /// Headcount's own, which is refused outside loopback without a token.
+    Own,
+    /// The application's, of which nothing is known.
+    Application,
+}
+
+/// What each handler gets.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) shared: Arc<Shared>,
+    pub(super) mount: Mount,
+}
+
+impl Context {
+    pub(super) fn hidden(&self) -> &BTreeSet<Hide> {
+        &self.shared.settings.hide
+    }
+}
+
+/// All routes behind their guard.
+pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
+    let context = Context { shared, mount };
+    let (documented, _) = documented().split_for_parts();
+    documented
+        .route("/", get(page::index))
+        .route("/api/v1/openapi.json", get(openapi))
+        .fallback(fallback)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(DefaultBodyLimit::max(BODY_LIMIT))
+        .layer(middleware::from_fn_with_state(context.clone(), guard::guard))
+        .with_state(context)
+}
+
+fn documented() -> OpenApiRouter<Context> {
+    OpenApiRouter::new()
+        .routes(routes!(summary::get))
+        .routes(routes!(summary::trends))
+        .routes(routes!(api::tasks))
+        .routes(routes!(api::task))
+        .routes(routes!(api::finished))
+        .routes(routes!(events::events))
+        .routes(routes!(api::cancel))
+        .routes(routes!(stop::begin))
+        .routes(routes!(stop::extend))
+        .routes(routes!(stop::force))
+        .routes(routes!(metrics))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+}
+
+/// Everything that is measured, as Prometheus reads it.
+#[utoipa::path(get, path = "/metrics", tag = "read", responses(
+    (status = 200, description = "Prometheus' text format", body = String),
+))]
+async fn metrics(State(context): State<Context>) -> Response {
+    let text = context.shared.render_metrics();
+    context.shared.scraped();
+    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
+}
+
+async fn openapi() -> Json<&'static OpenApi> {
+    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
+    Json(DOCUMENT.get_or_init(document))
+}
+
+/// The description of the API, with what the guard may answer to any of it.
+fn document() -> OpenApi {
+    let (_, mut document) = documented().split_for_parts();
+    document.info = Info::new("headcount", env!("CARGO_PKG_VERSION"));
+    document
+}
+
+async fn fallback(method: Method, uri: Uri, OriginalUri(original): OriginalUri) -> Response {
+    if method == Method::GET && uri.path() == "/" {
+        return page::index(OriginalUri(original)).await;
+    }
+    Problem::not_found(format!("there is nothing at {}", uri.path())).into_response()
+}
+
+async fn method_not_allowed(method: Method) -> Problem {
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, format!("{method} is not for this route"))
+}

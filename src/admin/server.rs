@@ -1,0 +1,105 @@
+//! The own listener: on headcount's thread, bounded in connections, headers and time.
+
+use std::io;
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use axum::http::Request;
+use hyper::body::Incoming;
+use hyper::server::conn::http1;
+use hyper_util::rt::{TokioIo, TokioTimer};
+use tokio::net::TcpStream;
+use tower::Service;
+use tower_http::timeout::RequestBodyDeadlineLayer;
+use tracing::{debug, warn};
+
+use super::connections::{Asked, Connections};
+use super::guard::Peer;
+use super::router::{Mount, router};
+use super::{events, health};
+use crate::error::Error;
+use crate::install::Shared;
+use crate::settings::Settings;
+
+/// Clients of the events, scrapes, health checks and people together.
+const CONNECTIONS: usize = 256;
+/// For the whole head of a request, and between two requests of a connection.
+const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
+const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+const HEADER_SIZE: usize = 16 * 1024;
+const HEADERS: usize = 64;
+
+/// Binds the address of the settings; if that is the default and taken, any port.
+pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = settings.admin else { return Ok(None) };
+    if !address.ip().to_canonical().is_loopback() && settings.token.is_none() {
+        return Err(Error::unprotected("admin", address));
+    }
+    let listener = match TcpListener::bind(address) {
+        Err(problem) if problem.kind() == io::ErrorKind::AddrInUse && !settings.chosen.contains("admin") => {
+            warn!(target: "headcount", "{address} is taken: the admin server listens on another port");
+            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+        }
+        bound => bound,
+    };
+    let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
+    listener.map(Some).map_err(|problem| Error::address("admin", address, problem))
+}
+
+/// Starts what runs in the background: the listener where there is one, frames of events, the probe.
+pub(crate) fn start(shared: &Arc<Shared>, listener: Option<TcpListener>) {
+    let observer = &shared.observer;
+    observer.spawn(events::publish(Arc::clone(shared)));
+    if let Some(listener) = listener {
+        observer.spawn(serve(Arc::clone(shared), listener));
+    }
+    if let (Some(limit), Some(runtime)) = (shared.settings.unresponsive_after, &shared.application) {
+        observer.spawn(health::probe(Arc::clone(shared), runtime.clone(), limit));
+    }
+}
+
+/// Accepts connections until the process ends.
+async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+    let listener = match tokio::net::TcpListener::from_std(listener) {
+        Ok(listener) => listener,
+        Err(problem) => return warn!(target: "headcount", "The admin server cannot listen: {problem}"),
+    };
+    let router = router(shared, Mount::Own).layer(RequestBodyDeadlineLayer::new(BODY_TIMEOUT));
+    let mut connections = Connections::new(CONNECTIONS);
+    loop {
+        match listener.accept().await {
+            Ok((stream, peer)) if connections.make_room() => {
+                let asked = Asked::default();
+                let task = tokio::spawn(connection(stream, peer, router.clone(), asked.clone()));
+                connections.add(task.abort_handle(), asked);
+            }
+            Ok(_) => {}
+            Err(problem) => {
+                debug!(target: "headcount", "A connection was not accepted: {problem}");
+                // Most often for want of file descriptors, which others must give back first.
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+    }
+}
+
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: Asked) {
+    let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
+        asked.set();
+        request.extensions_mut().insert(Peer(peer));
+        router.clone().call(request.map(Body::new))
+    });
+    let served = http1::Builder::new()
+        .timer(TokioTimer::new())
+        .header_read_timeout(HEADER_TIMEOUT)
+        .max_header_size(HEADER_SIZE)
+        .max_headers(HEADERS)
+        .serve_connection(TokioIo::new(stream), service)
+        .await;
+    if let Err(problem) = served {
+        debug!(target: "headcount", %peer, "A connection ended: {problem}");
+    }
+}

@@ -1,0 +1,30 @@
+//! What the admin server keeps between requests.
+
+use parking_lot::Mutex;
+
+use super::events::Hub;
+use super::history::History;
+
+/// Kept once a process, however often the router is mounted.
+#[derive(Debug)]
+pub(crate) struct AdminState {
+    pub(super) events: Hub,
+    pub(super) history: Mutex<History>,
+    /// What the runtime `install` ran in is probed for.
+    pub(super) probe: super::health::Probe,
+}
+
+impl AdminState {
+    pub(crate) fn new(sse_clients: usize) -> Self {
+        Self {
+            events: Hub::new(sse_clients),
+            history: Mutex::default(),
+            probe: super::health::Probe::default(),
+        }
+    }
+
+    /// Events that slow clients missed.
+    pub(crate) fn events_dropped(&self) -> u64 {
+        self.events.dropped()
+    }
+}

@@ -1,0 +1,159 @@
+//! `GET /api/v1/summary` and `GET /api/v1/trends`: the process as a whole.
+
+use std::cmp::Reverse;
+use std::time::{Duration, Instant};
+
+use axum::Json;
+use axum::extract::State;
+
+use super::history::{History, Totals};
+use super::router::Context;
+use super::stop;
+use super::warnings::{Seen, short, warnings};
+use super::wire::{Failure, Group, Hello, Lifetime, Summary, Trends, Usual, labels, seconds, time};
+use crate::install::{Identity, Shared};
+use crate::settings::{Hide, Settings, Value};
+use crate::snapshot::{GroupInfo, Snapshot};
+
+/// The process and all groups: counts, rates, warnings, what can end it, and how a shutdown goes.
+#[utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
+    (status = 200, description = "The process and all groups", body = Summary),
+))]
+pub(super) async fn get(State(context): State<Context>) -> Json<Summary> {
+    Json(summary(&context.shared, &crate::snapshot()))
+}
+
+/// The server's own memory of its figures, for charts.
+#[utoipa::path(get, path = "/api/v1/trends", tag = "read", responses(
+    (status = 200, description = "The last ten minutes", body = Trends),
+))]
+pub(super) async fn trends(State(context): State<Context>) -> Json<Trends> {
+    let snapshot = crate::snapshot();
+    Json(context.shared.admin.history.lock().trends(&snapshot))
+}
+
+pub(super) fn summary(shared: &Shared, snapshot: &Snapshot) -> Summary {
+    let (settings, at) = (&shared.settings, Instant::now());
+    let history = shared.admin.history.lock();
+    let mut groups: Vec<_> = snapshot.groups.iter().map(|info| group(info, &history, at, settings)).collect();
+    groups.sort_by(|one, other| interest(other).cmp(&interest(one)).then_with(|| one.name.cmp(&other.name)));
+    Summary {
+        process: hello(&shared.identity),
+        uptime_seconds: seconds(shared.identity.started.elapsed()),
+        stage: shared.stage_name(),
+        live: snapshot.live,
+        blocked: snapshot.blocked,
+        spawned: snapshot.spawned,
+        finished: snapshot.finished.into(),
+        untracked: shared.untracked(snapshot),
+        rates: history.rates(None, at, Totals::of_all(snapshot)),
+        groups_total: groups.len(),
+        groups,
+        lifetime: lifetime(settings),
+        shutdown: stop::status(shared),
+        actions: settings.allow_actions,
+    }
+}
+
+pub(super) fn hello(identity: &Identity) -> Hello {
+    Hello {
+        service: identity.service.clone(),
+        version: env!("CARGO_PKG_VERSION"),
+        instance: identity.instance.clone(),
+        pid: identity.pid,
+        started_at: time(identity.started_at),
+    }
+}
+
+/// What one looks for first: trouble, then what lives, then what did most.
+fn interest(group: &Group) -> (bool, u64, u64, Reverse<u32>) {
+    (!group.warnings.is_empty(), group.live, group.spawned, Reverse(group.id))
+}
+
+fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) -> Group {
+    let seen = Seen {
+        group: info,
+        history,
+        at,
+        slow_poll: settings.slow_poll,
+        blocked_after: settings.blocked_after,
+    };
+    let hidden = settings.hide.contains(&Hide::Messages);
+    Group {
+        id: info.id,
+        name: info.name.clone(),
+        kind: info.kind,
+        labels: labels(&info.labels),
+        location: info.location.clone(),
+        live: info.live,
+        blocked: info.blocked,
+        spawned: info.spawned,
+        finished: info.finished.into(),
+        polls: info.polls,
+        slow_polls: info.slow_polls,
+        busy_seconds: seconds(info.busy),
+        usual: info.usual.map(Usual::from),
+        oldest_age_seconds: info.oldest.map(|oldest| seconds(oldest.age)),
+        oldest_task: info.oldest.map(|oldest| oldest.id),
+        last_failure: info.last_failure.as_ref().map(|failure| Failure {
+            at: time(failure.at),
+            task: failure.task,
+            outcome: failure.outcome,
+            message: failure.message.clone().filter(|_| !hidden),
+        }),
+        rates: history.rates(Some(info.id), at, Totals::of_group(info)),
+        warnings: warnings(&seen),
+    }
+}
+
+fn lifetime(settings: &Settings) -> Lifetime {
+    let signals = if listens(settings) { vec!["SIGINT", "SIGTERM"] } else { Vec::new() };
+    Lifetime {
+        signals,
+        drain_timeout_seconds: settings.drain_timeout.map(seconds),
+        announce_delay_seconds: seconds(settings.announce_delay),
+        abort_grace_seconds: seconds(settings.abort_grace),
+        hook_timeout_seconds: seconds(settings.hook_timeout),
+        exit_after_seconds: settings.exit_after.map(seconds),
+        platform_grace_seconds: settings.platform_grace.map(seconds),
+        linger: settings.linger.show().to_lowercase(),
+        late_spawns: settings.late_spawns.show().to_lowercase(),
+        request_limit: stop::request_limit(),
+        sentences: sentences(settings),
+    }
+}
+
+fn listens(settings: &Settings) -> bool {
+    cfg!(feature = "shutdown") && settings.signals
+}
+
+/// What can end the process, for people.
+pub(super) fn sentences(settings: &Settings) -> Vec<String> {
+    if !cfg!(feature = "shutdown") {
+        return vec!["A signal ends this process at once: it was built without the shutdown.".to_owned()];
+    }
+    let start = if listens(settings) {
+        "SIGINT (Ctrl-C) or SIGTERM begins the shutdown; a second one forces it, a third ends the process at once."
+    } else {
+        "The application begins the shutdown itself: signals are not listened for."
+    };
+    let mut sentences = vec![start.to_owned()];
+    if settings.announce_delay != Duration::ZERO {
+        let delay = short(settings.announce_delay);
+        sentences.push(format!("/readyz answers 503 at once; {delay} later tasks are told."));
+    }
+    sentences.push(match settings.drain_timeout {
+        Some(timeout) => format!("Background tasks are waited for at most {}, then aborted.", short(timeout)),
+        None => "Background tasks are waited for as long as they take.".to_owned(),
+    });
+    sentences.push(match settings.exit_after {
+        Some(after) => {
+            format!("{} after its start the process exits, whatever still holds it.", short(after))
+        }
+        None => "Nothing ends the process but its own end.".to_owned(),
+    });
+    if let Some(grace) = settings.platform_grace {
+        sentences.push(format!("The platform kills the process {} after its signal.", short(grace)));
+    }
+    sentences
+}

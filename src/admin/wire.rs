@@ -1,0 +1,513 @@
+//! The shapes of the JSON: what `dashboard/src/wire.ts` mirrors, and the description of the API shows.
+//!
+//! Every key is always present, null where empty. Times are RFC 3339, durations seconds.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::Serialize;
+use utoipa::ToSchema;
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+
+use crate::settings::Hide;
+use crate::snapshot::{self, FinishedTask, Kind, Labels, OnShutdown, Outcome, State, TaskInfo};
+
+/// A task that lives.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Task {
+    /// Never reused in a process.
+    pub(super) id: u64,
+    #[schema(value_type = String)]
+    pub(super) name: Arc<str>,
+    #[schema(schema_with = kinds)]
+    pub(super) kind: Kind,
+    pub(super) labels: BTreeMap<String, String>,
+    pub(super) fields: BTreeMap<String, String>,
+    #[schema(schema_with = states)]
+    pub(super) state: State,
+    /// For how long it has been in that state.
+    pub(super) state_seconds: f64,
+    /// Whether it can be cancelled at all.
+    pub(super) cancellable: bool,
+    pub(super) age_seconds: f64,
+    #[schema(schema_with = date_time)]
+    pub(super) started_at: String,
+    /// Time spent in polls.
+    pub(super) busy_seconds: f64,
+    pub(super) polls: u64,
+    #[schema(value_type = Option<String>, required)]
+    pub(super) status: Option<Arc<str>>,
+    #[schema(required)]
+    pub(super) progress: Option<Progress>,
+    /// `file:line` of the spawn.
+    #[schema(value_type = String)]
+    pub(super) location: Arc<str>,
+    /// The task that spawned it.
+    #[schema(required)]
+    pub(super) parent: Option<u64>,
+    #[schema(schema_with = policies)]
+    pub(super) on_shutdown: OnShutdown,
+    #[schema(required)]
+    pub(super) grace_seconds: Option<f64>,
+    #[schema(required)]
+    pub(super) usual: Option<Usual>,
+}
+
+/// How far a task says it is.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Progress {
+    done: u64,
+    /// 0 where not known.
+    total: u64,
+}
+
+/// How long tasks of a group usually take.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(super) struct Usual {
+    pub(super) count: u64,
+    pub(super) p50_seconds: f64,
+    pub(super) p95_seconds: f64,
+    pub(super) p99_seconds: f64,
+}
+
+/// A task that has ended.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Finished {
+    #[serde(flatten)]
+    pub(super) task: Task,
+    #[schema(schema_with = outcomes)]
+    pub(super) outcome: Outcome,
+    pub(super) duration_seconds: f64,
+    #[schema(schema_with = date_time)]
+    pub(super) finished_at: String,
+    /// The text of its panic or error.
+    #[schema(value_type = Option<String>, required)]
+    pub(super) message: Option<Arc<str>>,
+}
+
+/// A page of tasks that live.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TaskPage {
+    /// How many there are in all.
+    pub(super) total: usize,
+    pub(super) items: Vec<Task>,
+    /// The cursor of the next page.
+    #[schema(required)]
+    pub(super) next: Option<String>,
+}
+
+/// A page of tasks that have ended, newest first.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct FinishedPage {
+    /// How many there are in all.
+    pub(super) total: usize,
+    pub(super) items: Vec<Finished>,
+    /// The cursor of the next page.
+    #[schema(required)]
+    pub(super) next: Option<String>,
+}
+
+/// A task named from another's page.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TaskRef {
+    pub(super) id: u64,
+    /// Null where the history holds it no more.
+    #[schema(value_type = Option<String>, required)]
+    pub(super) name: Option<Arc<str>>,
+    #[schema(schema_with = optional_states, required)]
+    pub(super) state: Option<State>,
+    #[schema(schema_with = optional_outcomes, required)]
+    pub(super) outcome: Option<Outcome>,
+}
+
+/// One task, alive or still in the history.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct TaskDetail {
+    #[serde(flatten)]
+    pub(super) task: Task,
+    #[schema(schema_with = optional_outcomes, required)]
+    pub(super) outcome: Option<Outcome>,
+    #[schema(required)]
+    pub(super) duration_seconds: Option<f64>,
+    #[schema(schema_with = optional_date_time, required)]
+    pub(super) finished_at: Option<String>,
+    #[schema(value_type = Option<String>, required)]
+    pub(super) message: Option<Arc<str>>,
+    /// Nearest first.
+    pub(super) ancestors: Vec<TaskRef>,
+    /// Those that live, oldest first, at most 100.
+    pub(super) children: Vec<Task>,
+    pub(super) children_total: usize,
+    /// Newest last, at most 16.
+    pub(super) status_history: Vec<StatusEntry>,
+}
+
+/// What a task said of itself, and when.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct StatusEntry {
+    #[schema(schema_with = date_time)]
+    pub(super) at: String,
+    #[schema(value_type = String)]
+    pub(super) status: Arc<str>,
+}
+
+/// How many tasks ended in which way.
+#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+pub(super) struct OutcomeCounts {
+    ok: u64,
+    error: u64,
+    panic: u64,
+    cancelled: u64,
+    aborted: u64,
+}
+
+/// One plain sentence under the row it speaks of.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Warning {
+    pub(super) code: WarningCode,
+    pub(super) text: String,
+}
+
+/// What a warning is about.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[serde(rename_all = "snake_case")]
+pub(super) enum WarningCode {
+    Stuck,
+    Blocked,
+    SlowPolls,
+    Failing,
+    Growing,
+    Overflow,
+}
+
+/// The last task of a group that ended in error or panic.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Failure {
+    #[schema(schema_with = date_time)]
+    pub(super) at: String,
+    pub(super) task: u64,
+    #[schema(schema_with = outcomes)]
+    pub(super) outcome: Outcome,
+    #[schema(value_type = Option<String>, required)]
+    pub(super) message: Option<Arc<str>>,
+}
+
+/// Tasks with the same name, labels, kind and location.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Group {
+    /// Stable while the process lives.
+    pub(super) id: u32,
+    #[schema(value_type = String)]
+    pub(super) name: Arc<str>,
+    #[schema(schema_with = kinds)]
+    pub(super) kind: Kind,
+    pub(super) labels: BTreeMap<String, String>,
+    #[schema(value_type = String)]
+    pub(super) location: Arc<str>,
+    pub(super) live: u64,
+    pub(super) blocked: u64,
+    pub(super) spawned: u64,
+    pub(super) finished: OutcomeCounts,
+    pub(super) polls: u64,
+    pub(super) slow_polls: u64,
+    pub(super) busy_seconds: f64,
+    #[schema(required)]
+    pub(super) usual: Option<Usual>,
+    #[schema(required)]
+    pub(super) oldest_age_seconds: Option<f64>,
+    #[schema(required)]
+    pub(super) oldest_task: Option<u64>,
+    #[schema(required)]
+    pub(super) last_failure: Option<Failure>,
+    #[serde(flatten)]
+    pub(super) rates: Rates,
+    pub(super) warnings: Vec<Warning>,
+}
+
+/// What happened lately.
+#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+pub(super) struct Rates {
+    /// Over the last 10 seconds; null in the first second.
+    #[schema(required)]
+    pub(super) spawned_per_second: Option<f64>,
+    /// Over the last 10 seconds; null in the first second.
+    #[schema(required)]
+    pub(super) finished_per_second: Option<f64>,
+    /// Share of one core, over the last 10 seconds.
+    #[schema(required)]
+    pub(super) busy_share: Option<f64>,
+    /// Share of what finished in the last minute that ended in error or panic; null if nothing finished.
+    #[schema(required)]
+    pub(super) failed_share: Option<f64>,
+}
+
+/// What can end this process, and when.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Lifetime {
+    pub(super) signals: Vec<&'static str>,
+    #[schema(required)]
+    pub(super) drain_timeout_seconds: Option<f64>,
+    pub(super) announce_delay_seconds: f64,
+    pub(super) abort_grace_seconds: f64,
+    pub(super) hook_timeout_seconds: f64,
+    #[schema(required)]
+    pub(super) exit_after_seconds: Option<f64>,
+    #[schema(required)]
+    pub(super) platform_grace_seconds: Option<f64>,
+    /// `off` or `auto`.
+    pub(super) linger: String,
+    /// `adopt` or `refuse`.
+    pub(super) late_spawns: String,
+    #[schema(required)]
+    pub(super) request_limit: Option<RequestLimit>,
+    /// The same as sentences, in the order in which they are to be read.
+    pub(super) sentences: Vec<String>,
+}
+
+/// After how many requests the process stops.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct RequestLimit {
+    pub(super) limit: u64,
+    pub(super) admitted: u64,
+}
+
+/// A shutdown, from its start on.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Shutdown {
+    pub(super) reason: String,
+    #[schema(schema_with = date_time)]
+    pub(super) started_at: String,
+    pub(super) elapsed_seconds: f64,
+    #[schema(schema_with = stages)]
+    pub(super) stage: &'static str,
+    #[schema(schema_with = optional_date_time, required)]
+    pub(super) deadline_at: Option<String>,
+    #[schema(required)]
+    pub(super) remaining_seconds: Option<f64>,
+    #[schema(required)]
+    pub(super) budget_seconds: Option<f64>,
+    #[schema(schema_with = optional_date_time, required)]
+    pub(super) exit_at: Option<String>,
+    #[schema(required)]
+    pub(super) forced_by: Option<String>,
+    pub(super) total: u64,
+    pub(super) ended: u64,
+    pub(super) pending: u64,
+    pub(super) pending_requests: u64,
+    /// Until all have likely ended; null where the histories allow no estimate.
+    #[schema(required)]
+    pub(super) estimate_seconds: Option<f64>,
+    /// Seconds since the start, and how many were pending then; at most 120 points.
+    pub(super) burn_down: Vec<(f64, u64)>,
+    /// The 20 oldest that are waited for.
+    pub(super) tasks: Vec<Task>,
+    /// The rest, one entry a group.
+    pub(super) rest: Vec<NameCount>,
+    /// Newest first, at most 20.
+    pub(super) recently_ended: Vec<Ended>,
+    /// At the end.
+    #[schema(value_type = Option<Object>, required)]
+    pub(super) report: Option<serde_json::Value>,
+}
+
+/// Tasks of one name.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct NameCount {
+    #[schema(value_type = String)]
+    pub(super) name: Arc<str>,
+    pub(super) count: u64,
+}
+
+/// A task that ended during the shutdown.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Ended {
+    pub(super) id: u64,
+    #[schema(value_type = String)]
+    pub(super) name: Arc<str>,
+    #[schema(schema_with = outcomes)]
+    pub(super) outcome: Outcome,
+    pub(super) duration_seconds: f64,
+}
+
+/// The process and all groups.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Summary {
+    #[serde(flatten)]
+    pub(super) process: Hello,
+    pub(super) uptime_seconds: f64,
+    #[schema(schema_with = stages)]
+    pub(super) stage: &'static str,
+    pub(super) live: u64,
+    pub(super) blocked: u64,
+    pub(super) spawned: u64,
+    pub(super) finished: OutcomeCounts,
+    /// Tasks of the runtime that headcount does not know; null outside a runtime.
+    #[schema(required)]
+    pub(super) untracked: Option<u64>,
+    #[serde(flatten)]
+    pub(super) rates: Rates,
+    /// The most interesting first. An event carries only as many as fit into 64 kB.
+    pub(super) groups: Vec<Group>,
+    pub(super) groups_total: usize,
+    pub(super) lifetime: Lifetime,
+    /// Null until a shutdown begins.
+    #[schema(required)]
+    pub(super) shutdown: Option<Shutdown>,
+    /// Whether POSTs are allowed.
+    pub(super) actions: bool,
+}
+
+/// Which process answers; the first event of the stream.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(super) struct Hello {
+    pub(super) service: String,
+    /// Of headcount.
+    pub(super) version: &'static str,
+    /// What an action must give back in `If-Match`.
+    pub(super) instance: String,
+    pub(super) pid: u32,
+    #[schema(schema_with = date_time)]
+    pub(super) started_at: String,
+}
+
+/// The server's own memory of its figures, oldest first; ten minutes.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct Trends {
+    pub(super) interval_seconds: f64,
+    /// The time of the newest point.
+    #[schema(schema_with = date_time)]
+    pub(super) until: String,
+    pub(super) live: Vec<u64>,
+    pub(super) finished_per_second: Vec<f64>,
+    pub(super) failed_per_second: Vec<f64>,
+    pub(super) busy_share: Vec<f64>,
+    pub(super) groups: Vec<GroupTrend>,
+}
+
+/// The same for one group.
+#[derive(Debug, Serialize, ToSchema)]
+pub(super) struct GroupTrend {
+    pub(super) id: u32,
+    pub(super) live: Vec<u64>,
+}
+
+impl Task {
+    pub(super) fn new(task: TaskInfo, hide: &BTreeSet<Hide>) -> Self {
+        let fields = task.fields.into_iter().filter(|_| !hide.contains(&Hide::Fields));
+        Self {
+            id: task.id,
+            name: task.name,
+            kind: task.kind,
+            labels: labels(&task.labels),
+            fields: fields.map(|(key, value)| (key.into_owned(), value)).collect(),
+            state: task.state,
+            state_seconds: seconds(task.state_for),
+            cancellable: task.cancellable,
+            age_seconds: seconds(task.age),
+            started_at: time(task.started_at),
+            busy_seconds: seconds(task.busy),
+            polls: task.polls,
+            status: task.status,
+            progress: task.progress.map(|p| Progress { done: p.done, total: p.total }),
+            location: task.location,
+            parent: task.parent,
+            on_shutdown: task.on_shutdown,
+            grace_seconds: task.grace.map(seconds),
+            usual: task.usual.map(Usual::from),
+        }
+    }
+}
+
+impl Finished {
+    pub(super) fn new(finished: FinishedTask, hide: &BTreeSet<Hide>) -> Self {
+        Self {
+            task: Task::new(finished.task, hide),
+            outcome: finished.outcome,
+            duration_seconds: seconds(finished.duration),
+            finished_at: time(finished.finished_at),
+            message: finished.message.filter(|_| !hide.contains(&Hide::Messages)),
+        }
+    }
+}
+
+impl From<snapshot::OutcomeCounts> for OutcomeCounts {
+    fn from(counts: snapshot::OutcomeCounts) -> Self {
+        let snapshot::OutcomeCounts { ok, error, panic, cancelled, aborted, .. } = counts;
+        Self { ok, error, panic, cancelled, aborted }
+    }
+}
+
+impl From<snapshot::Usual> for Usual {
+    fn from(usual: snapshot::Usual) -> Self {
+        Self {
+            count: usual.count,
+            p50_seconds: seconds(usual.p50),
+            p95_seconds: seconds(usual.p95),
+            p99_seconds: seconds(usual.p99),
+        }
+    }
+}
+
+pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
+    labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
+}
+
+/// Microseconds are enough for anything shown, and keep the text short.
+pub(super) fn seconds(duration: Duration) -> f64 {
+    Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)).as_secs_f64()
+}
+
+pub(super) fn time(time: SystemTime) -> String {
+    humantime::format_rfc3339_millis(time).to_string()
+}
+
+fn choice(values: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).build()
+}
+
+fn optional(object: Object) -> Object {
+    let values = object.enum_values.map(|values| values.into_iter().chain([serde_json::Value::Null]));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .format(object.format)
+        .enum_values(values)
+        .build()
+}
+
+pub(super) fn kinds() -> Object {
+    choice(Kind::ALL.map(Kind::as_str))
+}
+
+pub(super) fn states() -> Object {
+    choice(["queued", "idle", "running", "blocked"])
+}
+
+fn optional_states() -> Object {
+    optional(states())
+}
+
+fn optional_outcomes() -> Object {
+    optional(outcomes())
+}
+
+fn date_time() -> Object {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build()
+}
+
+fn optional_date_time() -> Object {
+    optional(date_time())
+}
+
+pub(super) fn outcomes() -> Object {
+    choice(Outcome::ALL.map(Outcome::as_str))
+}
+
+fn policies() -> Object {
+    choice(["wait", "cancel", "last", "detach"])
+}
+
+fn stages() -> Object {
+    choice(["running", "announcing", "draining", "aborting", "lingering", "done"])
+}

@@ -1,0 +1,76 @@
+//! Which recorder the application's own metrics go to, and whether headcount publishes to it.
+
+#[cfg(feature = "prometheus")]
+use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+use tracing::warn;
+
+use crate::settings::{Recorder, Settings};
+
+/// What was found at installation.
+#[derive(Debug)]
+pub(crate) enum Recording {
+    /// An exporter that `/metrics` renders after headcount's own families: one that was set by headcount, or the
+    /// application's by its handle. Nothing is published to it.
+    #[cfg(feature = "prometheus")]
+    Exporter(PrometheusHandle),
+    /// A recorder that the application has set.
+    Foreign,
+    /// None.
+    Private,
+}
+
+impl Recording {
+    pub(crate) fn set_up(settings: &Settings) -> Self {
+        #[cfg(feature = "prometheus")]
+        if let Some(handle) = &settings.prometheus_handle {
+            return Self::Exporter(handle.clone());
+        }
+        match settings.recorder {
+            Recorder::Private => Self::Private,
+            Recorder::Auto => Self::automatic(),
+        }
+    }
+
+    #[cfg(feature = "prometheus")]
+    fn automatic() -> Self {
+        let recorder = PrometheusBuilder::new().build_recorder();
+        let handle = recorder.handle();
+        if metrics::set_global_recorder(recorder).is_ok() {
+            return Self::Exporter(handle);
+        }
+        warn!(
+            target: "headcount",
+            "Publishing to the recorder that is set; durations are counted rightly there if its bounds for \
+             headcount_task_duration_seconds are those of `buckets`"
+        );
+        Self::Foreign
+    }
+
+    /// Without an exporter to set, whether one is set cannot be told.
+    #[cfg(not(feature = "prometheus"))]
+    fn automatic() -> Self {
+        Self::Foreign
+    }
+
+    pub(crate) fn is_foreign(&self) -> bool {
+        matches!(self, Self::Foreign)
+    }
+
+    /// The application's own metrics.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn render(&self) -> String {
+        match self {
+            Self::Exporter(handle) => handle.render(),
+            Self::Foreign | Self::Private => String::new(),
+        }
+    }
+
+    /// Samples of histograms wait in the exporter until somebody takes them; without this they would pile up while
+    /// nobody scrapes.
+    pub(crate) fn run_upkeep(&self) {
+        #[cfg(feature = "prometheus")]
+        if let Self::Exporter(handle) = self {
+            handle.run_upkeep();
+        }
+    }
+}

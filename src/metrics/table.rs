@@ -1,0 +1,128 @@
+//! Every family that headcount measures, once.
+
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use super::series::{Figures, Series};
+use crate::snapshot::{Bucket, OutcomeCounts};
+
+/// One family of metrics.
+pub(super) struct Family {
+    pub(super) name: &'static str,
+    pub(super) help: &'static str,
+    pub(super) values: Values,
+}
+
+/// Of what type a family is, and where its values are.
+pub(super) enum Values {
+    Counter(fn(&Series) -> u64),
+    /// A counter with the label `outcome`.
+    Outcomes(fn(&Series) -> &OutcomeCounts),
+    /// A counter of seconds; a growing gauge on the facade, whose counters are integers.
+    Seconds(fn(&Series) -> Duration),
+    Gauge(fn(&Series) -> Option<f64>),
+    Histogram(fn(&Series) -> &[Bucket]),
+    ProcessCounter(fn(&Figures) -> u64),
+    ProcessGauge(fn(&Figures) -> Option<f64>),
+}
+
+pub(super) const TABLE: &[Family] = &[
+    Family {
+        name: "headcount_tasks_spawned_total",
+        help: "Tasks spawned.",
+        values: Values::Counter(|series| series.spawned),
+    },
+    Family {
+        name: "headcount_tasks_finished_total",
+        help: "Tasks finished, by how they ended.",
+        values: Values::Outcomes(|series| &series.finished),
+    },
+    Family {
+        name: "headcount_tasks_live",
+        help: "Tasks alive.",
+        values: Values::Gauge(|series| Some(series.live as f64)),
+    },
+    Family {
+        name: "headcount_tasks_blocked",
+        help: "Tasks that have been in one poll for longer than blocked_after.",
+        values: Values::Gauge(|series| Some(series.blocked as f64)),
+    },
+    Family {
+        name: "headcount_task_duration_seconds",
+        help: "From spawn to end of finished tasks.",
+        values: Values::Histogram(|series| &series.buckets),
+    },
+    Family {
+        name: "headcount_task_busy_seconds_total",
+        help: "Time spent in polls and closures.",
+        values: Values::Seconds(|series| series.busy),
+    },
+    Family {
+        name: "headcount_task_polls_total",
+        help: "Polls begun.",
+        values: Values::Counter(|series| series.polls),
+    },
+    Family {
+        name: "headcount_task_slow_polls_total",
+        help: "Polls that took longer than slow_poll.",
+        values: Values::Counter(|series| series.slow_polls),
+    },
+    Family {
+        name: "headcount_task_oldest_start_timestamp_seconds",
+        help: "When the oldest task alive was spawned; absent while none lives.",
+        values: Values::Gauge(|series| series.oldest.map(timestamp)),
+    },
+    Family {
+        name: "headcount_shutdown_abandoned_total",
+        help: "Tasks that the shutdown gave up.",
+        values: Values::Counter(|series| series.abandoned),
+    },
+    Family {
+        name: "headcount_tasks_untracked",
+        help: "Tasks of the runtime that headcount does not know, about: connections, pools, plain tokio::spawn.",
+        values: Values::ProcessGauge(|figures| figures.untracked.map(|count| count as f64)),
+    },
+    Family {
+        name: "headcount_groups_overflowed_total",
+        help: "Spawns counted as __other__ for want of room.",
+        values: Values::ProcessCounter(|figures| figures.groups_overflowed),
+    },
+    Family {
+        name: "headcount_history_dropped_total",
+        help: "Finished tasks that the history holds no more.",
+        values: Values::ProcessCounter(|figures| figures.history_dropped),
+    },
+    Family {
+        name: "headcount_sse_dropped_total",
+        help: "Events that slow clients of the dashboard missed.",
+        values: Values::ProcessCounter(|figures| figures.sse_dropped),
+    },
+    Family {
+        name: "headcount_late_spawns_total",
+        help: "Tasks spawned after draining began.",
+        values: Values::ProcessCounter(|figures| figures.late_spawns),
+    },
+    Family {
+        name: "headcount_log_lines_suppressed_total",
+        help: "Log lines of panics and errors held back in a storm.",
+        values: Values::ProcessCounter(|figures| figures.log_lines_suppressed),
+    },
+    Family {
+        name: "headcount_shutdown_stage",
+        help: "0 running, 1 announcing, 2 draining, 3 aborting, 4 lingering, 5 done.",
+        values: Values::ProcessGauge(|figures| Some(f64::from(figures.stage))),
+    },
+    Family {
+        name: "headcount_shutdown_deadline_timestamp_seconds",
+        help: "When remaining tasks are aborted; 0 while no shutdown runs or it has no deadline.",
+        values: Values::ProcessGauge(|figures| Some(figures.deadline.map_or(0.0, timestamp))),
+    },
+    Family {
+        name: "headcount_shutdown_pending_tasks",
+        help: "Tasks that the shutdown waits for.",
+        values: Values::ProcessGauge(|figures| Some(figures.pending as f64)),
+    },
+];
+
+fn timestamp(time: SystemTime) -> f64 {
+    time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
+}
