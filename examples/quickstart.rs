@@ -7,7 +7,7 @@
 //!
 //! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number S`.
 
-mod quickstart_support;
+mod support;
 
 use std::time::Duration;
 
@@ -15,14 +15,18 @@ use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
 use headcount::Headcount;
-use quickstart_support::{Flags, chance, generate_load, pause};
+use support::{Flags, chance, generate_load, pause};
 use tokio::net::TcpListener;
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    tracing_subscriber::fmt().with_env_filter(quickstart_support::log_filter()).init();
+    tracing_subscriber::fmt().with_env_filter(support::log_filter()).init();
     let flags = Flags::from_arguments();
-    let hc = Headcount::builder().service("quickstart").admin(flags.admin).install()?;
+    let mut builder = Headcount::builder().service("quickstart");
+    if let Some(address) = flags.admin {
+        builder = builder.admin(address);
+    }
+    let hc = builder.install()?;
     let listener = TcpListener::bind(flags.listen).await?;
     let service = listener.local_addr()?;
     println!("Service at http://{service}/");
@@ -89,5 +93,5 @@ async fn push_notification() {
 
 /// Keeps a thread busy, which is what `spawn_blocking` is for.
 fn thumbnail() {
-    std::thread::sleep(Duration::from_secs_f64(0.05 + quickstart_support::random(0.0, 0.3)));
+    std::thread::sleep(Duration::from_secs_f64(0.05 + support::random(0.0, 0.3)));
 }

@@ -45,12 +45,12 @@ enum Target {
 pub(super) async fn guard(State(context): State<Context>, request: Request, next: Next) -> Response {
     let response = match check(&context, &request) {
         Ok(()) => next.run(request).await,
-        Err(refusal) => refusal,
+        Err(refusal) => refusal.into_response(),
     };
     marked(&context, response)
 }
 
-fn check(context: &Context, request: &Request) -> Result<(), Response> {
+fn check(context: &Context, request: &Request) -> Result<(), Problem> {
     let settings = &context.shared.settings;
     let target = target(request.uri().path());
     if target == Target::Health {
@@ -78,11 +78,7 @@ fn target(path: &str) -> Target {
     }
 }
 
-fn refuse(status: StatusCode, detail: &str) -> Response {
-    Problem::new(status, detail).into_response()
-}
-
-fn check_host(settings: &Settings, request: &Request) -> Result<(), Response> {
+fn check_host(settings: &Settings, request: &Request) -> Result<(), Problem> {
     let mut hosts = request.headers().get_all(header::HOST).iter();
     let header = hosts.next().map(|host| host.to_str().ok()?.parse::<Authority>().ok());
     let uri = request.uri().authority().cloned().map(Some);
@@ -93,7 +89,7 @@ fn check_host(settings: &Settings, request: &Request) -> Result<(), Response> {
     }
     let detail =
         "this Host is not known here: use an IP address or localhost, or add the name to `allowed_hosts`";
-    Err(refuse(StatusCode::MISDIRECTED_REQUEST, detail))
+    Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail))
 }
 
 /// Whether the server may be called so: an address, `localhost`, or a name that was allowed.
@@ -103,12 +99,12 @@ fn may_be_called(settings: &Settings, host: &str) -> bool {
     address.parse::<IpAddr>().is_ok() || is("localhost") || settings.allowed_hosts.iter().any(|name| is(name))
 }
 
-fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result<(), Response> {
+fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result<(), Problem> {
     let settings = &context.shared.settings;
     let Some(token) = &settings.token else {
         if context.mount == Mount::Application && !settings.trust_outer_auth {
             let detail = "set `token`, or `trust_outer_auth` if the application checks who may see this";
-            return Err(refuse(StatusCode::FORBIDDEN, detail));
+            return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         return Ok(());
     };
@@ -117,9 +113,7 @@ fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result
         return Ok(());
     }
     let detail = "show the token as `Authorization: Bearer …` or `X-Headcount-Token: …`";
-    let mut refusal = refuse(StatusCode::UNAUTHORIZED, detail);
-    refusal.headers_mut().insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
-    Err(refusal)
+    Err(Problem::new(StatusCode::UNAUTHORIZED, detail).with_header(header::WWW_AUTHENTICATE, "Bearer"))
 }
 
 fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
@@ -130,18 +124,16 @@ fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn check_actions(settings: &Settings) -> Result<(), Response> {
+fn check_actions(settings: &Settings) -> Result<(), Problem> {
     if settings.allow_actions {
         return Ok(());
     }
     let detail =
         "this server is read-only: set `allow_actions` (HEADCOUNT_ALLOW_ACTIONS=yes) to allow actions";
-    let mut refusal = refuse(StatusCode::METHOD_NOT_ALLOWED, detail);
-    refusal.headers_mut().insert(header::ALLOW, HeaderValue::from_static("GET, HEAD"));
-    Err(refusal)
+    Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(header::ALLOW, "GET, HEAD"))
 }
 
-fn check_origin(settings: &Settings, headers: &HeaderMap) -> Result<(), Response> {
+fn check_origin(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem> {
     let passes = match (headers.get("sec-fetch-site"), headers.get(header::ORIGIN)) {
         (Some(site), _) => [&b"same-origin"[..], b"none"].contains(&site.as_bytes()),
         (None, Some(origin)) => origin_host(origin).is_some_and(|host| may_be_called(settings, host.host())),
@@ -150,7 +142,7 @@ fn check_origin(settings: &Settings, headers: &HeaderMap) -> Result<(), Response
     if passes {
         return Ok(());
     }
-    Err(refuse(
+    Err(Problem::new(
         StatusCode::FORBIDDEN,
         "actions are taken from this server's own page only, or without a browser",
     ))
@@ -161,14 +153,14 @@ fn origin_host(origin: &HeaderValue) -> Option<Authority> {
     authority.parse().ok()
 }
 
-fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Response> {
+fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Problem> {
     let given = headers.get(header::IF_MATCH).and_then(|given| given.to_str().ok());
     if given.is_some_and(|given| given.trim_matches('"') == instance) {
         return Ok(());
     }
     let detail = "give back the `Headcount-Instance` of the answer that the action is about in `If-Match`: \
         another process answers now, or it was missing";
-    Err(refuse(StatusCode::PRECONDITION_FAILED, detail))
+    Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
 }
 
 fn log_action(request: &Request) {

@@ -16,7 +16,7 @@ const POINTS: usize = 120;
 /// Over what rates are taken.
 const RATE_WINDOW: Duration = Duration::from_secs(10);
 /// Over what shares of failures are taken.
-const SHARE_WINDOW: Duration = Duration::from_secs(60);
+const SHARE_WINDOW: Duration = Duration::new(60, 0);
 
 /// Rounds come a little early or late; this early is still in time.
 const TOLERANCE: Duration = Duration::from_millis(100);

@@ -8,7 +8,7 @@ use crate::snapshot::GroupInfo;
 
 /// How many must have finished before "usual" means something.
 const ENOUGH: u64 = 20;
-const MINUTE: Duration = Duration::from_secs(60);
+const MINUTE: Duration = Duration::new(60, 0);
 
 /// A group as it is now, beside what is remembered of it.
 pub(super) struct Seen<'a> {
@@ -19,9 +19,12 @@ pub(super) struct Seen<'a> {
     pub(super) blocked_after: Duration,
 }
 
+/// Says something of a group, or nothing.
+type Check = fn(&Seen<'_>) -> Option<String>;
+
 /// All that is to be said of a group, the most urgent first.
 pub(super) fn warnings(seen: &Seen<'_>) -> Vec<Warning> {
-    let checks: [(WarningCode, fn(&Seen<'_>) -> Option<String>); 6] = [
+    let checks: [(WarningCode, Check); 6] = [
         (WarningCode::Blocked, blocked),
         (WarningCode::Failing, failing),
         (WarningCode::Stuck, stuck),

@@ -73,6 +73,7 @@ pub(super) struct Usual {
 
 /// A task that has ended.
 #[derive(Debug, Serialize, ToSchema)]
+#[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(super) struct Finished {
     #[serde(flatten)]
     pub(super) task: Task,
@@ -453,9 +454,13 @@ pub(super) fn labels(labels: &Labels) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-/// Microseconds are enough for anything shown, and keep the text short.
+/// To the millisecond, below a second to the microsecond: enough for anything shown, and the text stays short.
 pub(super) fn seconds(duration: Duration) -> f64 {
-    Duration::from_micros(u64::try_from(duration.as_micros()).unwrap_or(u64::MAX)).as_secs_f64()
+    if duration < Duration::from_secs(1) {
+        duration.as_micros() as f64 / 1e6
+    } else {
+        duration.as_millis() as f64 / 1e3
+    }
 }
 
 pub(super) fn time(time: SystemTime) -> String {
