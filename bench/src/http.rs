@@ -1,0 +1,85 @@
+//! Reads a path over HTTP and says how many bytes its body had.
+
+use std::io::{BufRead, BufReader, Read, Write};
+use std::net::{SocketAddr, TcpStream};
+use std::sync::Mutex;
+
+/// One connection that is kept open.
+pub struct Client(Mutex<BufReader<TcpStream>>);
+
+impl Client {
+    pub fn new(address: SocketAddr) -> Self {
+        let stream = TcpStream::connect(address).expect("the server listens");
+        stream.set_nodelay(true).expect("a connected stream");
+        Self(Mutex::new(BufReader::new(stream)))
+    }
+
+    /// The size of the body of `path`.
+    ///
+    /// # Panics
+    ///
+    /// If the answer is not 200 with a length, which is all that these scenarios ask for.
+    pub fn get(&self, path: &str) -> usize {
+        let mut stream = self.0.lock().expect("no reader panics");
+        write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+        let length = content_length(&mut *stream);
+        let mut body = vec![0; length];
+        stream.read_exact(&mut body).expect("the whole body");
+        length
+    }
+}
+
+fn content_length(stream: &mut impl BufRead) -> usize {
+    let mut line = String::new();
+    let mut length = None;
+    stream.read_line(&mut line).expect("a status line");
+    assert!(line.contains(" 200 "), "{line}");
+    loop {
+        line.clear();
+        stream.read_line(&mut line).expect("a header line");
+        let Some((name, value)) = line.split_once(':') else { break };
+        if name.eq_ignore_ascii_case("content-length") {
+            length = value.trim().parse().ok();
+        }
+    }
+    length.expect("a length")
+}
+
+/// The stream of server-sent events, as the dashboard follows it.
+pub struct Events(Mutex<BufReader<TcpStream>>);
+
+impl Events {
+    /// Follows the stream at `path`.
+    ///
+    /// # Panics
+    ///
+    /// If it is refused.
+    pub fn follow(address: SocketAddr, path: &str) -> Self {
+        let mut stream = BufReader::new(TcpStream::connect(address).expect("the server listens"));
+        // Of 1.0, so that the events come as they are, not in chunks.
+        write!(stream.get_mut(), "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").expect("the server reads");
+        let mut line = String::new();
+        stream.read_line(&mut line).expect("a status line");
+        assert!(line.contains(" 200 "), "{line}");
+        while line.trim() != "" {
+            line.clear();
+            stream.read_line(&mut line).expect("a header line");
+        }
+        Self(Mutex::new(stream))
+    }
+
+    /// Waits for the next event, and gives its size.
+    pub fn next(&self) -> usize {
+        let mut stream = self.0.lock().expect("no reader panics");
+        let (mut line, mut size) = (String::new(), 0);
+        loop {
+            line.clear();
+            let read = stream.read_line(&mut line).expect("the stream goes on");
+            size += read;
+            if line.trim().is_empty() && read < size {
+                return size;
+            }
+            assert!(0 < read, "the stream ended");
+        }
+    }
+}
