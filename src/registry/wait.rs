@@ -185,7 +185,6 @@ impl Current {
     }
 
     /// Aborts the task, as `abandoned` if the coordinator gives it up; `None` if it has ended.
-    #[allow(dead_code)]
     pub(crate) fn abort(self, abandoned: bool) -> Option<Abort> {
         let mut task = self.slot.lock(self.id)?;
         if abandoned {
