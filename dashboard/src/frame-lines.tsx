@@ -19,7 +19,7 @@ export function TopLine({ drain }: { drain: boolean }) {
         <span class="service">{now === null ? "headcount" : <Outside text={now.service} />}</span>
         <StageWord drain={drain} />
       </span>
-      <dl class="figures">
+      <dl class={gone.value ? "figures stale" : "figures"}>
         <Figure label="live" hint="Tasks alive now">{now === null ? "–" : <Short of={now.live} />}</Figure>
         <Figure label="spawned" hint="Spawned per second, over the last 10 seconds"><Rate of={now?.spawned_per_second ?? null} /></Figure>
         <Figure label="failed" hint="Share of what finished in the last minute that ended in error or panic"><Share of={now?.failed_share ?? null} /></Figure>

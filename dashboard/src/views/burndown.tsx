@@ -49,7 +49,7 @@ function optionsOf(inks: Inks, marks: { current: Marks }): Omit<uPlot.Options, "
       y: { range: () => [0, marks.current.total] },
     },
     axes: [
-      { ...axis, size: 22, gap: 4, grid: { show: false }, values: (_, splits) => splits.map((split) => `${split} s`) },
+      { ...axis, size: 22, gap: 4, space: 90, grid: { show: false }, values: (_, splits) => splits.map((split) => `${split} s`) },
       { ...axis, size: 44, gap: 6, grid: { stroke: inks.grid, width: 1 }, splits: () => [0, Math.round(marks.current.total / 2), marks.current.total] },
     ],
     series: [{}, { stroke: inks.line, fill: inks.fill, width: 1.5, points: { show: false }, paths: uPlot.paths.stepped!({ align: 1 }) }],

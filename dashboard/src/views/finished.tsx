@@ -1,5 +1,6 @@
 import { clock, count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
+import { seen } from "../parts/breadth.ts";
 import { Choice, Pager } from "../parts/controls.tsx";
 import { Empty, Skeleton } from "../parts/empty.tsx";
 import { type Column, Head } from "../parts/head.tsx";
@@ -90,7 +91,7 @@ function FinishedRow({ task }: { task: FinishedTask }) {
       </tr>
       {open && (
         <tr class="inside">
-          <td colSpan={COLUMNS.length}>
+          <td colSpan={seen(COLUMNS)}>
             <FinishedInside task={task} />
           </td>
         </tr>
@@ -104,7 +105,7 @@ function FinishedInside({ task }: { task: FinishedTask }) {
     <div class="finished-inside">
       {task.message !== null && <pre class="message-block"><bdi>{plainLines(task.message)}</bdi></pre>}
       <dl class="inline facts">
-        {task.usual !== null && <div><dt>duration</dt><dd>{standingOf(task.duration_seconds, task.usual)}</dd></div>}
+        {task.usual !== null && <div><dt>took</dt><dd>{standingOf(task.duration_seconds, task.usual)}</dd></div>}
         <div><dt>busy</dt><dd><Duration seconds={task.busy_seconds} /></dd></div>
         <div><dt>polls</dt><dd>{count(task.polls)}</dd></div>
         {task.status !== null && <div><dt>last status</dt><dd><bdi>{`“${plain(task.status)}”`}</bdi></dd></div>}

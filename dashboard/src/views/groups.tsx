@@ -2,6 +2,7 @@ import { useEffect, useMemo } from "preact/hooks";
 import { clock, count, plain, plural } from "../format.ts";
 import { loadOtherGroups } from "../live.ts";
 import { Age, Duration, Rate, Share, Short } from "../parts/amount.tsx";
+import { seen } from "../parts/breadth.ts";
 import { Code, Empty, Skeleton } from "../parts/empty.tsx";
 import { type Column, Head } from "../parts/head.tsx";
 import { since, useAnswer, useHeld, useHold } from "../parts/hooks.ts";
@@ -112,7 +113,7 @@ function GroupRow({ group, placed }: { group: Group; placed: boolean }) {
       </tr>
       {group.warnings.map((warning) => (
         <tr class="warning" key={warning.code}>
-          <td colSpan={COLUMNS.length}>
+          <td colSpan={seen(COLUMNS)}>
             <Mark of="warning" />
             <Outside text={warning.text} />
           </td>
@@ -120,7 +121,7 @@ function GroupRow({ group, placed }: { group: Group; placed: boolean }) {
       ))}
       {open && (
         <tr class="inside">
-          <td colSpan={COLUMNS.length}>
+          <td colSpan={seen(COLUMNS)}>
             <Inside group={group} />
           </td>
         </tr>
