@@ -2,19 +2,19 @@
 //!
 //! [`server`] accepts connections on headcount's own thread and bounds them; [`router`] holds the routes, for that
 //! server and for applications that mount them. Each request passes [`guard`] first. [`api`], [`summary`], [`stop`],
-//! [`health`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`].
+//! [`health`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
 //!
 //! [`history`] remembers the totals of the last minutes: from them come rates, the charts and, in [`warnings`], what
 //! is worth a look.
 
 mod api;
+mod assets;
 mod connections;
 mod events;
 mod extract;
 mod guard;
 mod health;
 mod history;
-mod page;
 mod problem;
 mod router;
 mod server;

@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
 use axum::extract::{DefaultBodyLimit, OriginalUri, State};
-use axum::http::{Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -13,7 +13,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::Problem;
-use super::{api, events, guard, health, page, stop, summary};
+use super::{api, assets, events, guard, health, stop, summary};
 use crate::install::Shared;
 use crate::settings::Hide;
 
@@ -47,7 +47,9 @@ pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
     let context = Context { shared, mount };
     let (documented, _) = documented().split_for_parts();
     documented
-        .route("/", get(page::index))
+        .route("/", get(assets::index))
+        .route("/assets/{file}", get(assets::asset))
+        .route("/LICENSES.txt", get(assets::asset))
         .route("/api/v1/openapi.json", get(openapi))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
@@ -95,9 +97,9 @@ fn document() -> OpenApi {
     document
 }
 
-async fn fallback(method: Method, uri: Uri, OriginalUri(original): OriginalUri) -> Response {
+async fn fallback(method: Method, uri: Uri, original: OriginalUri, headers: HeaderMap) -> Response {
     if method == Method::GET && uri.path() == "/" {
-        return page::index(OriginalUri(original)).await;
+        return assets::index(original, headers).await;
     }
     Problem::not_found(format!("there is nothing at {}", uri.path())).into_response()
 }

@@ -1,0 +1,115 @@
+//! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each.
+//!
+//! Names under `assets/` carry a hash of what they hold, so browsers may keep them for ever; the page itself is asked
+//! for again each time, and answered by its tag while it is the same.
+
+use std::borrow::Cow;
+use std::fmt::Write as _;
+
+use axum::extract::OriginalUri;
+use axum::http::header::{self, HeaderMap, HeaderValue};
+use axum::http::{StatusCode, Uri};
+use axum::response::{IntoResponse, Response};
+use rust_embed::{EmbeddedFile, RustEmbed};
+
+use super::problem::Problem;
+
+#[derive(RustEmbed)]
+#[folder = "dashboard/dist/"]
+struct Dist;
+
+/// The page.
+pub(super) async fn index(OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
+    match missing_slash(uri.path(), uri.query()) {
+        Some(location) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response(),
+        None => answer("index.html", &headers),
+    }
+}
+
+/// A file that the page asks for.
+pub(super) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
+    answer(uri.path().trim_start_matches('/'), &headers)
+}
+
+/// Mounted at `/admin`, relative links need `/admin/`.
+fn missing_slash(path: &str, query: Option<&str>) -> Option<String> {
+    let last = path.rsplit('/').next().filter(|last| !last.is_empty())?;
+    let query = query.map(|query| format!("?{query}")).unwrap_or_default();
+    Some(format!("{last}/{query}"))
+}
+
+fn answer(path: &str, headers: &HeaderMap) -> Response {
+    let (Some(plain), Some(kind)) = (Dist::get(path), content_type(path)) else {
+        return Problem::not_found(format!("there is nothing at /{path}")).into_response();
+    };
+    let twin = takes_gzip(headers).then(|| Dist::get(&format!("{path}.gz"))).flatten();
+    let compressed = twin.is_some();
+    let file = twin.unwrap_or(plain);
+    let mut answer = if is_known(headers, &tag(&file)) {
+        StatusCode::NOT_MODIFIED.into_response()
+    } else {
+        ([(header::CONTENT_TYPE, kind)], body(file.data.clone())).into_response()
+    };
+    describe(answer.headers_mut(), path, &file, compressed);
+    answer
+}
+
+fn describe(headers: &mut HeaderMap, path: &str, file: &EmbeddedFile, compressed: bool) {
+    let keep = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
+    headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
+    headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
+    if compressed {
+        headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
+    }
+    if let Ok(tag) = HeaderValue::try_from(tag(file)) {
+        headers.insert(header::ETAG, tag);
+    }
+}
+
+/// Embedded data is borrowed for ever and never copied.
+fn body(data: Cow<'static, [u8]>) -> axum::body::Body {
+    match data {
+        Cow::Borrowed(data) => data.into(),
+        Cow::Owned(data) => data.into(),
+    }
+}
+
+fn content_type(path: &str) -> Option<&'static str> {
+    Some(match path.rsplit('.').next()? {
+        "html" => "text/html; charset=utf-8",
+        "js" => "text/javascript; charset=utf-8",
+        "css" => "text/css; charset=utf-8",
+        "svg" => "image/svg+xml",
+        "txt" => "text/plain; charset=utf-8",
+        _ => return None,
+    })
+}
+
+/// The first half of the file's SHA-256; a compressed twin has another than its original.
+fn tag(file: &EmbeddedFile) -> String {
+    let mut tag = String::with_capacity(34);
+    tag.push('"');
+    for byte in &file.metadata.sha256_hash()[..16] {
+        let _ = write!(tag, "{byte:02x}");
+    }
+    tag.push('"');
+    tag
+}
+
+fn is_known(headers: &HeaderMap, tag: &str) -> bool {
+    listed(headers, header::IF_NONE_MATCH).any(|known| known == "*" || known.trim_start_matches("W/") == tag)
+}
+
+fn takes_gzip(headers: &HeaderMap) -> bool {
+    listed(headers, header::ACCEPT_ENCODING).any(|coding| {
+        let (name, weight) = coding.split_once(';').unwrap_or((coding, ""));
+        let refused = weight.trim().strip_prefix("q=").and_then(|q| q.parse::<f32>().ok()) == Some(0.0);
+        name.trim().eq_ignore_ascii_case("gzip") && !refused
+    })
+}
+
+/// The values of a header that is a list.
+fn listed(headers: &HeaderMap, name: header::HeaderName) -> impl Iterator<Item = &str> {
+    let values = headers.get_all(name).into_iter().filter_map(|value| value.to_str().ok());
+    values.flat_map(|value| value.split(',')).map(str::trim)
+}
