@@ -8,7 +8,9 @@ use std::time::{Duration, SystemTime};
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::calibrate);
 
-struct Clock {
+/// Ticks, and what they are worth.
+#[derive(Debug)]
+pub(crate) struct Clock {
     source: quanta::Clock,
     nanos_per_tick: f64,
     origin: u64,
@@ -24,16 +26,33 @@ impl Clock {
     }
 }
 
-/// Now, in ticks. Never 0.
-#[inline]
-pub(crate) fn ticks() -> u64 {
-    CLOCK.source.raw()
+impl Clock {
+    /// The clock of the process, for who keeps it at hand.
+    pub(crate) fn get() -> &'static Self {
+        &CLOCK
+    }
+
+    /// Now, in ticks. Never 0.
+    #[inline]
+    pub(crate) fn ticks(&self) -> u64 {
+        self.source.raw()
+    }
+
+    /// The time between two readings; 0 if they are in the wrong order, which two cores may make of close ones.
+    #[inline]
+    pub(crate) fn nanos_between(&self, start: u64, end: u64) -> u64 {
+        self.source.delta_as_nanos(start, end)
+    }
 }
 
-/// The time between two readings; 0 if they are in the wrong order, which two cores may make of close ones.
-#[inline]
+/// Now, in ticks.
+pub(crate) fn ticks() -> u64 {
+    CLOCK.ticks()
+}
+
+/// The time between two readings, in nanoseconds.
 pub(crate) fn nanos_between(start: u64, end: u64) -> u64 {
-    CLOCK.source.delta_as_nanos(start, end)
+    CLOCK.nanos_between(start, end)
 }
 
 pub(crate) fn between(start: u64, end: u64) -> Duration {

@@ -14,6 +14,7 @@ use tracing::Span;
 use crate::current::note_failure;
 use crate::registry::begin::{NewTask, hold};
 use crate::registry::group::NameSource;
+use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Admit;
 use crate::snapshot::{Kind, OnShutdown};
@@ -54,7 +55,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    TaskBuilder::unnamed().spawn(future)
+    launch(Tracked::new(future, unnamed::<F>(Kind::Task, Location::caller())))
 }
 
 /// Spawns a future on a runtime, as [`Handle::spawn`] does, and tracks it. Works outside of a runtime too.
@@ -73,7 +74,7 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    TaskBuilder::unnamed().spawn_on(future, runtime)
+    launch_on(Tracked::new(future, unnamed::<F>(Kind::Task, Location::caller())), runtime)
 }
 
 /// Spawns a future that is not `Send`, as [`tokio::task::spawn_local`] does, and tracks it.
@@ -101,7 +102,7 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    TaskBuilder::unnamed().spawn_local(future)
+    launch_local(Tracked::new(future, unnamed::<F>(Kind::Local, Location::caller())))
 }
 
 /// Runs a closure on the blocking pool, as [`tokio::task::spawn_blocking`] does, and tracks it.
@@ -128,7 +129,7 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    TaskBuilder::unnamed().spawn_blocking(closure)
+    launch_blocking(closure, unnamed::<F>(Kind::Blocking, Location::caller()))
 }
 
 /// Tracks a future without spawning it: for [`JoinSet`](tokio::task::JoinSet), `FuturesUnordered`, `block_on`, `select!`.
@@ -148,7 +149,7 @@ where
 #[track_caller]
 #[inline]
 pub fn track<F: Future>(future: F) -> Tracked<F> {
-    TaskBuilder::unnamed().track(future)
+    Tracked::new(future, unnamed::<F>(Kind::Future, Location::caller()))
 }
 
 /// Begins a task with a name, and whatever else it is to have.
@@ -257,17 +258,7 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let tracked = Tracked::new(future, self.enter::<F>(Kind::Task, Location::caller()));
-        let current = tracked.current();
-        if current.is_some() && is_refused() {
-            drop(tracked);
-            return aborted(tokio::spawn(std::future::pending()));
-        }
-        let handle = tokio::spawn(tracked);
-        if let Some(current) = current {
-            hold(current, handle.abort_handle());
-        }
-        handle
+        launch(Tracked::new(future, self.enter::<F>(Kind::Task, Location::caller())))
     }
 
     /// Spawns it on a runtime, as [`Handle::spawn`] does.
@@ -278,17 +269,7 @@ impl TaskBuilder {
         F: Future + Send + 'static,
         F::Output: Send + 'static,
     {
-        let tracked = Tracked::new(future, self.enter::<F>(Kind::Task, Location::caller()));
-        let current = tracked.current();
-        if current.is_some() && is_refused() {
-            drop(tracked);
-            return aborted(runtime.spawn(std::future::pending()));
-        }
-        let handle = runtime.spawn(tracked);
-        if let Some(current) = current {
-            hold(current, handle.abort_handle());
-        }
-        handle
+        launch_on(Tracked::new(future, self.enter::<F>(Kind::Task, Location::caller())), runtime)
     }
 
     /// Spawns a future that is not `Send`, as [`tokio::task::spawn_local`] does.
@@ -303,17 +284,7 @@ impl TaskBuilder {
         F: Future + 'static,
         F::Output: 'static,
     {
-        let tracked = Tracked::new(future, self.enter::<F>(Kind::Local, Location::caller()));
-        let current = tracked.current();
-        if current.is_some() && is_refused() {
-            drop(tracked);
-            return aborted(tokio::task::spawn_local(std::future::pending()));
-        }
-        let handle = tokio::task::spawn_local(tracked);
-        if let Some(current) = current {
-            hold(current, handle.abort_handle());
-        }
-        handle
+        launch_local(Tracked::new(future, self.enter::<F>(Kind::Local, Location::caller())))
     }
 
     /// Runs a closure on the blocking pool, as [`tokio::task::spawn_blocking`] does.
@@ -328,17 +299,7 @@ impl TaskBuilder {
         F: FnOnce() -> R + Send + 'static,
         R: Send + 'static,
     {
-        let entry = self.enter::<F>(Kind::Blocking, Location::caller());
-        let current = entry.current();
-        if current.is_some() && is_refused() {
-            drop((closure, entry));
-            return aborted(tokio::spawn(std::future::pending()));
-        }
-        let handle = tokio::task::spawn_blocking(move || entry.run(closure));
-        if let Some(current) = current {
-            hold(current, handle.abort_handle());
-        }
-        handle
+        launch_blocking(closure, self.enter::<F>(Kind::Blocking, Location::caller()))
     }
 
     /// Spawns a future of a `Result`: an `Err` counts as outcome `error` and is logged. The handle gives the result as it is.
@@ -365,17 +326,7 @@ impl TaskBuilder {
         E: Display + Send + 'static,
     {
         let entry = self.enter::<F>(Kind::Task, Location::caller());
-        let tracked = Tracked::new(Fallible { future }, entry);
-        let current = tracked.current();
-        if current.is_some() && is_refused() {
-            drop(tracked);
-            return aborted(tokio::spawn(std::future::pending()));
-        }
-        let handle = tokio::spawn(tracked);
-        if let Some(current) = current {
-            hold(current, handle.abort_handle());
-        }
-        handle
+        launch(Tracked::new(Fallible { future }, entry))
     }
 
     /// Tracks a future without spawning it; see [`track`].
@@ -406,13 +357,101 @@ impl TaskBuilder {
     }
 }
 
-fn is_refused() -> bool {
-    registry().admission.current() == Admit::Refuse
+/// The entry of a task that has nothing but its code and its place.
+#[inline]
+fn unnamed<F>(kind: Kind, location: &'static Location<'static>) -> Entry {
+    let task = NewTask {
+        name: NameSource::Code(std::any::type_name::<F>()),
+        labels: &[],
+        fields: &[],
+        kind,
+        policy: OnShutdown::Wait,
+        grace: None,
+        scope: None,
+        location,
+    };
+    Entry::new(&task, None)
+}
+
+#[track_caller]
+#[inline]
+fn launch<F>(tracked: Tracked<F>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let current = tracked.current();
+    if is_refused(current) {
+        drop(tracked);
+        return aborted(tokio::spawn(std::future::pending()));
+    }
+    held(current, tokio::spawn(tracked))
+}
+
+#[track_caller]
+#[inline]
+fn launch_on<F>(tracked: Tracked<F>, runtime: &Handle) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let current = tracked.current();
+    if is_refused(current) {
+        drop(tracked);
+        return aborted(runtime.spawn(std::future::pending()));
+    }
+    held(current, runtime.spawn(tracked))
+}
+
+#[track_caller]
+#[inline]
+fn launch_local<F>(tracked: Tracked<F>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let current = tracked.current();
+    if is_refused(current) {
+        drop(tracked);
+        return aborted(tokio::task::spawn_local(std::future::pending()));
+    }
+    held(current, tokio::task::spawn_local(tracked))
+}
+
+#[track_caller]
+#[inline]
+fn launch_blocking<F, R>(closure: F, entry: Entry) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let current = entry.current();
+    if is_refused(current) {
+        drop((closure, entry));
+        return aborted(tokio::spawn(std::future::pending()));
+    }
+    held(current, tokio::task::spawn_blocking(move || entry.run(closure)))
+}
+
+/// Whether a new task, unless tracking is off, is to be dropped since the process stops.
+#[inline]
+fn is_refused(task: Option<Current>) -> bool {
+    task.is_some() && registry().admission.current() == Admit::Refuse
 }
 
 /// The handle of a task that was aborted before its first poll.
+#[cold]
 fn aborted<T>(handle: JoinHandle<T>) -> JoinHandle<T> {
     handle.abort();
+    handle
+}
+
+/// Keeps what aborts the task.
+#[inline]
+fn held<T>(task: Option<Current>, handle: JoinHandle<T>) -> JoinHandle<T> {
+    if let Some(task) = task {
+        hold(task, handle.abort_handle());
+    }
     handle
 }
 

@@ -9,7 +9,6 @@ use std::task::{Context, Poll};
 
 use tracing::Span;
 
-use crate::clock;
 use crate::registry::begin::{NewTask, begin, release_handle};
 use crate::registry::end::{Ending, end};
 use crate::registry::local::{Current, replace_current, with_local};
@@ -89,14 +88,15 @@ impl Entry {
         let Self { slot: entry, span } = self;
         let _entered = span.as_deref().map(Span::enter);
         let Some(slot) = *entry else { return poll() };
-        let began = clock::ticks();
+        let registry = registry();
+        let began = registry.clock.ticks();
         slot.poll_began(began);
         let outer = replace_current(Some(slot));
         let result = catch_unwind(AssertUnwindSafe(poll));
         replace_current(outer);
-        let now = clock::ticks();
+        let now = registry.clock.ticks();
         slot.poll_ended(began, now);
-        if registry().config.slow_poll_ticks() < now.saturating_sub(began) {
+        if registry.config.slow_poll_ticks() < now.saturating_sub(began) {
             count_slow_poll(&slot.own());
         }
         match result {
@@ -130,7 +130,7 @@ impl Drop for Entry {
     #[inline]
     fn drop(&mut self) {
         if let Some(slot) = self.slot.take() {
-            end(slot, Ending::Dropped, clock::ticks());
+            end(slot, Ending::Dropped, registry().clock.ticks());
         }
     }
 }

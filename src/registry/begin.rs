@@ -5,7 +5,6 @@ use std::cell::Cell;
 use std::panic::Location;
 use std::time::Duration;
 
-use crate::clock;
 use crate::name::{self, MAX_FIELD};
 use crate::registry::config::Text;
 use crate::registry::details::Details;
@@ -51,7 +50,7 @@ pub(crate) fn begin(task: &NewTask<'_>) -> Current {
         policy: task.policy,
         flags: first_flags(task.kind, details.is_some()),
         group: 0,
-        started: clock::ticks(),
+        started: registry.clock.ticks(),
     };
     let current = enter(registry, &signature, &birth, details);
     if matches!(task.kind, Kind::Future | Kind::Request) {

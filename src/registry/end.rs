@@ -3,7 +3,6 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
-use crate::clock;
 use crate::name::{self, MAX_MESSAGE};
 use crate::outcome::Outcome;
 use crate::registry::config::Text;
@@ -56,8 +55,8 @@ fn outcome_of(task: &Reading, ending: &Ending) -> Outcome {
 #[inline]
 fn leave(registry: &Registry, slot: TaskSlot, record: &Record) -> u64 {
     let task = &record.task;
-    let nanos = clock::nanos_between(task.started, record.ended);
-    let busy = clock::nanos_between(0, task.busy);
+    let nanos = registry.clock.nanos_between(task.started, record.ended);
+    let busy = registry.clock.nanos_between(0, task.busy);
     let limit = registry.config.history();
     let count = |stripe: &Stripe, writer: &mut HistoryWriter| {
         stripe.count_end(record.outcome, nanos, task.polls(), busy);

@@ -56,6 +56,8 @@ use std::sync::LazyLock;
 
 use tokio::task::AbortHandle;
 
+use crate::clock::Clock;
+
 use self::census::Census;
 use self::config::Config;
 use self::details::DetailsTable;
@@ -77,6 +79,8 @@ const BATCH: usize = 64;
 /// All that there is.
 #[derive(Debug)]
 pub(crate) struct Registry {
+    /// At hand, so that the hot path makes sure of one static and not of two.
+    pub(crate) clock: &'static Clock,
     pub(crate) slab: Slab<Handle>,
     pub(crate) groups: Groups,
     pub(crate) details: DetailsTable,
@@ -89,6 +93,7 @@ pub(crate) struct Registry {
 }
 
 static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
+    clock: Clock::get(),
     slab: Slab::new(CHUNK, BATCH),
     groups: Groups::default(),
     details: DetailsTable::new(),

@@ -1,4 +1,4 @@
-//! loom models of the slot, the slab and the census: `RUSTFLAGS="--cfg headcount_loom" cargo test --release --lib model`.
+//! loom models of the slot, the slab and the census: `RUSTFLAGS="--cfg headcount_loom" cargo test --no-default-features --lib model`.
 
 use loom::sync::Arc;
 use loom::thread;
