@@ -107,7 +107,7 @@ impl Headcount {
     ///
     /// ```no_run
     /// # let hc = headcount::Headcount::install()?;
-    /// let app: axum::Router = axum::Router::new().nest("/admin", hc.router());
+    /// let app: axum::Router = axum::Router::new().nest_service("/admin", hc.router());
     /// # Ok::<(), headcount::Error>(())
     /// ```
     #[cfg(feature = "admin")]

@@ -20,7 +20,7 @@ struct Dist;
 
 /// The page.
 pub(super) async fn index(OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
-    match missing_slash(uri.path(), uri.query()) {
+    match below(uri.path(), uri.query()) {
         Some(location) => (StatusCode::PERMANENT_REDIRECT, [(header::LOCATION, location)]).into_response(),
         None => answer("index.html", &headers),
     }
@@ -31,11 +31,11 @@ pub(super) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     answer(uri.path().trim_start_matches('/'), &headers)
 }
 
-/// Mounted at `/admin`, relative links need `/admin/`.
-fn missing_slash(path: &str, query: Option<&str>) -> Option<String> {
-    let last = path.rsplit('/').next().filter(|last| !last.is_empty())?;
+/// Mounted at `/admin`, relative links need a path below it. `/admin/` would do, but a nested router has no such route.
+fn below(path: &str, query: Option<&str>) -> Option<String> {
+    let last = path.rsplit('/').next().filter(|last| !last.is_empty() && *last != "index.html")?;
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();
-    Some(format!("{last}/{query}"))
+    Some(format!("{last}/index.html{query}"))
 }
 
 fn answer(path: &str, headers: &HeaderMap) -> Response {

@@ -3,8 +3,8 @@
 use std::collections::BTreeSet;
 use std::sync::{Arc, OnceLock};
 
-use axum::extract::{DefaultBodyLimit, OriginalUri, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::extract::{DefaultBodyLimit, State};
+use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
 use axum::{Json, Router, middleware};
@@ -48,6 +48,7 @@ pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
     let (documented, _) = documented().split_for_parts();
     documented
         .route("/", get(assets::index))
+        .route("/index.html", get(assets::index))
         .route("/assets/{file}", get(assets::asset))
         .route("/LICENSES.txt", get(assets::asset))
         .route("/api/v1/openapi.json", get(openapi))
@@ -97,11 +98,8 @@ fn document() -> OpenApi {
     document
 }
 
-async fn fallback(method: Method, uri: Uri, original: OriginalUri, headers: HeaderMap) -> Response {
-    if method == Method::GET && uri.path() == "/" {
-        return assets::index(original, headers).await;
-    }
-    Problem::not_found(format!("there is nothing at {}", uri.path())).into_response()
+async fn fallback(uri: Uri) -> Problem {
+    Problem::not_found(format!("there is nothing at {}", uri.path()))
 }
 
 async fn method_not_allowed(method: Method) -> Problem {

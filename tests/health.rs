@@ -1,0 +1,75 @@
+//! What answers while every worker of the application is blocked.
+
+mod support;
+
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use headcount::Headcount;
+use support::{Answer, get};
+
+const WORKERS: usize = 2;
+
+/// The tasks block until the test lets them go, so whatever is answered before is answered meanwhile.
+#[test]
+fn a_blocked_application_is_seen_and_named() {
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
+    let guard = runtime.enter();
+    let hc = Headcount::builder()
+        .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .blocked_after(Duration::from_millis(20))
+        .unresponsive_after(Duration::from_millis(100))
+        .install()
+        .unwrap();
+    drop(guard);
+    let admin = hc.admin_addr().unwrap();
+    get(admin, "/livez").expect(200);
+
+    let (begun, has_begun) = mpsc::channel();
+    let release: Vec<_> = (0..WORKERS).map(|worker| block(&runtime, worker, begun.clone())).collect();
+    (0..WORKERS).for_each(|_| has_begun.recv().unwrap());
+
+    let unresponsive = wait_for(|| get(admin, "/livez"), |answer| answer.status == 503);
+    let detail = unresponsive.json()["detail"].as_str().unwrap().to_owned();
+    for worker in 0..WORKERS {
+        assert!(detail.contains(&format!("sleeper-{worker} #")), "{detail}");
+    }
+    assert!(detail.contains("tests/health.rs:"), "{detail}");
+    let begun = Instant::now();
+    let blocked = get(admin, "/api/v1/tasks?state=blocked").expect(200).json();
+    assert_eq!(blocked["total"], WORKERS);
+    let metrics = support::samples(&get(admin, "/metrics").expect(200).body);
+    assert_eq!(support::sum(&metrics, "headcount_tasks_blocked", &[]), WORKERS as f64);
+    let summary = get(admin, "/api/v1/summary").expect(200).json();
+    assert_eq!(summary["groups"][0]["warnings"][0]["code"], "blocked");
+    println!("four answers while every worker was blocked took {:?}", begun.elapsed());
+
+    drop(release);
+    wait_for(|| get(admin, "/livez"), |answer| answer.status == 200);
+    runtime.block_on(headcount::idle());
+    drop(runtime);
+    get(admin, "/livez").expect(200);
+}
+
+fn block(runtime: &tokio::runtime::Runtime, worker: usize, begun: mpsc::Sender<()>) -> mpsc::Sender<()> {
+    let (release, released) = mpsc::channel::<()>();
+    let _guard = runtime.enter();
+    headcount::task(format!("sleeper-{worker}")).spawn(async move {
+        begun.send(()).unwrap();
+        // Until the sender is dropped.
+        let _ = released.recv();
+    });
+    release
+}
+
+fn wait_for(ask: impl Fn() -> Answer, until: impl Fn(&Answer) -> bool) -> Answer {
+    loop {
+        let answer = ask();
+        if until(&answer) {
+            return answer;
+        }
+        std::thread::sleep(Duration::from_millis(5));
+    }
+}
