@@ -14,12 +14,12 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use headcount::Headcount;
+use headcount::{Headcount, Report};
 use support::{Flags, chance, generate_load, pause};
 use tokio::net::TcpListener;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().with_env_filter(support::log_filter()).init();
     let flags = Flags::from_arguments();
     let mut builder = Headcount::builder().service("quickstart");
@@ -39,8 +39,8 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
         .route("/", get(count))
         .route("/signup", post(sign_up))
         .with_state(flags.seconds_per_number);
-    axum::serve(listener, app).await?;
-    Ok(())
+    axum::serve(listener, app).with_graceful_shutdown(hc.draining()).await?;
+    Ok(hc.drain().await)
 }
 
 /// Leaves a task that takes minutes, and does not wait for it.

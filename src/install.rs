@@ -20,6 +20,8 @@ use crate::name::escape;
 use crate::observer;
 use crate::registry::registry;
 use crate::settings::{self, Difference, Settings, Variables};
+#[cfg(feature = "shutdown")]
+use crate::shutdown;
 use crate::snapshot::{Kind, Snapshot, TaskInfo, TaskQuery};
 
 /// Once true, it stays so: what the process spawned before is still counted by the first.
@@ -179,6 +181,8 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     });
     #[cfg(feature = "metrics")]
     shared.observer.spawn(metrics::keep_up(Arc::clone(&shared)));
+    #[cfg(feature = "shutdown")]
+    shutdown::start(&shared)?;
     #[cfg(feature = "admin")]
     admin::start(&shared, listener);
     Ok(shared)
@@ -196,10 +200,16 @@ impl Shared {
 
     /// Whether a shutdown has begun.
     pub(crate) fn is_stopping(&self) -> bool {
-        self.stage_name() != "running"
+        #[cfg(feature = "shutdown")]
+        return shutdown::is_stopping();
+        #[cfg(not(feature = "shutdown"))]
+        false
     }
 
     pub(crate) fn stage_name(&self) -> &'static str {
+        #[cfg(feature = "shutdown")]
+        return shutdown::control().stage().as_str();
+        #[cfg(not(feature = "shutdown"))]
         "running"
     }
 
@@ -213,12 +223,21 @@ impl Shared {
         {
             figures.sse_dropped = self.admin.events_dropped();
         }
+        #[cfg(feature = "shutdown")]
+        {
+            figures.stage = shutdown::control().stage().number();
+            figures.deadline = shutdown::deadline();
+            figures.pending = shutdown::pending_now();
+        }
         figures
     }
 
     #[cfg(feature = "prometheus")]
     pub(crate) fn render_metrics(&self) -> String {
-        metrics::render(&self.figures()) + &self.metrics.recording.render()
+        let text = metrics::render(&self.figures()) + &self.metrics.recording.render();
+        #[cfg(feature = "shutdown")]
+        shutdown::scraped();
+        text
     }
 
     fn log_settings(&self, variables: &Variables) {
@@ -236,10 +255,9 @@ impl Shared {
         if let Some(address) = self.admin_address {
             info!(target: "headcount", "Dashboard at http://{address}/");
         }
+        #[cfg(feature = "shutdown")]
+        shutdown::log_budget(self);
     }
-
-    /// Somebody read `/metrics`.
-    pub(crate) fn scraped(&self) {}
 }
 
 /// Hands the registry its settings. Groups that exist already keep the buckets that they began with.

@@ -14,6 +14,8 @@ mod observer;
 mod outcome;
 mod registry;
 pub mod settings;
+#[cfg(feature = "shutdown")]
+mod shutdown;
 pub mod snapshot;
 mod spawn;
 mod sync;
@@ -25,6 +27,10 @@ pub use crate::error::Error;
 pub use crate::idle::idle;
 pub use crate::install::{Builder, Headcount};
 pub use crate::registry::config::Text;
+#[cfg(feature = "shutdown")]
+pub use crate::shutdown::{
+    Draining, Report, ReportTask, ShutdownResult, Stage, draining, shutdown, shutdown_requested,
+};
 pub use crate::snapshot::{OnShutdown, Snapshot, snapshot};
 pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
 pub use crate::tracked::Tracked;

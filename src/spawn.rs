@@ -16,7 +16,6 @@ use crate::registry::begin::{NewTask, hold};
 use crate::registry::group::NameSource;
 use crate::registry::local::Current;
 use crate::registry::registry;
-use crate::registry::wait::Admit;
 use crate::snapshot::{Kind, OnShutdown};
 use crate::tracked::{Entry, Tracked};
 
@@ -436,7 +435,7 @@ where
 /// Whether a new task, unless tracking is off, is to be dropped since the process stops.
 #[inline]
 fn is_refused(task: Option<Current>) -> bool {
-    task.is_some() && registry().admission.current() == Admit::Refuse
+    task.is_some() && registry().admission.refuses()
 }
 
 /// The handle of a task that was aborted before its first poll.

@@ -36,6 +36,8 @@ pub(super) struct Hub {
     dropped: AtomicU64,
     /// Something happened that clients should not wait a second for.
     changed: Notify,
+    /// A client has gone.
+    left: Notify,
 }
 
 #[derive(Clone, Debug, Default)]
@@ -52,6 +54,7 @@ struct Place(Arc<Shared>);
 impl Drop for Place {
     fn drop(&mut self) {
         self.0.admin.events.clients.fetch_sub(1, Ordering::AcqRel);
+        self.0.admin.events.left.notify_one();
     }
 }
 
@@ -63,6 +66,7 @@ impl Hub {
             clients: AtomicUsize::new(0),
             dropped: AtomicU64::new(0),
             changed: Notify::new(),
+            left: Notify::new(),
         }
     }
 
@@ -83,6 +87,22 @@ impl Hub {
                 *frame = Frame { number: frame.number + 1, bytes, last };
             }
         });
+    }
+}
+
+/// Has clients told of a new stage at once.
+#[cfg(feature = "shutdown")]
+pub(crate) fn stage_changed(shared: &Shared) {
+    shared.admin.events.changed.notify_one();
+}
+
+/// Sends the report as the last event; resolves when all clients have it and are gone.
+#[cfg(feature = "shutdown")]
+pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
+    let hub = &shared.admin.events;
+    hub.send(frame("report", report), true);
+    while 0 < hub.clients.load(Ordering::Acquire) {
+        hub.left.notified().await;
     }
 }
 

@@ -24,6 +24,8 @@ mod summary;
 mod warnings;
 mod wire;
 
+#[cfg(feature = "shutdown")]
+pub(crate) use events::{stage_changed, tell_report};
 pub(crate) use router::{Mount, router};
 pub(crate) use server::{bind, start};
 pub(crate) use state::AdminState;

@@ -82,7 +82,6 @@ fn documented() -> OpenApiRouter<Context> {
 ))]
 async fn metrics(State(context): State<Context>) -> Response {
     let text = context.shared.render_metrics();
-    context.shared.scraped();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 

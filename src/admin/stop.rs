@@ -13,42 +13,175 @@ use crate::install::Shared;
 #[derive(Debug, Deserialize, ToSchema)]
 pub(super) struct Extension {
     /// More than 0, at most a day.
-    #[schema(minimum = 0, maximum = 86400)]
+    #[schema(exclusive_minimum = 0, maximum = 86400)]
     seconds: f64,
-}
-
-pub(super) fn status(_shared: &Shared) -> Option<Shutdown> {
-    None
-}
-
-pub(super) fn request_limit() -> Option<RequestLimit> {
-    None
-}
-
-fn not_built() -> Problem {
-    Problem::new(StatusCode::NOT_IMPLEMENTED, "this build has no shutdown")
 }
 
 /// Begins the shutdown.
 #[utoipa::path(post, path = "/api/v1/shutdown", tag = "act", responses(
-    (status = 202, description = "It has begun"),
+    (status = 202, description = "It begins"),
+    (status = 409, description = "It has begun already", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn begin() -> Problem {
-    not_built()
+pub(super) async fn begin() -> Result<StatusCode, Problem> {
+    coordinator::begin()
 }
 
 /// Moves the deadline, and the exit by as much.
 #[utoipa::path(post, path = "/api/v1/shutdown/extend", tag = "act", request_body = Extension, responses(
     (status = 202, description = "It has moved"),
+    (status = 409, description = "No deadline is ahead", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn extend(Json(Extension { seconds: _ }): Json<Extension>) -> Problem {
-    not_built()
+pub(super) async fn extend(Json(Extension { seconds }): Json<Extension>) -> Result<StatusCode, Problem> {
+    coordinator::extend(seconds).await
 }
 
 /// Ends the shutdown now: what is left is aborted.
 #[utoipa::path(post, path = "/api/v1/shutdown/force", tag = "act", responses(
     (status = 202, description = "It is forced"),
+    (status = 409, description = "None runs", body = Problem, content_type = "application/problem+json"),
 ))]
-pub(super) async fn force() -> Problem {
-    not_built()
+pub(super) async fn force() -> Result<StatusCode, Problem> {
+    coordinator::force()
+}
+
+pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
+    coordinator::status(shared)
+}
+
+pub(super) fn request_limit() -> Option<RequestLimit> {
+    coordinator::request_limit()
+}
+
+#[cfg(feature = "shutdown")]
+mod coordinator {
+    use std::sync::Arc;
+    use std::time::Duration;
+
+    use axum::http::StatusCode;
+
+    use crate::admin::problem::Problem;
+    use crate::admin::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
+    use crate::install::Shared;
+    use crate::shutdown::{Cause, Command, ExtendError, Stage, Status, control, pending};
+
+    pub(super) fn begin() -> Result<StatusCode, Problem> {
+        let began = control().begin(Cause::Api);
+        began.then_some(StatusCode::ACCEPTED).ok_or_else(|| Problem::conflict("a shutdown has begun already"))
+    }
+
+    pub(super) async fn extend(seconds: f64) -> Result<StatusCode, Problem> {
+        let by = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+        let (sender, reply) = tokio::sync::oneshot::channel();
+        control().tell(Command::Extend(by, sender));
+        match reply.await {
+            Ok(Ok(())) => Ok(StatusCode::ACCEPTED),
+            Ok(Err(ExtendError::BadLength)) => {
+                Err(Problem::bad_request("`seconds` must be more than 0 and at most 86400"))
+            }
+            Ok(Err(ExtendError::NotStopping)) | Err(_) => Err(Problem::conflict("no shutdown has begun")),
+            Ok(Err(ExtendError::NoDeadline)) => Err(Problem::conflict("this shutdown has no deadline")),
+            Ok(Err(ExtendError::TooLate)) => {
+                Err(Problem::conflict("tasks are being aborted, or the shutdown is over"))
+            }
+        }
+    }
+
+    pub(super) fn force() -> Result<StatusCode, Problem> {
+        match control().stage() {
+            Stage::Running if !control().ladder.is_started() => {
+                Err(Problem::conflict("no shutdown has begun"))
+            }
+            Stage::Done => Err(Problem::conflict("the shutdown is over")),
+            _ => {
+                control().tell(Command::Force);
+                Ok(StatusCode::ACCEPTED)
+            }
+        }
+    }
+
+    pub(super) fn request_limit() -> Option<RequestLimit> {
+        let (limit, admitted) = crate::shutdown::request_limit()?;
+        Some(RequestLimit { limit, admitted })
+    }
+
+    pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
+        let status = control().status.lock().clone()?;
+        let elapsed = status.started.elapsed();
+        let pending = pending().total();
+        let hide = &shared.settings.hide;
+        Some(Shutdown {
+            started_at: time(status.started_at),
+            elapsed_seconds: seconds(elapsed),
+            stage: control().stage().as_str(),
+            deadline_at: status.deadline.map(|after| time(status.started_at + after)),
+            remaining_seconds: status.deadline.map(|after| seconds(after.saturating_sub(elapsed))),
+            budget_seconds: status.deadline.map(seconds),
+            exit_at: status.exit_at.map(|after| time(status.started_at + after)),
+            forced_by: status.forced_by.map(str::to_owned),
+            total: status.ended + pending,
+            ended: status.ended,
+            pending,
+            pending_requests: status.listing.requests.min(pending),
+            estimate_seconds: status.listing.estimate.filter(|_| 0 < pending).map(seconds),
+            burn_down: burn_down(&status, elapsed, pending),
+            tasks: status.listing.named.into_iter().map(|(_, task)| Task::new(task, hide)).collect(),
+            rest: status
+                .listing
+                .rest
+                .into_iter()
+                .map(|(name, count)| NameCount { name: name.into(), count })
+                .collect(),
+            recently_ended: status
+                .recently_ended
+                .iter()
+                .map(|task| Ended {
+                    id: task.id,
+                    name: Arc::clone(&task.name),
+                    outcome: task.outcome,
+                    duration_seconds: seconds(task.duration),
+                })
+                .collect(),
+            report: status.report.as_ref().and_then(|report| serde_json::to_value(report).ok()),
+            reason: status.reason.to_string(),
+        })
+    }
+
+    fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
+        let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
+        let now = status.report.is_none().then(|| (seconds(elapsed), pending));
+        points.chain(now).collect()
+    }
+}
+
+#[cfg(not(feature = "shutdown"))]
+mod coordinator {
+    use axum::http::StatusCode;
+
+    use crate::admin::problem::Problem;
+    use crate::admin::wire::{RequestLimit, Shutdown};
+    use crate::install::Shared;
+
+    fn not_built() -> Problem {
+        Problem::new(StatusCode::NOT_IMPLEMENTED, "this build has no shutdown")
+    }
+
+    pub(super) fn begin() -> Result<StatusCode, Problem> {
+        Err(not_built())
+    }
+
+    pub(super) async fn extend(_seconds: f64) -> Result<StatusCode, Problem> {
+        Err(not_built())
+    }
+
+    pub(super) fn force() -> Result<StatusCode, Problem> {
+        Err(not_built())
+    }
+
+    pub(super) fn status(_shared: &Shared) -> Option<Shutdown> {
+        None
+    }
+
+    pub(super) fn request_limit() -> Option<RequestLimit> {
+        None
+    }
 }

@@ -27,8 +27,16 @@ impl Metrics {
     }
 
     pub(crate) fn figures(&self, snapshot: &Snapshot) -> Figures {
-        Figures::new(snapshot, &HashMap::new())
+        Figures::new(snapshot, &abandoned())
     }
+}
+
+/// What the shutdown gave up, by group.
+fn abandoned() -> HashMap<u32, u64> {
+    #[cfg(feature = "shutdown")]
+    return crate::shutdown::abandoned();
+    #[cfg(not(feature = "shutdown"))]
+    HashMap::new()
 }
 
 /// Publishes to a recorder of the application's, or keeps samples from piling up in ours, until the process ends.

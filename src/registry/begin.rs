@@ -11,7 +11,7 @@ use crate::registry::details::Details;
 use crate::registry::group::{GivenLabels, Group, NameSource, Signature};
 use crate::registry::local::{self, Current, with_local};
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{Birth, DETAILS, NOT_CANCELLABLE};
+use crate::registry::slot::{ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Admit;
 use crate::registry::{Handle, Registry, TaskSlot, registry};
@@ -35,9 +35,7 @@ pub(crate) struct NewTask<'a> {
 #[inline]
 pub(crate) fn begin(task: &NewTask<'_>) -> Current {
     let registry = registry();
-    if registry.admission.current() != Admit::Open && task.kind != Kind::Request {
-        registry.admission.count_late();
-    }
+    let is_late = registry.admission.current() != Admit::Open && task.kind != Kind::Request;
     let parent = local::current();
     let details = details_of(registry, task, parent);
     let signature =
@@ -53,6 +51,10 @@ pub(crate) fn begin(task: &NewTask<'_>) -> Current {
         started: registry.clock.ticks(),
     };
     let current = enter(registry, &signature, &birth, details);
+    if is_late {
+        // Who is woken by this finds it.
+        registry.admission.count_late();
+    }
     if matches!(task.kind, Kind::Future | Kind::Request) {
         // Nobody hands it to a runtime and comes back to `hold` what aborts it.
         registry.count_if_counting(current);
@@ -143,11 +145,16 @@ pub(crate) fn hold(task: Current, handle: Handle) {
     let registry = registry();
     // Whatever is not held is dropped after the lock.
     let mut handle = Some(handle);
+    let mut abort_wanted = false;
     if let Some(mut locked) = task.slot.lock(task.id) {
+        abort_wanted = locked.has(ABORT_WANTED);
         if let Some(handle) = handle.take_if(|_| !locked.has(NOT_CANCELLABLE)) {
             locked.hold(handle);
         }
         registry.count_locked(&mut locked);
+    }
+    if abort_wanted {
+        task.abort(false);
     }
 }
 

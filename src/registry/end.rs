@@ -98,13 +98,8 @@ fn finish(registry: &Registry, mut record: Record, identity: u64, ending: Ending
     if failure {
         failure::tell(registry, &record, message);
     }
-    if record.task.has(WATCHED) {
-        registry.report_end(Ended { task: record.task, outcome: record.outcome, at: record.ended });
-    }
-    if record.task.has(COUNTED) {
-        // Last: whoever is woken finds all of the above.
-        registry.uncount(record.task.policy());
-    }
+    // Last: whoever is woken finds all of the above.
+    registry.leave_count(Ended { task: record.task, outcome: record.outcome, at: record.ended });
 }
 
 /// The text of a panic or error, as it may be stored.

@@ -115,6 +115,12 @@ fn usual_of(totals: &Totals, bounds: &Bounds) -> Option<Usual> {
     usual(&totals.ended[Outcome::Ok as usize], bounds)
 }
 
+/// How long a group's tasks that ended ok took.
+#[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+pub(crate) fn durations_of(group: &Group) -> Durations {
+    durations(&group.totals().ended[Outcome::Ok as usize], &group.bounds)
+}
+
 fn durations(ended: &Ended, bounds: &Bounds) -> Durations {
     let upper = bounds.seconds().iter().copied().chain([f64::INFINITY]);
     let bucket =

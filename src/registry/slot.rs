@@ -4,7 +4,7 @@ use crate::snapshot::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, fence};
 
 /// Bits below the id in [`Slot::identity`].
-const FLAG_BITS: u32 = 11;
+const FLAG_BITS: u32 = 12;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b11 << POLICY_SHIFT;
@@ -20,6 +20,8 @@ pub(crate) const ABANDONED: u64 = 1 << 8;
 pub(crate) const NOT_CANCELLABLE: u64 = 1 << 9;
 /// It returned an `Err` that counts.
 pub(crate) const FAILED: u64 = 1 << 10;
+/// It is to be aborted as soon as there is what aborts it.
+pub(crate) const ABORT_WANTED: u64 = 1 << 11;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub(crate) const SCOPED: u64 = 1;

@@ -5,9 +5,9 @@ use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
-use crate::outcome::Outcome;
+use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::local::Current;
-use crate::registry::slot::{ABANDONED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
+use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
 use crate::registry::{Handle, Registry, TaskSlot};
 use crate::snapshot::OnShutdown;
 
@@ -27,6 +27,8 @@ pub(crate) enum Admit {
 pub(crate) struct Admission {
     switch: AtomicU8,
     late: AtomicU64,
+    refused: AtomicU64,
+    arrival: Notify,
 }
 
 impl Admission {
@@ -39,13 +41,36 @@ impl Admission {
         }
     }
 
-    #[allow(dead_code)]
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn set(&self, admit: Admit) {
         self.switch.store(admit as u8, Ordering::Release);
     }
 
     pub(crate) fn count_late(&self) {
         self.late.fetch_add(1, Ordering::Relaxed);
+        self.arrival.notify_one();
+    }
+
+    /// Whether a task just begun is to be dropped again; counts those.
+    #[inline]
+    pub(crate) fn refuses(&self) -> bool {
+        let refuses = self.current() == Admit::Refuse;
+        if refuses {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        refuses
+    }
+
+    /// Tasks dropped because they came too late; all of them ended as cancelled.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Resolves when a task came late.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) async fn arrival(&self) {
+        self.arrival.notified().await;
     }
 
     pub(crate) fn late(&self) -> u64 {
@@ -55,7 +80,7 @@ impl Admission {
 
 /// The end of a watched task.
 #[derive(Clone, Debug)]
-#[allow(dead_code)]
+#[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
 pub(crate) struct Ended {
     pub(crate) task: Reading,
     pub(crate) outcome: Outcome,
@@ -67,6 +92,8 @@ pub(crate) struct Ended {
 pub(crate) struct Watch {
     ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
     none_left: Notify,
+    /// Tasks not waited for that ended while others were, by outcome.
+    unawaited: [AtomicU64; Outcome::ALL.len()],
 }
 
 /// What an abort came to.
@@ -110,8 +137,35 @@ impl Registry {
         }
     }
 
-    /// Takes an ended task off the count.
-    pub(crate) fn uncount(&self, policy: OnShutdown) {
+    /// Takes an ended task off the count, tells of it if it is watched, and wakes who waits for the last one.
+    ///
+    /// In this order: who is told of an end finds it counted, and who is woken finds all ends told.
+    pub(crate) fn leave_count(&self, ended: Ended) {
+        let task = ended.task;
+        let was_last = task.has(COUNTED) && self.census.remove(task.policy());
+        // An abandoned one is told of by itself.
+        if task.has(COUNTED) && !task.has(ABANDONED) && task.policy() == OnShutdown::Detach {
+            self.watch.unawaited[ended.outcome as usize].fetch_add(1, Ordering::AcqRel);
+        }
+        if task.has(WATCHED) {
+            self.report_end(ended);
+        }
+        if was_last {
+            self.watch.none_left.notify_waiters();
+        }
+    }
+
+    /// Ends of tasks that nobody waited for, since counting began.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) fn unawaited_ends(&self) -> OutcomeCounts {
+        let mut ends = OutcomeCounts::default();
+        for outcome in Outcome::ALL {
+            ends.add(outcome, self.watch.unawaited[outcome as usize].load(Ordering::Acquire));
+        }
+        ends
+    }
+
+    fn uncount(&self, policy: OnShutdown) {
         if self.census.remove(policy) {
             self.watch.none_left.notify_waiters();
         }
@@ -144,7 +198,7 @@ impl Registry {
     }
 
     /// Gives all live tasks the policy that whoever runs the service set for their name.
-    #[allow(dead_code)]
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn apply_policies(&self) {
         self.groups.apply_policies(&self.config);
         let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
@@ -157,14 +211,14 @@ impl Registry {
     }
 
     /// Where the ends of watched tasks go from now on.
-    #[allow(dead_code)]
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn watch_ends(&self) -> mpsc::UnboundedReceiver<Ended> {
         let (sender, receiver) = mpsc::unbounded_channel();
         *self.watch.ends.lock() = Some(sender);
         receiver
     }
 
-    pub(crate) fn report_end(&self, ended: Ended) {
+    fn report_end(&self, ended: Ended) {
         if let Some(sender) = &*self.watch.ends.lock() {
             // Nobody listens once the coordinator is done.
             let _ = sender.send(ended);
@@ -179,7 +233,7 @@ impl Registry {
 
 impl Current {
     /// Has the end of the task reported to [`watch_ends`](Registry::watch_ends); false if it has ended.
-    #[allow(dead_code)]
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn watch(self) -> bool {
         self.slot.lock(self.id).map(|mut task| task.set(WATCHED)).is_some()
     }
@@ -190,11 +244,19 @@ impl Current {
         if abandoned {
             task.set(ABANDONED);
         }
-        let handle = task.handle().cloned().filter(|_| !task.has(NOT_CANCELLABLE));
+        if task.has(NOT_CANCELLABLE) {
+            return Some(Abort::NotCancellable);
+        }
+        let handle = task.handle().cloned();
+        if handle.is_none() {
+            // Its spawner comes with it in a moment.
+            task.set(ABORT_WANTED);
+        }
         // Outside the lock: the runtime may drop the future at once, which ends the task.
         drop(task);
-        let Some(handle) = handle else { return Some(Abort::NotCancellable) };
-        handle.abort();
+        if let Some(handle) = handle {
+            handle.abort();
+        }
         Some(Abort::Told)
     }
 }

@@ -1,0 +1,167 @@
+//! How a process stops: what begins it, whom it waits for, and when it ends.
+//!
+//! ```text
+//!  signal ──▶ ladder ─┐
+//!  shutdown() · API ──┼─▶ control ──▶ drain ──▶ stage ──▶ effects ──▶ report
+//!  request limit ─────┘                 ▲                    │
+//!        registry: last end, ends, late tasks            log · hooks
+//! ```
+//!
+//! [`stage`] decides and knows neither threads nor time; [`drain`] drives it; [`effects`] does what it says. [`signal`] has a thread
+//! of its own, and so have [`log`] and [`hooks`]: whatever hangs there, force still forces. [`control`] is what free functions and
+//! other threads see of it.
+//!
+//! Invariants:
+//!
+//! 1. Only the coordinator changes the stage, opens gates and gives tasks up.
+//! 2. The coordinator never blocks: it hands lines, files and hooks to other threads, and waits for each a bounded time.
+//! 3. Each task that is waited for is in the report exactly once: by how it ended, or as abandoned.
+
+mod abandoned;
+mod budget;
+mod control;
+mod drain;
+mod effects;
+mod estimate;
+mod gate;
+mod hooks;
+mod linger;
+mod listing;
+mod log;
+mod off;
+mod policy;
+mod report;
+mod screen;
+mod signal;
+mod stage;
+mod status;
+mod tally;
+#[cfg(test)]
+mod testing;
+mod text;
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::time::SystemTime;
+
+use tracing::{info, warn};
+
+pub(crate) use control::{Cause, Command, control};
+pub use control::{Draining, draining, shutdown, shutdown_requested};
+pub(crate) use drain::pending;
+pub use report::{Report, ReportTask, ShutdownResult};
+pub(crate) use stage::ExtendError;
+pub use stage::Stage;
+pub(crate) use status::Status;
+
+use crate::error::Error;
+use crate::install::{Headcount, Shared};
+use crate::registry::is_enabled;
+
+/// Starts the coordinator on headcount's thread, and the threads that it needs.
+pub(crate) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
+    let _runtime = shared.observer.enter();
+    let threads = |problem| Error::resources("what the shutdown needs", problem);
+    let log = log::Logger::start(shared.settings.log).map_err(threads)?;
+    let coordinator = drain::Coordinator::new(Arc::clone(shared), log).map_err(threads)?;
+    shared.observer.spawn(coordinator.run());
+    Ok(())
+}
+
+/// Says how long a shutdown may take, and what does not fit.
+pub(crate) fn log_budget(shared: &Shared) {
+    info!(target: "headcount", "{}", budget::line(&shared.settings));
+    for warning in budget::warnings(&shared.settings) {
+        warn!(target: "headcount", "{warning}");
+    }
+}
+
+/// Whether a shutdown has begun.
+pub(crate) fn is_stopping() -> bool {
+    control().ladder.is_started()
+}
+
+/// When tasks that are left are aborted.
+pub(crate) fn deadline() -> Option<SystemTime> {
+    let status = control().status.lock();
+    let status = status.as_ref()?;
+    status.deadline.map(|after| status.started_at + after)
+}
+
+/// How many tasks a shutdown waits for now.
+pub(crate) fn pending_now() -> u64 {
+    let drains = Stage::Draining <= control().stage();
+    if drains { pending().total() } else { 0 }
+}
+
+/// The tasks that were given up, by group.
+pub(crate) fn abandoned() -> HashMap<u32, u64> {
+    control().status.lock().as_ref().map(|status| status.abandoned.clone()).unwrap_or_default()
+}
+
+/// Somebody read the metrics.
+pub(crate) fn scraped() {
+    control().tell(Command::Scraped);
+}
+
+/// After how many requests the process stops, and how many it has admitted.
+pub(crate) fn request_limit() -> Option<(u64, u64)> {
+    None
+}
+
+/// The page does not wait a second for this.
+fn stage_changed(shared: &Shared) {
+    #[cfg(feature = "admin")]
+    crate::admin::stage_changed(shared);
+    #[cfg(not(feature = "admin"))]
+    let _ = shared;
+}
+
+/// Gives the report to the clients of the events; resolves when they have it.
+async fn tell_clients(shared: &Shared, report: &Report) {
+    #[cfg(feature = "admin")]
+    crate::admin::tell_report(shared, report).await;
+    #[cfg(not(feature = "admin"))]
+    let _ = (shared, report);
+}
+
+impl Headcount {
+    /// Resolves when this process begins to drain: for `axum::serve(…).with_graceful_shutdown(hc.draining())`.
+    ///
+    /// The same as [`headcount::draining()`](draining).
+    pub fn draining(&self) -> Draining {
+        draining()
+    }
+
+    /// Waits for all tasks, and gives the report: return it from `main`, it is the exit code.
+    ///
+    /// Begins the shutdown if nothing has. It resolves when the shutdown is over: when everything that is waited for has ended, or
+    /// was aborted at the deadline or by force. What comes after it has until `exit_after`. Every caller gets the same report.
+    /// A tracked task that awaits it is not waited for meanwhile.
+    ///
+    /// # Cancel safety
+    ///
+    /// Yes.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # async fn serve() {}
+    /// #[tokio::main]
+    /// async fn main() -> headcount::Report {
+    ///     let hc = headcount::Headcount::install().expect("headcount");
+    ///     tokio::select! {
+    ///         () = serve() => {}
+    ///         () = hc.draining() => {}
+    ///     }
+    ///     hc.drain().await
+    /// }
+    /// ```
+    pub async fn drain(&self) -> Report {
+        if self.shared.is_none() || !is_enabled() {
+            off::begin();
+            return Report::empty();
+        }
+        control().drained().await
+    }
+}

@@ -1,0 +1,257 @@
+//! The report of a shutdown: data, not an error.
+
+use std::collections::BTreeMap;
+use std::fmt;
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use serde::{Serialize, Serializer};
+
+use super::text;
+use crate::outcome::OutcomeCounts;
+use crate::snapshot::{Kind, Progress, TaskInfo};
+
+/// Tasks listed in a report; all are counted.
+pub(crate) const MAX_LISTED: usize = 1_000;
+
+/// Tasks named in the text of a report.
+const MAX_NAMED: usize = 5;
+
+/// How a shutdown ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "snake_case")]
+#[non_exhaustive]
+pub enum ShutdownResult {
+    /// Everything that was waited for has ended.
+    Drained,
+    /// The deadline passed with tasks left, which were abandoned.
+    Deadline,
+    /// It was forced, by a second signal or through the API.
+    Forced,
+}
+
+/// What became of the tasks when the process stopped: as a value, as JSON, as text, as exit code.
+///
+/// Returned from `main` it is the process's exit code: 0 drained, 124 the deadline passed, 130 forced by SIGINT, 143 by
+/// SIGTERM, 1 forced through the API. Cloning it costs as much as cloning a few `Arc`s.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+#[must_use = "return it from main, so that the exit code tells how it went"]
+pub struct Report {
+    /// The service's name.
+    pub service: Arc<str>,
+    /// Another in each process.
+    pub instance: Arc<str>,
+    /// The process's id.
+    pub pid: u32,
+    /// What began it: `SIGTERM`, `SIGINT`, `API`, or the text given to [`shutdown`](crate::shutdown).
+    pub reason: Arc<str>,
+    /// How it ended.
+    pub result: ShutdownResult,
+    /// Who forced it: `SIGINT`, `SIGTERM` or `API`.
+    pub forced_by: Option<&'static str>,
+    /// 0, 124, 130, 143 or 1.
+    pub exit_code: u8,
+    /// When it began.
+    #[serde(serialize_with = "rfc3339")]
+    pub started_at: SystemTime,
+    /// From there to its end.
+    #[serde(rename = "duration_seconds", serialize_with = "seconds")]
+    pub duration: Duration,
+    /// What was waited for, by how it ended. Abandoned tasks are not among them.
+    pub ended: OutcomeCounts,
+    /// Tasks spawned after draining began.
+    pub late_spawns: u64,
+    /// Tasks that were abandoned.
+    pub abandoned_total: u64,
+    /// The oldest 1,000 of them.
+    pub abandoned: Arc<[ReportTask]>,
+    /// Tasks spawned with [`OnShutdown::Detach`](crate::OnShutdown::Detach) that lived on.
+    pub detached_total: u64,
+    /// The oldest 1,000 of them.
+    pub detached: Arc<[ReportTask]>,
+}
+
+/// A task that a [`Report`] names.
+#[derive(Clone, Debug, Serialize)]
+#[non_exhaustive]
+pub struct ReportTask {
+    /// Its id.
+    pub id: u64,
+    /// Its name.
+    pub name: Arc<str>,
+    /// Which of the spawn functions began it.
+    pub kind: Kind,
+    /// Its labels.
+    pub labels: BTreeMap<String, String>,
+    /// Its fields.
+    pub fields: BTreeMap<String, String>,
+    /// From its spawn to when it was named.
+    #[serde(rename = "age_seconds", serialize_with = "seconds")]
+    pub age: Duration,
+    /// What it last said of itself.
+    pub status: Option<Arc<str>>,
+    /// How far it said it was.
+    pub progress: Option<Progress>,
+    /// `file:line` of the spawn.
+    pub location: Arc<str>,
+    /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to the end.
+    pub aborted: bool,
+}
+
+impl ReportTask {
+    pub(crate) fn new(task: &TaskInfo, aborted: bool, hide_fields: bool) -> Self {
+        let fields = if hide_fields { &[] } else { &*task.fields };
+        Self {
+            id: task.id,
+            name: Arc::clone(&task.name),
+            kind: task.kind,
+            labels: task.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
+            fields: fields.iter().map(|(key, value)| (key.to_string(), value.clone())).collect(),
+            age: task.age,
+            status: task.status.clone(),
+            progress: task.progress,
+            location: Arc::clone(&task.location),
+            aborted,
+        }
+    }
+}
+
+impl Report {
+    /// The exit code as `main` returns it.
+    #[must_use]
+    pub fn exit_code(&self) -> ExitCode {
+        ExitCode::from(self.exit_code)
+    }
+
+    /// Whether everything that was waited for has ended in time.
+    #[must_use]
+    pub fn is_drained(&self) -> bool {
+        self.result == ShutdownResult::Drained
+    }
+
+    /// The report of a process in which headcount is turned off.
+    pub(crate) fn empty() -> Self {
+        Self {
+            service: "".into(),
+            instance: "".into(),
+            pid: std::process::id(),
+            reason: "off".into(),
+            result: ShutdownResult::Drained,
+            forced_by: None,
+            exit_code: 0,
+            started_at: SystemTime::now(),
+            duration: Duration::ZERO,
+            ended: OutcomeCounts::default(),
+            late_spawns: 0,
+            abandoned_total: 0,
+            abandoned: [].into(),
+            detached_total: 0,
+            detached: [].into(),
+        }
+    }
+}
+
+impl Termination for Report {
+    fn report(self) -> ExitCode {
+        self.exit_code()
+    }
+}
+
+/// `Drained in 4.3s (3 completed)`, and with tasks abandoned or detached their names.
+impl fmt::Display for Report {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match (self.result, self.forced_by) {
+            (ShutdownResult::Drained, _) => f.write_str("Drained in ")?,
+            (ShutdownResult::Deadline, _) => f.write_str("Stopped at the deadline, in ")?,
+            (ShutdownResult::Forced, by) => write!(f, "Forced by {}, in ", by.unwrap_or("API"))?,
+        }
+        write!(f, "{} ({})", text::took(self.duration), text::counts(&self.ended, self.abandoned_total))?;
+        name(f, "abandoned", &self.abandoned, self.abandoned_total)?;
+        name(f, "detached", &self.detached, self.detached_total)
+    }
+}
+
+fn name(f: &mut fmt::Formatter<'_>, what: &str, tasks: &[ReportTask], total: u64) -> fmt::Result {
+    if total == 0 {
+        return Ok(());
+    }
+    let shown = tasks.len().min(MAX_NAMED);
+    let names: Vec<_> = tasks[..shown].iter().map(|task| text::who(&task.name, task.id)).collect();
+    write!(f, "; {what}: {}", names.join(", "))?;
+    match total - shown as u64 {
+        0 => Ok(()),
+        more => write!(f, " and {more} more"),
+    }
+}
+
+fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+}
+
+fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.serialize_f64(duration.as_secs_f64())
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shutdown::testing::example;
+
+    fn forced() -> Report {
+        Report {
+            result: ShutdownResult::Forced,
+            forced_by: Some("SIGINT"),
+            exit_code: 130,
+            duration: Duration::from_millis(2_100),
+            started_at: SystemTime::UNIX_EPOCH,
+            ended: OutcomeCounts { ok: 3, ..OutcomeCounts::default() },
+            abandoned_total: 1_234,
+            abandoned: vec![ReportTask::new(&example(), true, false); MAX_LISTED].into(),
+            ..Report::empty()
+        }
+    }
+
+    #[test]
+    fn it_reads_as_one_line() {
+        assert_eq!(
+            forced().to_string(),
+            "Forced by SIGINT, in 2.1s (3 completed, 1234 abandoned); abandoned: send-email #17, send-email #17, \
+             send-email #17, send-email #17, send-email #17 and 1229 more"
+        );
+        assert_eq!(Report::empty().to_string(), "Drained in 0.0s (0 completed)");
+    }
+
+    #[test]
+    fn its_json_has_every_key_of_the_wire() {
+        let json = serde_json::to_value(forced()).unwrap();
+        let mut keys: Vec<_> = json.as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        let wire = include_str!("../../dashboard/src/wire.ts");
+        assert_eq!(keys, interface(wire, "Report"));
+        let mut keys: Vec<_> = json["abandoned"][0].as_object().unwrap().keys().map(String::as_str).collect();
+        keys.sort_unstable();
+        assert_eq!(keys, interface(wire, "ReportTask"));
+        assert_eq!(json["started_at"], "1970-01-01T00:00:00.000Z");
+        assert_eq!(json["duration_seconds"], 2.1);
+        assert_eq!(json["result"], "forced");
+    }
+
+    /// The keys of an interface of the wire, sorted.
+    fn interface<'a>(wire: &'a str, name: &str) -> Vec<&'a str> {
+        let body = wire.split(&format!("export interface {name} {{")).nth(1).unwrap();
+        let body = body.split("\n}").next().unwrap();
+        let lines = body.lines().map(str::trim).filter(|line| !line.starts_with("/*"));
+        let mut keys: Vec<_> = lines.filter_map(|line| line.split_once(':')).map(|(key, _)| key).collect();
+        keys.sort_unstable();
+        keys
+    }
+
+    #[test]
+    fn hidden_fields_are_left_out() {
+        let task = TaskInfo { fields: vec![("order".into(), "42".to_owned())], ..example() };
+        assert_eq!(ReportTask::new(&task, true, false).fields["order"], "42");
+        assert!(ReportTask::new(&task, true, true).fields.is_empty());
+    }
+}

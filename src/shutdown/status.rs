@@ -1,0 +1,121 @@
+//! How a shutdown goes, for metrics, API and page. The coordinator writes it, others copy it.
+
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::{Duration, Instant, SystemTime};
+
+use super::listing::Listing;
+use super::report::Report;
+use crate::outcome::Outcome;
+
+/// Points of the burn-down; above that every second one goes.
+const POINTS: usize = 120;
+
+/// Ends that are remembered.
+const RECENT: usize = 20;
+
+/// A task that ended.
+#[derive(Clone, Debug)]
+pub(crate) struct EndedTask {
+    pub(crate) id: u64,
+    pub(crate) name: Arc<str>,
+    pub(crate) outcome: Outcome,
+    pub(crate) duration: Duration,
+}
+
+/// A shutdown, from its start on.
+#[derive(Clone, Debug)]
+pub(crate) struct Status {
+    pub(crate) reason: Arc<str>,
+    pub(crate) started_at: SystemTime,
+    pub(crate) started: Instant,
+    /// From the start.
+    pub(crate) deadline: Option<Duration>,
+    /// From the start.
+    pub(crate) exit_at: Option<Duration>,
+    pub(crate) forced_by: Option<&'static str>,
+    pub(crate) ended: u64,
+    pub(crate) listing: Listing,
+    /// Time since the start, and how many were pending then.
+    pub(crate) burn_down: Vec<(Duration, u64)>,
+    /// Newest first.
+    pub(crate) recently_ended: VecDeque<EndedTask>,
+    /// By group.
+    pub(crate) abandoned: HashMap<u32, u64>,
+    pub(crate) report: Option<Report>,
+}
+
+impl Status {
+    pub(crate) fn new(reason: Arc<str>) -> Self {
+        Self {
+            reason,
+            started_at: SystemTime::now(),
+            started: Instant::now(),
+            deadline: None,
+            exit_at: None,
+            forced_by: None,
+            ended: 0,
+            listing: Listing::default(),
+            burn_down: Vec::new(),
+            recently_ended: VecDeque::new(),
+            abandoned: HashMap::new(),
+            report: None,
+        }
+    }
+
+    /// Takes in how many are pending now.
+    pub(crate) fn add_point(&mut self, pending: u64) {
+        let point = (self.started.elapsed(), pending);
+        if self.burn_down.last().is_some_and(|(_, last)| *last == pending) && 1 < self.burn_down.len() {
+            let before = self.burn_down[self.burn_down.len() - 2].1;
+            if before == pending {
+                // A level stretch needs its two ends.
+                self.burn_down.pop();
+            }
+        }
+        self.burn_down.push(point);
+        if POINTS < self.burn_down.len() {
+            let mut keep = false;
+            self.burn_down.retain(|_| {
+                keep = !keep;
+                keep
+            });
+        }
+    }
+
+    /// Takes in the end of a task.
+    pub(crate) fn add_ended(&mut self, task: EndedTask) {
+        self.recently_ended.push_front(task);
+        self.recently_ended.truncate(RECENT);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_burn_down_is_bounded_and_keeps_its_corners() {
+        let mut status = Status::new("SIGTERM".into());
+        for pending in [5, 5, 5, 5, 3, 3, 3, 0] {
+            status.add_point(pending);
+        }
+        let levels: Vec<_> = status.burn_down.iter().map(|(_, pending)| *pending).collect();
+        assert_eq!(levels, [5, 5, 3, 3, 0]);
+        for pending in 0..10_000 {
+            status.add_point(pending);
+        }
+        assert!(status.burn_down.len() <= POINTS);
+    }
+
+    #[test]
+    fn the_newest_end_comes_first() {
+        let mut status = Status::new("SIGTERM".into());
+        for id in 0..100 {
+            let (name, outcome, duration) = ("x".into(), Outcome::Ok, Duration::ZERO);
+            status.add_ended(EndedTask { id, name, outcome, duration });
+        }
+        assert_eq!(status.recently_ended.len(), RECENT);
+        assert_eq!(status.recently_ended[0].id, 99);
+    }
+}

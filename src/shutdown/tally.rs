@@ -1,0 +1,56 @@
+//! How the tasks that were waited for have ended: the difference of exact totals, so that a million tasks need no list.
+
+use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::registry;
+
+/// Totals at one moment.
+#[derive(Clone, Copy, Debug, Default)]
+struct Totals {
+    finished: OutcomeCounts,
+    /// Of these, ends of tasks that were not waited for.
+    unawaited: OutcomeCounts,
+    /// Of these, dropped because they came too late.
+    refused: u64,
+}
+
+impl Totals {
+    fn read() -> Self {
+        // First what is taken off, then what it is taken off from: a task that ends meanwhile counts as waited for.
+        let unawaited = registry().unawaited_ends();
+        let refused = registry().admission.refused();
+        let mut finished = OutcomeCounts::default();
+        for group in registry().groups.all() {
+            let totals = group.totals();
+            for outcome in Outcome::ALL {
+                finished.add(outcome, totals.ended[outcome as usize].total());
+            }
+        }
+        Self { finished, unawaited, refused }
+    }
+
+    fn waited_for(&self, outcome: Outcome) -> u64 {
+        let refused = if outcome == Outcome::Cancelled { self.refused } else { 0 };
+        self.finished.get(outcome).saturating_sub(self.unawaited.get(outcome)).saturating_sub(refused)
+    }
+}
+
+/// The ends since a moment.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Tally(Totals);
+
+impl Tally {
+    /// From now on.
+    pub(crate) fn begin() -> Self {
+        Self(Totals::read())
+    }
+
+    /// The ends of tasks that were waited for; what was aborted is not among them.
+    pub(crate) fn ended(&self) -> OutcomeCounts {
+        let now = Totals::read();
+        let mut ended = OutcomeCounts::default();
+        for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Aborted) {
+            ended.add(outcome, now.waited_for(outcome).saturating_sub(self.0.waited_for(outcome)));
+        }
+        ended
+    }
+}

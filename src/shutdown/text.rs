@@ -1,0 +1,282 @@
+//! The words of the shutdown's log: pure functions from plain data to lines.
+
+use std::fmt::Write;
+use std::time::Duration;
+
+use crate::name::escape;
+use crate::outcome::{Outcome, OutcomeCounts};
+use crate::snapshot::{Kind, Progress, State, TaskInfo};
+
+/// Groups named in a line of counts.
+const MAX_COUNTED_GROUPS: usize = 10;
+
+/// A duration as people write them: `90ms`, `3.2s`, `61s`, `2h 14m`.
+pub(crate) fn length(duration: Duration) -> String {
+    let seconds = duration.as_secs();
+    match seconds {
+        0 if duration < Duration::from_millis(100) => format!("{}ms", duration.as_millis()),
+        0..10 => format!("{}.{}s", seconds, duration.subsec_millis() / 100),
+        10..120 => format!("{seconds}s"),
+        120..7200 => format!("{}m {}s", seconds / 60, seconds % 60),
+        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
+    }
+}
+
+/// How long something took: never in milliseconds, so that the lines of one drain compare at a glance.
+pub(crate) fn took(duration: Duration) -> String {
+    if duration < Duration::from_millis(100) {
+        format!("0.{}s", duration.subsec_millis() / 100)
+    } else {
+        length(duration)
+    }
+}
+
+/// A setting, exactly: `25s`, `1m 30s`, `none`.
+pub(crate) fn setting(duration: Option<Duration>) -> String {
+    duration.map_or_else(|| "none".to_owned(), |duration| humantime::format_duration(duration).to_string())
+}
+
+/// What is left of a time, to the second: the first line then has the whole time as it was set.
+pub(crate) fn whole_seconds(duration: Duration) -> String {
+    let seconds = (duration + Duration::from_millis(500)).as_secs();
+    humantime::format_duration(Duration::from_secs(seconds)).to_string()
+}
+
+/// `1 task`, `2 tasks`.
+pub(crate) fn tasks(count: u64) -> String {
+    if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
+}
+
+/// `send-email #17`.
+pub(crate) fn who(name: &str, id: u64) -> String {
+    format!("{} #{id}", escape(name))
+}
+
+/// `3.2s, idle 1.1s, "batch 3/10" 30%`, without the name before and the place after.
+fn doing(task: &TaskInfo) -> String {
+    let state = match task.state {
+        State::Queued => "queued",
+        State::Idle => "idle",
+        State::Running => "polling",
+        State::Blocked => "blocked",
+    };
+    let mut text = format!("running {}, {state} {}", length(task.age), length(task.state_for));
+    if let Some(status) = &task.status {
+        let _ = write!(text, ", \"{}\"", escape(status));
+    }
+    if let Some(progress) = task.progress {
+        let separator = if task.status.is_some() { " " } else { ", " };
+        let _ = write!(text, "{separator}{}", share(progress));
+    }
+    text
+}
+
+/// `30%`, or `3 done` where the whole is not known.
+pub(crate) fn share(progress: Progress) -> String {
+    match percent(progress) {
+        Some(percent) => format!("{percent}%"),
+        None => format!("{} done", progress.done),
+    }
+}
+
+/// From 0 to 100; `None` where the whole is not known.
+pub(crate) fn percent(progress: Progress) -> Option<u64> {
+    let whole = u128::from(progress.total);
+    let done = u128::from(progress.done.min(progress.total));
+    (0 < whole).then(|| u64::try_from(done * 100 / whole).unwrap_or(100))
+}
+
+/// `send-email #17 running 3.2s, idle 1.1s, "batch 3/10" 30% (src/main.rs:41), usually 1.2s, p95 3.4s`.
+pub(crate) fn task(task: &TaskInfo) -> String {
+    let mut text = format!("{} {} ({})", who(&task.name, task.id), doing(task), task.location);
+    if let Some(usual) = task.usual {
+        let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
+    }
+    text
+}
+
+/// `and 13 more: send-email ×12, thumbnail ×1`; `None` if there are none.
+pub(crate) fn rest(rest: &[(String, u64)]) -> Option<String> {
+    let total: u64 = rest.iter().map(|(_, count)| count).sum();
+    (0 < total).then(|| format!("and {total} more: {}", by_name(rest)))
+}
+
+/// `send-email ×12, thumbnail ×1`.
+pub(crate) fn by_name(counts: &[(String, u64)]) -> String {
+    let named = counts.iter().take(MAX_COUNTED_GROUPS);
+    let mut parts: Vec<_> = named.map(|(name, count)| format!("{} ×{count}", escape(name))).collect();
+    if MAX_COUNTED_GROUPS < counts.len() {
+        parts.push(format!("and {} other groups", counts.len() - MAX_COUNTED_GROUPS));
+    }
+    parts.join(", ")
+}
+
+/// `send-email #17 completed after 4.0s, 2 remaining`.
+pub(crate) fn ended(name: &str, id: u64, outcome: Outcome, after: Duration, remaining: u64) -> String {
+    let how = match outcome {
+        Outcome::Ok => "completed",
+        Outcome::Error => "failed",
+        Outcome::Panic => "panicked",
+        Outcome::Cancelled => "was cancelled",
+        Outcome::Aborted => "was aborted",
+    };
+    format!("{} {how} after {}, {remaining} remaining", who(name, id), took(after))
+}
+
+/// `3 completed, 1 failed, 2 abandoned`. What is 0 is left out but for the first.
+pub(crate) fn counts(ended: &OutcomeCounts, abandoned: u64) -> String {
+    let mut text = format!("{} completed", ended.ok);
+    let others = [
+        (ended.error, "failed"),
+        (ended.panic, "panicked"),
+        (ended.cancelled, "cancelled"),
+        (abandoned, "abandoned"),
+    ];
+    for (count, how) in others.into_iter().filter(|(count, _)| 0 < *count) {
+        let _ = write!(text, ", {count} {how}");
+    }
+    text
+}
+
+/// `index-rebuild #9 abandoned after 61s (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
+pub(crate) fn abandoned(task: &TaskInfo, endless: bool) -> String {
+    let mut text =
+        format!("{} abandoned after {} ({})", who(&task.name, task.id), took(task.age), task.location);
+    if !task.cancellable {
+        let _ = write!(text, ", {} is not ours to abort", what(task));
+    }
+    if endless {
+        text.push_str(": a loop? End it on `draining()`, or spawn it with `OnShutdown::Last`");
+    }
+    text
+}
+
+fn what(task: &TaskInfo) -> &'static str {
+    match task.kind {
+        Kind::Blocking => "a running closure",
+        Kind::Future => "a `track` future",
+        Kind::Request => "a request",
+        Kind::Task | Kind::Local => "it",
+    }
+}
+
+/// `thumbnail #12 still there 1.0s after the abort: inside a poll for 3.2s (src/main.rs:41)`.
+pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
+    let inside = match (task.kind, task.state) {
+        (Kind::Blocking, _) => "inside its closure",
+        (_, State::Running | State::Blocked) => "inside a poll",
+        (_, State::Queued | State::Idle) => "its worker has not come to drop it",
+    };
+    let since = length(task.state_for);
+    format!(
+        "{} not gone {} after the abort: {inside} for {since} ({})",
+        who(&task.name, task.id),
+        length(grace),
+        task.location
+    )
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::shutdown::testing::example;
+    use crate::snapshot::Usual;
+
+    const fn ms(ms: u64) -> Duration {
+        Duration::from_millis(ms)
+    }
+
+    #[test]
+    fn lengths_read_as_people_write_them() {
+        let table = [
+            (0, "0ms"),
+            (90, "90ms"),
+            (100, "0.1s"),
+            (3_249, "3.2s"),
+            (9_999, "9.9s"),
+            (10_000, "10s"),
+            (61_500, "61s"),
+            (120_000, "2m 0s"),
+            (8_040_000, "2h 14m"),
+        ];
+        for (millis, text) in table {
+            assert_eq!(length(ms(millis)), text);
+        }
+        assert_eq!(took(ms(4)), "0.0s");
+        assert_eq!(setting(Some(ms(90_000))), "1m 30s");
+        assert_eq!(setting(None), "none");
+    }
+
+    #[test]
+    fn a_task_line_is_that_of_the_contract() {
+        assert_eq!(
+            task(&example()),
+            "send-email #17 running 3.2s, idle 1.1s, \"batch 3/10\" 30% (src/main.rs:41)"
+        );
+    }
+
+    #[test]
+    fn a_task_line_says_what_is_usual() {
+        let usual = Usual { count: 5, p50: ms(1_200), p95: ms(3_400), p99: ms(5_000) };
+        let known = TaskInfo { usual: Some(usual), ..example() };
+        assert!(task(&known).ends_with("(src/main.rs:41), usually 1.2s, p95 3.4s"));
+    }
+
+    #[test]
+    fn a_task_that_says_nothing_of_itself_has_no_gap() {
+        let bare = TaskInfo { status: None, progress: None, state: State::Queued, ..example() };
+        assert_eq!(task(&bare), "send-email #17 running 3.2s, queued 1.1s (src/main.rs:41)");
+        let silent = TaskInfo { status: None, ..example() };
+        assert!(task(&silent).contains("idle 1.1s, 30% ("));
+    }
+
+    #[test]
+    fn hostile_texts_stay_on_their_line() {
+        let hostile =
+            TaskInfo { status: Some("a\nINFO b\u{1b}[2J".into()), name: "x\r\n".into(), ..example() };
+        let line = task(&hostile);
+        assert!(!line.chars().any(char::is_control), "{line:?}");
+        assert!(line.contains(r"a\nINFO b\u{1b}[2J"));
+    }
+
+    #[test]
+    fn the_rest_is_counted_by_group() {
+        assert_eq!(rest(&[]), None);
+        let two = [("send-email".to_owned(), 12), ("thumbnail".to_owned(), 1)];
+        assert_eq!(rest(&two).unwrap(), "and 13 more: send-email ×12, thumbnail ×1");
+        let many: Vec<_> = (0..12).map(|n| (format!("g{n}"), 1)).collect();
+        assert!(rest(&many).unwrap().ends_with("g9 ×1, and 2 other groups"));
+    }
+
+    #[test]
+    fn ends_and_sums_are_those_of_the_contract() {
+        assert_eq!(
+            ended("send-email", 17, Outcome::Ok, ms(4_000), 2),
+            "send-email #17 completed after 4.0s, 2 remaining"
+        );
+        let mut ended = OutcomeCounts { ok: 3, ..OutcomeCounts::default() };
+        assert_eq!(counts(&ended, 0), "3 completed");
+        ended.panic = 1;
+        assert_eq!(counts(&ended, 2), "3 completed, 1 panicked, 2 abandoned");
+    }
+
+    #[test]
+    fn the_abandoned_are_named_with_what_can_be_done() {
+        let lost = TaskInfo { name: "index-rebuild".into(), id: 9, age: ms(61_000), ..example() };
+        assert_eq!(abandoned(&lost, false), "index-rebuild #9 abandoned after 61s (src/main.rs:41)");
+        assert_eq!(
+            abandoned(&lost, true),
+            "index-rebuild #9 abandoned after 61s (src/main.rs:41): a loop? End it on `draining()`, or spawn it \
+             with `OnShutdown::Last`"
+        );
+        let closure = TaskInfo { kind: Kind::Blocking, cancellable: false, ..lost };
+        assert!(abandoned(&closure, false).ends_with("a running closure is not ours to abort"));
+    }
+
+    #[test]
+    fn progress_without_a_whole_is_a_count() {
+        assert_eq!(share(Progress { done: 3, total: 0 }), "3 done");
+        assert_eq!(share(Progress { done: 30, total: 10 }), "100%");
+        assert_eq!(share(Progress { done: u64::MAX, total: u64::MAX }), "100%");
+    }
+}
