@@ -5,6 +5,8 @@ mod admin;
 mod clock;
 mod current;
 mod error;
+#[cfg(test)]
+mod fresh;
 mod idle;
 mod install;
 #[cfg(feature = "metrics")]

@@ -12,6 +12,8 @@ mod assets;
 mod connections;
 mod events;
 mod extract;
+#[cfg(test)]
+mod fixtures;
 mod guard;
 mod health;
 mod history;

@@ -57,9 +57,9 @@ pub(super) struct Task {
 /// How far a task says it is.
 #[derive(Debug, Serialize, ToSchema)]
 pub(super) struct Progress {
-    done: u64,
+    pub(super) done: u64,
     /// 0 where not known.
-    total: u64,
+    pub(super) total: u64,
 }
 
 /// How long tasks of a group usually take.

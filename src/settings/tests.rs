@@ -93,15 +93,9 @@ fn no_token_is_ever_shown() {
     assert!(taken.differences.iter().all(|difference| !difference.to.contains("swordfish")));
 }
 
-/// `HEADCOUNT_WRITE_DOCS=1 cargo test` writes the file anew.
 #[test]
 fn the_document_of_settings_is_fresh() {
-    let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/SETTINGS.md");
-    let text = document();
-    if std::env::var_os("HEADCOUNT_WRITE_DOCS").is_some() {
-        std::fs::write(path, &text).unwrap();
-    }
-    assert_eq!(std::fs::read_to_string(path).unwrap_or_default(), text);
+    crate::fresh::assert_fresh("docs/SETTINGS.md", &document());
 }
 
 fn document() -> String {

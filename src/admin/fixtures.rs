@@ -1,0 +1,352 @@
+//! Answers as the page gets them, written to `dashboard/fixtures/` for its own tests: one file a shape, each with
+//! every key once empty and once not.
+
+use std::collections::BTreeMap;
+use std::time::{Duration, SystemTime, UNIX_EPOCH};
+
+use serde::Serialize;
+use serde_json::json;
+
+use super::problem::Problem;
+use super::wire::{
+    Ended, Failure, Finished, FinishedPage, Group, GroupTrend, Hello, Lifetime, NameCount, OutcomeCounts,
+    Progress, Rates, RequestLimit, Shutdown, StatusEntry, Summary, Task, TaskDetail, TaskPage, TaskRef,
+    Trends, Usual, Warning, WarningCode, time,
+};
+use crate::fresh::assert_fresh;
+use crate::snapshot::{self, Kind, OnShutdown, Outcome, State};
+
+fn write(name: &str, value: &impl Serialize) {
+    let text = serde_json::to_string_pretty(value).unwrap() + "\n";
+    assert_fresh(&format!("dashboard/fixtures/{name}.json"), &text);
+}
+
+/// So many seconds into a day that was.
+fn at(seconds: u64) -> String {
+    time(moment(seconds))
+}
+
+fn moment(seconds: u64) -> SystemTime {
+    UNIX_EPOCH + Duration::from_secs(1_790_000_000 + seconds)
+}
+
+fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
+    pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
+}
+
+fn counts(ok: u64, error: u64, panic: u64) -> OutcomeCounts {
+    let mut counts = snapshot::OutcomeCounts::default();
+    counts.add(Outcome::Ok, ok);
+    counts.add(Outcome::Error, error);
+    counts.add(Outcome::Panic, panic);
+    counts.into()
+}
+
+const USUAL: Usual = Usual { count: 4_812, p50_seconds: 0.41, p95_seconds: 1.2, p99_seconds: 3.4 };
+
+/// All that a task can have.
+fn full_task() -> Task {
+    Task {
+        id: 17,
+        name: "send-email".into(),
+        kind: Kind::Task,
+        labels: map(&[("provider", "ses")]),
+        fields: map(&[("order_id", "42"), ("hostile", "<script>alert(1)</script>\n\u{202e}")]),
+        state: State::Idle,
+        state_seconds: 1.1,
+        cancellable: true,
+        age_seconds: 3.2,
+        started_at: at(100),
+        busy_seconds: 0.004_1,
+        polls: 12,
+        status: Some("batch 3/10".into()),
+        progress: Some(Progress { done: 3, total: 10 }),
+        location: "src/main.rs:41".into(),
+        parent: Some(4),
+        on_shutdown: OnShutdown::Wait,
+        grace_seconds: Some(5.0),
+        usual: Some(USUAL),
+    }
+}
+
+/// As little as a task can have.
+fn bare_task() -> Task {
+    Task {
+        id: 9,
+        name: "index-rebuild".into(),
+        kind: Kind::Blocking,
+        labels: BTreeMap::new(),
+        fields: BTreeMap::new(),
+        state: State::Running,
+        state_seconds: 61.0,
+        cancellable: false,
+        age_seconds: 61.0,
+        started_at: at(42),
+        busy_seconds: 61.0,
+        polls: 1,
+        status: None,
+        progress: None,
+        location: "src/index.rs:88".into(),
+        parent: None,
+        on_shutdown: OnShutdown::Last,
+        grace_seconds: None,
+        usual: None,
+    }
+}
+
+fn finished(outcome: Outcome, message: Option<&str>) -> Finished {
+    Finished {
+        task: full_task(),
+        outcome,
+        duration_seconds: 3.2,
+        finished_at: at(103),
+        message: message.map(Into::into),
+    }
+}
+
+fn detail(outcome: Option<Outcome>) -> TaskDetail {
+    let ended = outcome.is_some();
+    TaskDetail {
+        task: full_task(),
+        outcome,
+        duration_seconds: ended.then_some(3.2),
+        finished_at: ended.then(|| at(103)),
+        message: ended.then(|| "451 mailbox busy, try again later".into()),
+        ancestors: vec![
+            TaskRef { id: 4, name: Some("import".into()), state: Some(State::Idle), outcome: None },
+            TaskRef { id: 2, name: Some("nightly".into()), state: None, outcome: Some(Outcome::Ok) },
+            TaskRef { id: 1, name: None, state: None, outcome: None },
+        ],
+        children: if ended { Vec::new() } else { vec![bare_task()] },
+        children_total: usize::from(!ended),
+        status_history: vec![
+            StatusEntry { at: at(100), status: "connecting".into() },
+            StatusEntry { at: at(102), status: "batch 3/10".into() },
+        ],
+    }
+}
+
+fn group() -> Group {
+    Group {
+        id: 3,
+        name: "send-email".into(),
+        kind: Kind::Task,
+        labels: map(&[("provider", "ses")]),
+        location: "src/main.rs:41".into(),
+        live: 214,
+        blocked: 1,
+        spawned: 5_034,
+        finished: counts(4_812, 5, 3),
+        polls: 60_112,
+        slow_polls: 31,
+        busy_seconds: 18.4,
+        usual: Some(USUAL),
+        oldest_age_seconds: Some(41.0),
+        oldest_task: Some(17),
+        last_failure: Some(Failure {
+            at: at(90),
+            task: 12,
+            outcome: Outcome::Error,
+            message: Some("451 mailbox busy, try again later".into()),
+        }),
+        rates: rates(),
+        warnings: warnings(),
+    }
+}
+
+fn new_group() -> Group {
+    Group {
+        id: 4,
+        name: "index-rebuild".into(),
+        kind: Kind::Blocking,
+        labels: BTreeMap::new(),
+        location: "src/index.rs:88".into(),
+        live: 0,
+        blocked: 0,
+        spawned: 0,
+        finished: counts(0, 0, 0),
+        polls: 0,
+        slow_polls: 0,
+        busy_seconds: 0.0,
+        usual: None,
+        oldest_age_seconds: None,
+        oldest_task: None,
+        last_failure: None,
+        rates: Rates::default(),
+        warnings: Vec::new(),
+    }
+}
+
+fn rates() -> Rates {
+    Rates {
+        spawned_per_second: Some(31.2),
+        finished_per_second: Some(29.8),
+        busy_share: Some(0.02),
+        failed_share: Some(0.001),
+    }
+}
+
+/// One of each.
+fn warnings() -> Vec<Warning> {
+    let all = [
+        (WarningCode::Blocked, "1 task has not yielded for more than 1s"),
+        (WarningCode::Failing, "12% of what finished in the last minute failed (31 of 258)"),
+        (WarningCode::Stuck, "the oldest (#17) has run 12× longer than this group's p99 (41s against 3.4s)"),
+        (WarningCode::Growing, "live grew from 12 to 214 in a minute"),
+        (WarningCode::SlowPolls, "6% of polls in the last minute took more than 10ms"),
+        (WarningCode::Overflow, "groups beyond the limit are counted together here"),
+    ];
+    all.into_iter().map(|(code, text)| Warning { code, text: text.to_owned() }).collect()
+}
+
+fn hello() -> Hello {
+    Hello {
+        service: "shop-api".to_owned(),
+        version: "0.1.0",
+        instance: "5f2c8a1b9d3e4f60".to_owned(),
+        pid: 4_711,
+        started_at: at(0),
+    }
+}
+
+fn lifetime() -> Lifetime {
+    Lifetime {
+        signals: vec!["SIGINT", "SIGTERM"],
+        drain_timeout_seconds: Some(25.0),
+        announce_delay_seconds: 0.0,
+        abort_grace_seconds: 1.0,
+        hook_timeout_seconds: 1.0,
+        exit_after_seconds: Some(29.0),
+        platform_grace_seconds: Some(30.0),
+        linger: "off".to_owned(),
+        late_spawns: "adopt".to_owned(),
+        request_limit: Some(RequestLimit { limit: 10_000, admitted: 812 }),
+        sentences: super::summary::sentences(&crate::settings::Settings::default()),
+    }
+}
+
+fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summary {
+    Summary {
+        process: hello(),
+        uptime_seconds: 273_600.0,
+        stage,
+        live: 214,
+        blocked: 1,
+        spawned: 5_034,
+        finished: counts(4_812, 5, 3),
+        untracked: Some(7),
+        rates: rates(),
+        groups: vec![group(), new_group()],
+        groups_total: 2,
+        lifetime: lifetime(),
+        shutdown,
+        actions: true,
+    }
+}
+
+fn empty_summary() -> Summary {
+    Summary {
+        live: 0,
+        blocked: 0,
+        spawned: 0,
+        finished: counts(0, 0, 0),
+        untracked: None,
+        rates: Rates::default(),
+        groups: Vec::new(),
+        groups_total: 0,
+        actions: false,
+        ..summary("running", None)
+    }
+}
+
+fn shutdown(stage: &'static str) -> Shutdown {
+    Shutdown {
+        reason: "SIGTERM".to_owned(),
+        started_at: at(200),
+        elapsed_seconds: 4.1,
+        stage,
+        deadline_at: Some(at(225)),
+        remaining_seconds: Some(20.9),
+        budget_seconds: Some(25.0),
+        exit_at: Some(at(229)),
+        forced_by: None,
+        total: 56,
+        ended: 41,
+        pending: 15,
+        pending_requests: 1,
+        estimate_seconds: Some(6.0),
+        burn_down: vec![(0.0, 56), (1.0, 41), (2.5, 28), (4.1, 15)],
+        tasks: vec![bare_task(), full_task()],
+        rest: vec![
+            NameCount { name: "send-email".into(), count: 12 },
+            NameCount { name: "thumbnail".into(), count: 1 },
+        ],
+        recently_ended: vec![Ended {
+            id: 12,
+            name: "push".into(),
+            outcome: Outcome::Ok,
+            duration_seconds: 4.0,
+        }],
+        report: None,
+    }
+}
+
+fn endless_shutdown() -> Shutdown {
+    Shutdown {
+        reason: "the moon is full".to_owned(),
+        deadline_at: None,
+        remaining_seconds: None,
+        budget_seconds: None,
+        exit_at: None,
+        forced_by: Some("SIGINT".to_owned()),
+        estimate_seconds: None,
+        tasks: Vec::new(),
+        rest: Vec::new(),
+        recently_ended: Vec::new(),
+        ..shutdown("aborting")
+    }
+}
+
+fn trends() -> Trends {
+    Trends {
+        interval_seconds: 5.0,
+        until: at(300),
+        live: vec![180, 200, 214],
+        finished_per_second: vec![28.4, 30.0, 29.8],
+        failed_per_second: vec![0.0, 0.2, 0.0],
+        busy_share: vec![0.02, 0.021, 0.02],
+        groups: vec![GroupTrend { id: 3, live: vec![180, 200, 214] }],
+    }
+}
+
+#[test]
+fn the_fixtures_of_the_page_are_fresh() {
+    write("hello", &hello());
+    write("summary", &summary("running", None));
+    write("summary-empty", &empty_summary());
+    write("summary-draining", &summary("draining", Some(shutdown("draining"))));
+    write("summary-forced", &summary("aborting", Some(endless_shutdown())));
+    write(
+        "tasks",
+        &TaskPage { total: 1_284, items: vec![full_task(), bare_task()], next: Some("11-2a".to_owned()) },
+    );
+    let items = vec![
+        finished(Outcome::Ok, None),
+        finished(Outcome::Error, Some("451 mailbox busy, try again later")),
+        finished(Outcome::Panic, Some("the push service answered with something unheard of")),
+        finished(Outcome::Cancelled, None),
+        finished(Outcome::Aborted, None),
+    ];
+    write("finished", &FinishedPage { total: 5, items, next: None });
+    write("task", &detail(None));
+    write("task-finished", &detail(Some(Outcome::Error)));
+    write("trends", &trends());
+    write("problem", &Problem::not_found("no task 4711, or it has ended and the history holds it no more"));
+}
+
+/// Every key of the tasks is there, whatever they lack.
+#[test]
+fn a_bare_task_has_all_the_keys_of_a_full_one() {
+    let keys = |task: Task| json!(task).as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(full_task()), keys(bare_task()));
+}
