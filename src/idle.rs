@@ -2,13 +2,12 @@
 
 use crate::registry::local::{self, Current};
 use crate::registry::registry;
-use crate::snapshot::OnShutdown;
 
 /// Resolves when no live task is left that a shutdown would wait for (`Wait` and `Last`): for command-line programs, and functions that must
 /// not return early.
 ///
-/// Tasks spawned meanwhile are waited for too. A task that awaits this does not wait for itself. From the first call on, each spawn and
-/// each end also counts on a shared counter.
+/// Tasks spawned meanwhile are waited for too. A task that awaits this waits neither for itself nor for others that do. From the first call
+/// on, each spawn and each end also counts on a shared counter.
 ///
 /// # Cancel safety
 ///
@@ -27,36 +26,32 @@ use crate::snapshot::OnShutdown;
 pub async fn idle() {
     let registry = registry();
     registry.begin_counting();
-    let _exempt = local::current().and_then(Exempt::new);
+    let _inside = local::current().map(Inside::new);
     loop {
         let none_left = registry.none_left();
         tokio::pin!(none_left);
         // Enabled before the count is read: an end in between is not missed.
         none_left.as_mut().enable();
-        if registry.counted(OnShutdown::Wait) + registry.counted(OnShutdown::Last) == 0 {
+        if registry.is_idle() {
             return;
         }
         none_left.await;
     }
 }
 
-/// A task taken off the count while it waits for the count to reach 0.
+/// A task that waits here, and so is not waited for here.
 #[derive(Debug)]
-struct Exempt {
-    task: Current,
-    policy: OnShutdown,
-}
+struct Inside(Current);
 
-impl Exempt {
-    fn new(task: Current) -> Option<Self> {
-        let policy = task.slot.lock(task.id)?.policy();
-        registry().set_policy(task, OnShutdown::Detach);
-        Some(Self { task, policy })
+impl Inside {
+    fn new(task: Current) -> Self {
+        registry().enter_idle(task);
+        Self(task)
     }
 }
 
-impl Drop for Exempt {
+impl Drop for Inside {
     fn drop(&mut self) {
-        registry().set_policy(self.task, self.policy);
+        registry().leave_idle(self.0);
     }
 }

@@ -13,19 +13,25 @@
 //! Only `Wait` and `Last` tasks are counted.
 
 use crate::snapshot::OnShutdown;
-use crate::sync::{AtomicBool, AtomicI64, Ordering};
+use crate::sync::{AtomicBool, AtomicU64, Ordering};
+
+/// In [`Census::live`]: one task of `Wait`, below one of `Last`.
+const WAIT: u64 = 1;
+const LAST: u64 = 1 << 32;
 
 /// Live tasks that a shutdown waits for.
 #[derive(Debug)]
 pub(crate) struct Census {
     counting: AtomicBool,
-    wait: AtomicI64,
-    last: AtomicI64,
+    /// Both counts in one, so that a task which takes the place of another is never missed between two readings.
+    live: AtomicU64,
+    /// Waits for the end of all others from inside a task, which itself may be counted.
+    inside: AtomicU64,
 }
 
 impl Census {
     pub(crate) fn new() -> Self {
-        Self { counting: AtomicBool::new(false), wait: AtomicI64::new(0), last: AtomicI64::new(0) }
+        Self { counting: AtomicBool::new(false), live: AtomicU64::new(0), inside: AtomicU64::new(0) }
     }
 
     /// Whether counting is on. It is never switched off again.
@@ -40,30 +46,63 @@ impl Census {
         self.counting.store(true, Ordering::Relaxed);
     }
 
-    fn count_of(&self, policy: OnShutdown) -> Option<&AtomicI64> {
-        match policy {
-            OnShutdown::Wait => Some(&self.wait),
-            OnShutdown::Last => Some(&self.last),
-            OnShutdown::Cancel | OnShutdown::Detach => None,
-        }
-    }
-
     /// Adds a task. The caller holds its slot's lock.
     pub(crate) fn add(&self, policy: OnShutdown) {
-        if let Some(count) = self.count_of(policy) {
-            count.fetch_add(1, Ordering::AcqRel);
+        if let Some(unit) = unit_of(policy) {
+            self.live.fetch_add(unit, Ordering::AcqRel);
         }
     }
 
-    /// Takes a task off; true if it was the last of its policy.
+    /// Takes a task off; true if somebody may have waited for that: it was the last of its policy, or no more are left than wait themselves.
     pub(crate) fn remove(&self, policy: OnShutdown) -> bool {
+        let Some(unit) = unit_of(policy) else { return false };
         // AcqRel: who sees 0 sees all that the ended tasks did.
-        self.count_of(policy).is_some_and(|count| count.fetch_sub(1, Ordering::AcqRel) == 1)
+        let left = self.live.fetch_sub(unit, Ordering::AcqRel) - unit;
+        // Whoever waits inside has raised that number before its `total`. Either `total` saw this end, or this end sees the number.
+        count_in(left, policy) == 0 || sum_of(left) <= self.inside.load(Ordering::Acquire)
     }
 
     /// How many of a policy live.
     pub(crate) fn count(&self, policy: OnShutdown) -> usize {
-        let count = self.count_of(policy).map_or(0, |count| count.load(Ordering::Acquire));
-        usize::try_from(count).unwrap_or(0)
+        usize::try_from(count_in(self.live.load(Ordering::Acquire), policy)).unwrap_or(usize::MAX)
     }
+
+    /// How many of both policies live; not older than any end that did not see the caller's [`enter`](Self::enter).
+    pub(crate) fn total(&self) -> usize {
+        usize::try_from(sum_of(self.live.fetch_add(0, Ordering::AcqRel))).unwrap_or(usize::MAX)
+    }
+
+    /// Somebody waits from inside a task until [`leave`](Self::leave).
+    pub(crate) fn enter(&self) {
+        self.inside.fetch_add(1, Ordering::AcqRel);
+    }
+
+    pub(crate) fn leave(&self) {
+        self.inside.fetch_sub(1, Ordering::AcqRel);
+    }
+}
+
+/// Whether tasks of a policy are counted.
+pub(crate) const fn is_counted(policy: OnShutdown) -> bool {
+    unit_of(policy).is_some()
+}
+
+const fn unit_of(policy: OnShutdown) -> Option<u64> {
+    match policy {
+        OnShutdown::Wait => Some(WAIT),
+        OnShutdown::Last => Some(LAST),
+        OnShutdown::Cancel | OnShutdown::Detach => None,
+    }
+}
+
+const fn count_in(live: u64, policy: OnShutdown) -> u64 {
+    match policy {
+        OnShutdown::Wait => live % LAST,
+        OnShutdown::Last => live / LAST,
+        OnShutdown::Cancel | OnShutdown::Detach => 0,
+    }
+}
+
+const fn sum_of(live: u64) -> u64 {
+    live % LAST + live / LAST
 }

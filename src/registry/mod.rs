@@ -27,7 +27,8 @@
 //!    who ends the task sees the flag and removes the entry.
 //! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it keeps the task's memory.
 //!
-//! Lock order: a slot, then a shard of details. All other locks are taken alone.
+//! Lock order: the list of tasks inside `idle()`, then a slot, then a shard of details; the shared history, then a group's shared stripe. All other
+//! locks are taken alone.
 //!
 //! What is counted when somebody waits for the last task stands in [`census`].
 

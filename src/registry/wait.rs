@@ -6,6 +6,7 @@ use parking_lot::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::census;
 use crate::registry::local::Current;
 use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
 use crate::registry::{Handle, Registry, TaskSlot};
@@ -94,6 +95,8 @@ pub(crate) struct Watch {
     none_left: Notify,
     /// Tasks not waited for that ended while others were, by outcome.
     unawaited: [AtomicU64; Outcome::ALL.len()],
+    /// Tasks inside `idle()`, each as often as it is.
+    inside: Mutex<Vec<Current>>,
 }
 
 /// What an abort came to.
@@ -176,6 +179,32 @@ impl Registry {
         self.census.count(policy)
     }
 
+    /// Whether no counted task is left but those that wait for this themselves.
+    pub(crate) fn is_idle(&self) -> bool {
+        // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
+        let inside = self.watch.inside.lock();
+        let mut waiting: Vec<u64> = inside.iter().filter(|task| task.is_counted()).map(|task| task.id).collect();
+        waiting.sort_unstable();
+        waiting.dedup();
+        self.census.total() == waiting.len()
+    }
+
+    /// A task waits for all others until [`leave_idle`](Self::leave_idle).
+    pub(crate) fn enter_idle(&self, task: Current) {
+        self.watch.inside.lock().push(task);
+        self.census.enter();
+        // Who waited for this task does so no more.
+        self.watch.none_left.notify_waiters();
+    }
+
+    pub(crate) fn leave_idle(&self, task: Current) {
+        let mut inside = self.watch.inside.lock();
+        if let Some(place) = inside.iter().position(|known| known.id == task.id) {
+            inside.swap_remove(place);
+        }
+        self.census.leave();
+    }
+
     /// Resolves when the last `Wait` or the last `Last` task ends, or a policy changes; look at the counts after it was enabled.
     pub(crate) fn none_left(&self) -> tokio::sync::futures::Notified<'_> {
         self.watch.none_left.notified()
@@ -232,6 +261,12 @@ impl Registry {
 }
 
 impl Current {
+    /// Whether the census counts the task.
+    fn is_counted(self) -> bool {
+        let task = self.slot.lock(self.id);
+        task.is_some_and(|task| task.has(COUNTED) && census::is_counted(task.policy()))
+    }
+
     /// Has the end of the task reported to [`watch_ends`](Registry::watch_ends); false if it has ended.
     #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn watch(self) -> bool {

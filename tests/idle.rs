@@ -1,0 +1,123 @@
+//! Waiting for the last task: from outside, from inside, from several at once. One process, since every task of it counts.
+
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use headcount::OnShutdown;
+use tokio::sync::{Mutex, oneshot};
+
+/// `idle()` waits for all tasks of the process, so one test at a time.
+static ALONE: Mutex<()> = Mutex::const_new(());
+
+#[tokio::test]
+async fn nothing_to_wait_for() {
+    let _alone = ALONE.lock().await;
+    headcount::idle().await;
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn tasks_of_tasks_are_waited_for() {
+    let _alone = ALONE.lock().await;
+    static DONE: AtomicBool = AtomicBool::new(false);
+    headcount::task("idle-parent").spawn(async {
+        tokio::time::sleep(Duration::from_millis(5)).await;
+        headcount::task("idle-child").spawn(async {
+            tokio::time::sleep(Duration::from_millis(5)).await;
+            headcount::task("idle-grandchild").spawn_blocking(|| {
+                std::thread::sleep(Duration::from_millis(5));
+                DONE.store(true, Ordering::SeqCst);
+            });
+        });
+    });
+    headcount::idle().await;
+    assert!(DONE.load(Ordering::SeqCst));
+}
+
+#[tokio::test(start_paused = true)]
+async fn cancel_and_detach_are_not_waited_for() {
+    let _alone = ALONE.lock().await;
+    let forever = |policy| headcount::task("idle-forever").on_shutdown(policy).spawn(std::future::pending::<()>());
+    let handles = [forever(OnShutdown::Cancel), forever(OnShutdown::Detach)];
+    headcount::idle().await;
+    let last = headcount::task("idle-last").on_shutdown(OnShutdown::Last).spawn(std::future::pending::<()>());
+    let waiting = tokio::time::timeout(Duration::from_secs(60), headcount::idle()).await;
+    assert!(waiting.is_err(), "a task of `Last` is waited for");
+    last.abort();
+    headcount::idle().await;
+    handles.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
+#[tokio::test]
+async fn a_task_does_not_wait_for_itself() {
+    let _alone = ALONE.lock().await;
+    let (release, is_released) = oneshot::channel::<()>();
+    let other = headcount::task("idle-other").spawn(is_released);
+    let waiter = headcount::task("idle-waiter").spawn(async {
+        headcount::idle().await;
+        headcount::snapshot().groups.iter().find(|group| &*group.name == "idle-other").unwrap().live
+    });
+    tokio::task::yield_now().await;
+    assert!(!waiter.is_finished());
+    release.send(()).unwrap();
+    assert_eq!(waiter.await.unwrap(), 0);
+    other.await.unwrap().unwrap();
+}
+
+#[tokio::test]
+async fn tasks_that_wait_do_not_wait_for_each_other() {
+    let _alone = ALONE.lock().await;
+    let waiters: Vec<_> =
+        (0..3).map(|_| headcount::task("idle-waiters").spawn(headcount::idle())).collect();
+    for waiter in waiters {
+        waiter.await.unwrap();
+    }
+}
+
+#[tokio::test]
+async fn a_task_may_wait_twice_at_once() {
+    let _alone = ALONE.lock().await;
+    let waiter = headcount::task("idle-twice").spawn(async {
+        tokio::join!(headcount::idle(), headcount::idle());
+        headcount::current().unwrap().id()
+    });
+    let id = waiter.await.unwrap();
+    let headcount::snapshot::TaskLookup::Finished(task) = headcount::Snapshot::task(id).unwrap().task else {
+        panic!("it has ended");
+    };
+    assert_eq!(task.task.on_shutdown, OnShutdown::Wait);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn who_waits_outside_waits_for_who_waits_inside() {
+    let _alone = ALONE.lock().await;
+    static DONE: AtomicBool = AtomicBool::new(false);
+    headcount::task("idle-inside").spawn(async {
+        headcount::idle().await;
+        tokio::time::sleep(Duration::from_millis(10)).await;
+        DONE.store(true, Ordering::SeqCst);
+    });
+    headcount::idle().await;
+    assert!(DONE.load(Ordering::SeqCst));
+}
+
+/// A relay: each runner starts the next, now of one policy and now of the other, so that never less than one lives.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_relay_of_policies_is_never_idle() {
+    let _alone = ALONE.lock().await;
+    static FINISHED: AtomicBool = AtomicBool::new(false);
+    fn run(left: u32) {
+        let policy = if left % 2 == 0 { OnShutdown::Wait } else { OnShutdown::Last };
+        headcount::task("idle-relay").on_shutdown(policy).spawn(async move {
+            match left.checked_sub(1) {
+                Some(left) => run(left),
+                None => FINISHED.store(true, Ordering::SeqCst),
+            }
+        });
+    }
+    for _ in 0..20 {
+        FINISHED.store(false, Ordering::SeqCst);
+        run(2_000);
+        headcount::idle().await;
+        assert!(FINISHED.load(Ordering::SeqCst), "idle in the middle of the relay");
+    }
+}
