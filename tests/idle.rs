@@ -76,10 +76,15 @@ async fn tasks_that_wait_do_not_wait_for_each_other() {
 #[tokio::test]
 async fn a_task_may_wait_twice_at_once() {
     let _alone = ALONE.lock().await;
+    let (release, is_released) = oneshot::channel::<()>();
+    let other = headcount::task("idle-other").spawn(is_released);
     let waiter = headcount::task("idle-twice").spawn(async {
-        tokio::join!(headcount::idle(), headcount::idle());
+        futures_util::future::join(headcount::idle(), headcount::idle()).await;
         headcount::current().unwrap().id()
     });
+    tokio::task::yield_now().await;
+    release.send(()).unwrap();
+    other.await.unwrap().unwrap();
     let id = waiter.await.unwrap();
     let headcount::snapshot::TaskLookup::Finished(task) = headcount::Snapshot::task(id).unwrap().task else {
         panic!("it has ended");
