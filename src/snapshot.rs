@@ -324,7 +324,7 @@ pub struct Snapshot {
     pub groups: Vec<GroupInfo>,
     /// Spawns that were counted under `__other__` for want of room.
     pub groups_overflowed: u64,
-    /// Finished tasks that the history holds no more.
+    /// Finished tasks that the history of any outcome holds no more. Those that were not ok may be in the other half of it.
     pub history_dropped: u64,
     /// Tasks spawned after draining began.
     pub late_spawns: u64,

@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::{self, Display};
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 use std::time::Duration;
@@ -381,7 +381,7 @@ where
 {
     let current = tracked.current();
     if is_refused(current) {
-        drop(tracked);
+        refuse(tracked);
         return aborted(tokio::spawn(std::future::pending()));
     }
     held(current, tokio::spawn(tracked))
@@ -396,7 +396,7 @@ where
 {
     let current = tracked.current();
     if is_refused(current) {
-        drop(tracked);
+        refuse(tracked);
         return aborted(runtime.spawn(std::future::pending()));
     }
     held(current, runtime.spawn(tracked))
@@ -411,7 +411,7 @@ where
 {
     let current = tracked.current();
     if is_refused(current) {
-        drop(tracked);
+        refuse(tracked);
         return aborted(tokio::task::spawn_local(std::future::pending()));
     }
     held(current, tokio::task::spawn_local(tracked))
@@ -426,16 +426,28 @@ where
 {
     let current = entry.current();
     if is_refused(current) {
-        drop((closure, entry));
+        refuse((closure, entry));
         return aborted(tokio::spawn(std::future::pending()));
     }
-    held(current, tokio::task::spawn_blocking(move || entry.run(closure)))
+    // Dropped unrun, the closure goes first: a task is live until its destructors have run.
+    let task = (closure, entry);
+    let run = move || {
+        let (closure, entry) = task;
+        entry.run(closure)
+    };
+    held(current, tokio::task::spawn_blocking(run))
 }
 
 /// Whether a new task, unless tracking is off, is to be dropped since the process stops.
 #[inline]
 fn is_refused(task: Option<Current>) -> bool {
     task.is_some() && registry().admission.refuses()
+}
+
+/// Drops a task that came too late. As in a runtime, a destructor that panics does not reach who spawned it.
+#[cold]
+fn refuse<T>(task: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
 }
 
 /// The handle of a task that was aborted before its first poll.

@@ -36,7 +36,8 @@ async fn tasks_of_tasks_are_waited_for() {
 #[tokio::test(start_paused = true)]
 async fn cancel_and_detach_are_not_waited_for() {
     let _alone = ALONE.lock().await;
-    let forever = |policy| headcount::task("idle-forever").on_shutdown(policy).spawn(std::future::pending::<()>());
+    let forever =
+        |policy| headcount::task("idle-forever").on_shutdown(policy).spawn(std::future::pending::<()>());
     let handles = [forever(OnShutdown::Cancel), forever(OnShutdown::Detach)];
     headcount::idle().await;
     let last = headcount::task("idle-last").on_shutdown(OnShutdown::Last).spawn(std::future::pending::<()>());
@@ -66,8 +67,7 @@ async fn a_task_does_not_wait_for_itself() {
 #[tokio::test]
 async fn tasks_that_wait_do_not_wait_for_each_other() {
     let _alone = ALONE.lock().await;
-    let waiters: Vec<_> =
-        (0..3).map(|_| headcount::task("idle-waiters").spawn(headcount::idle())).collect();
+    let waiters: Vec<_> = (0..3).map(|_| headcount::task("idle-waiters").spawn(headcount::idle())).collect();
     for waiter in waiters {
         waiter.await.unwrap();
     }

@@ -10,7 +10,8 @@ use parking_lot::Mutex;
 use crate::name::MAX_FIELDS;
 use crate::snapshot::Progress;
 
-const SHARDS: usize = 64;
+/// So many that none is locked for long while it grows, also with a million entries in all.
+const SHARDS: usize = 256;
 /// Statuses kept of one task.
 const STATUSES: usize = 16;
 

@@ -31,12 +31,15 @@ pub(crate) enum Ending {
 #[inline]
 pub(crate) fn end(slot: TaskSlot, ending: Ending, now: u64) {
     let registry = registry();
-    let task = slot.own();
+    // Off the list before it is counted: who reads the totals first and the list then does not see it in both.
+    let (identity, handle) = slot.end();
+    let task = Reading { identity, ..slot.own() };
     let outcome = outcome_of(&task, &ending);
     let record = Record { task, outcome, ended: now };
-    let identity = leave(registry, slot, &record);
+    leave(registry, slot, &record);
+    drop(handle);
     if identity & (DETAILS | WATCHED | COUNTED) != 0 || outcome == Outcome::Panic {
-        finish(registry, record, identity, ending);
+        finish(registry, &record, ending);
     }
 }
 
@@ -51,9 +54,9 @@ fn outcome_of(task: &Reading, ending: &Ending) -> Outcome {
     }
 }
 
-/// Counts, records and frees; gives back the last id and flags.
+/// Counts, records, and gives the slot back.
 #[inline]
-fn leave(registry: &Registry, slot: TaskSlot, record: &Record) -> u64 {
+fn leave(registry: &Registry, slot: TaskSlot, record: &Record) {
     let task = &record.task;
     let nanos = registry.clock.nanos_between(task.started, record.ended);
     let busy = registry.clock.nanos_between(0, task.busy);
@@ -62,41 +65,34 @@ fn leave(registry: &Registry, slot: TaskSlot, record: &Record) -> u64 {
         stripe.count_end(record.outcome, nanos, task.polls(), busy);
         writer.push(record, limit);
     };
-    let (identity, handle) = with_local(
+    with_local(
         |local| {
             let stripe = local.stripe_of(task.group(), registry);
             count(stripe, local.history(registry));
-            let last = slot.end();
             registry.slab.release(slot, &mut local.free);
-            last
         },
         || {
             let group = registry.group(task.group());
             registry.histories.with_shared(|writer| group.with_shared(|stripe| count(stripe, writer)));
-            let last = slot.end();
             let mut batch = FreeSlots::new();
             registry.slab.release(slot, &mut batch);
             registry.slab.retire(&mut batch);
-            last
         },
     );
-    drop(handle);
-    identity
 }
 
 /// What only some ends need: details kept, failures told, the census served.
 #[cold]
-fn finish(registry: &Registry, mut record: Record, identity: u64, ending: Ending) {
-    record.task.identity = identity;
+fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let id = record.task.id();
     let mut details = if record.task.has(DETAILS) { registry.details.remove(id) } else { None };
     let message = message_of(registry, ending, details.as_deref_mut());
     let failure = matches!(record.outcome, Outcome::Error | Outcome::Panic);
     if details.is_some() || message.is_some() {
-        keep_note(registry, &record, Note { details, message: message.clone() });
+        keep_note(registry, record, Note { details, message: message.clone() });
     }
     if failure {
-        failure::tell(registry, &record, message);
+        failure::tell(registry, record, message);
     }
     // Last: whoever is woken finds all of the above.
     registry.leave_count(Ended { task: record.task, outcome: record.outcome, at: record.ended });

@@ -1,5 +1,6 @@
 //! A panic or an error is told once, at ERROR, and never as a flood.
 
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -27,8 +28,13 @@ pub(crate) fn tell(registry: &Registry, record: &Record, message: Option<Arc<str
             SUPPRESSED.fetch_add(1, Ordering::Relaxed);
         }
         Admission::Write { held_back } => {
-            write_held_back(group, held_back);
-            write_failure(group, record, message.as_deref().unwrap_or(""));
+            let text = message.as_deref().unwrap_or("");
+            let write = || {
+                write_held_back(group, held_back);
+                write_failure(group, record, text);
+            };
+            // A subscriber that panics takes nothing from the task, whose end goes on behind this.
+            let _ = catch_unwind(AssertUnwindSafe(write));
         }
     }
     *group.last_failure.lock() =

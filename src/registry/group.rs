@@ -54,8 +54,8 @@ pub(crate) struct Group {
     pub(crate) name: Arc<str>,
     pub(crate) kind: Kind,
     pub(crate) labels: Labels,
-    /// The labels as given, by which a thread's cache knows the group again.
-    pub(crate) given: Box<GivenLabels>,
+    /// The labels as given, by which a thread's cache knows the group again; `None` if they are too long to be kept.
+    pub(crate) given: Option<Box<GivenLabels>>,
     pub(crate) location: Arc<str>,
     pub(crate) bounds: Arc<Bounds>,
     pub(crate) last_failure: Mutex<Option<LastFailure>>,
@@ -100,7 +100,7 @@ impl Group {
             name: key.name,
             kind: key.kind,
             labels: key.labels,
-            given: given.into(),
+            given: is_short(given).then(|| given.into()),
             bounds,
             last_failure: Mutex::new(None),
             storm: Mutex::new(Storm::default()),
@@ -224,6 +224,12 @@ fn clean_labels(given: &GivenLabels) -> Labels {
         }
     }
     clean.into()
+}
+
+/// Whether labels are as bounded as given as they will be once they are clean.
+fn is_short(given: &GivenLabels) -> bool {
+    given.len() <= MAX_LABELS
+        && given.iter().all(|(key, value)| key.len() <= MAX_NAME && value.len() <= MAX_NAME)
 }
 
 /// All groups of the process.
@@ -388,7 +394,7 @@ impl Entry {
         self.name == KnownName::of(signature.name)
             && std::ptr::eq(self.location, signature.location)
             && self.kind == signature.kind
-            && *self.group.given == *signature.labels
+            && self.group.given.as_deref() == Some(signature.labels)
             && self.content_matches(signature)
     }
 

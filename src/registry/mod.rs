@@ -106,8 +106,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| Registry {
     counted: std::sync::Once::new(),
 });
 
-static ENABLED: LazyLock<bool> =
-    LazyLock::new(|| std::env::var_os("HEADCOUNT").is_none_or(|value| !value.eq_ignore_ascii_case("off")));
+static ENABLED: LazyLock<bool> = LazyLock::new(|| !crate::settings::is_off().unwrap_or(false));
 
 #[inline]
 pub(crate) fn registry() -> &'static Registry {

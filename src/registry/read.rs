@@ -2,11 +2,13 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
 
 use crate::clock;
+use crate::name::OTHER;
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::details::Details;
 use crate::registry::failure;
@@ -34,6 +36,8 @@ struct LiveSums {
 /// What was last read of the totals that live tasks add to: a task that ends between the two passes of a reading is missing from both,
 /// and no total may go backwards for that.
 static HIGHEST: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+static HISTORY_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Reads totals and groups.
 pub(crate) fn snapshot() -> Snapshot {
@@ -150,14 +154,17 @@ fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
     for outcome in Outcome::ALL {
         finished.add(outcome, groups.iter().map(|group| group.finished.get(outcome)).sum());
     }
-    let overflow = groups.iter().filter(|group| &*group.name == crate::name::OTHER);
+    // A task may be named so by a user, but then it has a place.
+    let overflow = groups.iter().filter(|group| &*group.name == OTHER && group.location.is_empty());
+    let dropped = finished.total().saturating_sub(registry.config.history() as u64);
     Snapshot {
         taken_at: clock::wall(now),
         live: groups.iter().map(|group| group.live).sum(),
         blocked: groups.iter().map(|group| group.blocked).sum(),
         spawned: groups.iter().map(|group| group.spawned).sum(),
         groups_overflowed: overflow.map(|group| group.spawned).sum(),
-        history_dropped: finished.total().saturating_sub(registry.config.history() as u64),
+        // A longer history set later brings nothing back.
+        history_dropped: HISTORY_DROPPED.fetch_max(dropped, Ordering::Relaxed).max(dropped),
         late_spawns: registry.admission.late(),
         log_lines_suppressed: failure::suppressed(),
         finished,

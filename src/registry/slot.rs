@@ -196,19 +196,23 @@ impl<H> Slot<H> {
     /// Marks the end of a poll. Only by the task's poller.
     #[inline]
     pub(crate) fn poll_ended(&self, began: u64, now: u64) {
-        self.busy.store(self.busy.load(Ordering::Relaxed) + now.saturating_sub(began), Ordering::Relaxed);
         self.poll.store(now << 1, Ordering::Relaxed);
+        // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add it once more.
+        let busy = self.busy.load(Ordering::Relaxed) + now.saturating_sub(began);
+        self.busy.store(busy, Ordering::Release);
     }
 
     /// What the owner sees: needs no validation.
     #[inline]
     pub(crate) fn own(&self) -> Reading {
+        // Acquire, and before `poll`: pairs with `poll_ended`.
+        let busy = self.busy.load(Ordering::Acquire);
         Reading {
             identity: self.identity.load(Ordering::Relaxed),
             lineage: self.lineage.load(Ordering::Relaxed),
             started: self.started.load(Ordering::Relaxed),
             poll: self.poll.load(Ordering::Relaxed),
-            busy: self.busy.load(Ordering::Relaxed),
+            busy,
             polls_and_group: self.polls.load(Ordering::Relaxed),
         }
     }

@@ -183,7 +183,8 @@ impl Registry {
     pub(crate) fn is_idle(&self) -> bool {
         // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
         let inside = self.watch.inside.lock();
-        let mut waiting: Vec<u64> = inside.iter().filter(|task| task.is_counted()).map(|task| task.id).collect();
+        let mut waiting: Vec<u64> =
+            inside.iter().filter(|task| task.is_counted()).map(|task| task.id).collect();
         waiting.sort_unstable();
         waiting.dedup();
         self.census.total() == waiting.len()
