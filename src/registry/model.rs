@@ -3,9 +3,11 @@
 use loom::sync::Arc;
 use loom::thread;
 
+use crate::outcome::Outcome;
 use crate::registry::census::Census;
 use crate::registry::slab::{FreeSlots, Slab};
-use crate::registry::slot::{Birth, COUNTED, Slot};
+use crate::registry::slot::{ABANDONED, Birth, COUNTED, Slot};
+use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::snapshot::{Kind, OnShutdown};
 
 fn birth(id: u64) -> Birth {
@@ -101,6 +103,68 @@ fn slots_are_never_lent_twice() {
     });
 }
 
+/// A poll ends while it is read: its time is seen once or not yet, never twice.
+#[test]
+fn time_in_polls_is_not_seen_twice() {
+    explore(|| {
+        let slot = new_slot();
+        slot.begin(&birth(1));
+        slot.poll_began(10);
+        let poller = thread::spawn(move || slot.poll_ended(10, 20));
+        let task = slot.read().expect("it lives");
+        assert!(task.busy_until(20) <= 10, "{task:?}");
+        poller.join().unwrap();
+        assert_eq!(slot.read().expect("it lives").busy_until(20), 10);
+    });
+}
+
+/// Flags are set by others while the task ends: either they are among its last, or it had ended before.
+#[test]
+fn a_flag_is_set_before_the_end_or_not_at_all() {
+    explore(|| {
+        let slot = new_slot();
+        slot.begin(&birth(1));
+        let coordinator = thread::spawn(move || slot.lock(1).map(|mut task| task.set(ABANDONED)).is_some());
+        let (identity, _) = slot.end();
+        slot.begin(&birth(2));
+        let set = coordinator.join().unwrap();
+        assert_eq!(identity & ABANDONED != 0, set);
+        assert!(!slot.read().expect("it lives").has(ABANDONED));
+    });
+}
+
+/// A task is counted by who spawned it and as ended by who ended it, elsewhere: no reading finds more ended than spawned.
+#[test]
+fn whatever_has_ended_was_spawned_before() {
+    explore(|| {
+        let bounds = std::sync::Arc::new(Bounds::new(vec![]));
+        let spawner = Arc::new(Stripe::new(bounds.clone()));
+        let ender = Arc::new(Stripe::new(bounds));
+        let slot = new_slot();
+        let other = thread::spawn({
+            let (spawner, ender) = (spawner.clone(), ender.clone());
+            move || {
+                spawner.count_spawn();
+                slot.begin(&birth(1));
+                slot.poll_began(1);
+                slot.poll_ended(1, 2);
+                let last = slot.own();
+                slot.end();
+                ender.count_end(Outcome::Ok, 1, last.polls(), last.busy);
+            }
+        });
+        let mut ended = Ended::default();
+        spawner.add_ended(Outcome::Ok, &mut ended);
+        ender.add_ended(Outcome::Ok, &mut ended);
+        let polls = spawner.polls() + ender.polls();
+        let spawned = spawner.spawned() + ender.spawned();
+        assert!(ended.total() <= spawned, "{ended:?} {spawned}");
+        let live = slot.read().map_or(0, |task| task.polls());
+        assert!(polls + live <= 1, "seen as ended and as live");
+        other.join().unwrap();
+    });
+}
+
 fn count(census: &Census, slot: &Slot<u64>) {
     if let Some(mut task) = slot.lock_any() {
         if census.is_counting() && !task.has(COUNTED) {
@@ -136,5 +200,53 @@ fn the_last_end_wakes_who_waits() {
         worker.join().unwrap();
         assert_eq!(census.count(OnShutdown::Wait), 0);
         assert!(slot.read().is_none());
+    });
+}
+
+/// A counted task hands over to one of the other policy and ends: the total never says that none is left.
+#[test]
+fn a_hand_over_is_never_idle() {
+    explore(|| {
+        let census = Arc::new(Census::new());
+        census.begin();
+        census.add(OnShutdown::Last);
+        let worker = thread::spawn({
+            let census = census.clone();
+            move || {
+                census.add(OnShutdown::Wait);
+                census.remove(OnShutdown::Last);
+                census.add(OnShutdown::Last);
+                census.remove(OnShutdown::Wait);
+            }
+        });
+        assert_ne!(census.total(), 0);
+        worker.join().unwrap();
+        assert_eq!(census.total(), 1);
+    });
+}
+
+/// A task waits for all others from inside. The end of the other either is seen by it, or wakes it.
+#[test]
+fn who_waits_inside_is_woken_by_the_last_of_the_others() {
+    explore(|| {
+        let census = Arc::new(Census::new());
+        census.begin();
+        census.add(OnShutdown::Wait);
+        census.add(OnShutdown::Wait);
+        let woken = Arc::new(loom::sync::Notify::new());
+        let other = thread::spawn({
+            let (census, woken) = (census.clone(), woken.clone());
+            move || {
+                if census.remove(OnShutdown::Wait) {
+                    woken.notify();
+                }
+            }
+        });
+        census.enter();
+        while census.total() != 1 {
+            woken.wait();
+        }
+        census.leave();
+        other.join().unwrap();
     });
 }
