@@ -43,7 +43,8 @@ pub(crate) struct ThreadHistory {
 struct Ring {
     records: Mutex<Arc<Records>>,
     notes: Mutex<VecDeque<(u64, Arc<Note>)>>,
-    written: AtomicU64,
+    /// Where the next record goes; the capacity once all places are taken.
+    next: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -112,28 +113,26 @@ impl Ring {
         Self {
             records: Mutex::new(Records::with_capacity(0)),
             notes: Mutex::default(),
-            written: AtomicU64::new(0),
+            next: AtomicU64::new(0),
         }
     }
 
     /// Only by the thread that holds the history; `own` is its hold of `records`.
     #[inline]
     fn push(&self, own: &mut Arc<Records>, record: &Record, limit: usize) {
-        let written = self.written.load(Ordering::Relaxed);
-        if own.0.len() as u64 <= written && own.0.len() < limit {
-            self.grow(own, limit);
+        let mut next = self.next.load(Ordering::Relaxed);
+        if next == own.0.len() as u64 {
+            next = if own.0.len() < limit { self.grow(own, limit) } else { 0 };
         }
-        if own.0.is_empty() {
-            return;
-        }
-        #[allow(clippy::cast_possible_truncation, reason = "the remainder fits where the length did")]
-        let place = (written % own.0.len() as u64) as usize;
-        own.0[place].write(record);
-        self.written.store(written + 1, Ordering::Release);
+        #[allow(clippy::cast_possible_truncation, reason = "no more than the length")]
+        let Some(cell) = own.0.get(next as usize) else { return };
+        cell.write(record);
+        self.next.store(next + 1, Ordering::Release);
     }
 
+    /// Makes room, and gives the place of the next record.
     #[cold]
-    fn grow(&self, own: &mut Arc<Records>, limit: usize) {
+    fn grow(&self, own: &mut Arc<Records>, limit: usize) -> u64 {
         let capacity = (2 * own.0.len()).max(FIRST_CAPACITY).min(limit);
         let mut kept: Vec<Record> = own.0.iter().filter_map(Cell::read).collect();
         kept.sort_by_key(|record| record.ended);
@@ -141,9 +140,9 @@ impl Ring {
         for (cell, record) in larger.0.iter().zip(&kept) {
             cell.write(record);
         }
-        self.written.store(kept.len() as u64, Ordering::Release);
         *self.records.lock() = larger.clone();
         *own = larger;
+        kept.len() as u64
     }
 
     fn note(&self, id: u64, note: &Arc<Note>, limit: usize) {
