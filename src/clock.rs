@@ -8,11 +8,15 @@ use std::time::{Duration, SystemTime};
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::calibrate);
 
+/// Room for counters of 1 MHz and more, and an error of less than a nanosecond a day.
+const FRACTION: u32 = 48;
+
 /// Ticks, and what they are worth.
 #[derive(Debug)]
 pub(crate) struct Clock {
     source: quanta::Clock,
-    nanos_per_tick: f64,
+    /// In units of 2^-`FRACTION`: a multiplication and a shift by a constant convert a reading.
+    nanos_per_tick: u64,
     origin: u64,
     origin_wall: SystemTime,
 }
@@ -20,8 +24,8 @@ pub(crate) struct Clock {
 impl Clock {
     fn calibrate() -> Self {
         let source = quanta::Clock::new();
-        let span = 1 << 40;
-        let nanos_per_tick = source.delta_as_nanos(0, span) as f64 / span as f64;
+        let span: u64 = 1 << 40;
+        let nanos_per_tick = source.delta_as_nanos(0, span) << (FRACTION - 40);
         Self { nanos_per_tick, origin: source.raw(), origin_wall: SystemTime::now(), source }
     }
 }
@@ -40,8 +44,10 @@ impl Clock {
 
     /// The time between two readings; 0 if they are in the wrong order, which two cores may make of close ones.
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "nanoseconds of a process's life fit")]
     pub(crate) fn nanos_between(&self, start: u64, end: u64) -> u64 {
-        self.source.delta_as_nanos(start, end)
+        let ticks = u128::from(end.saturating_sub(start));
+        (ticks * u128::from(self.nanos_per_tick) >> FRACTION) as u64
     }
 }
 
@@ -60,9 +66,10 @@ pub(crate) fn between(start: u64, end: u64) -> Duration {
 }
 
 /// How many ticks a duration takes; the largest number if it does not fit.
-#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss)]
 pub(crate) fn ticks_in(duration: Duration) -> u64 {
-    (duration.as_nanos() as f64 / CLOCK.nanos_per_tick) as u64
+    // Nanoseconds that do not fit are more than the life of a process.
+    let nanos = duration.as_nanos().min(u128::from(u64::MAX));
+    u64::try_from((nanos << FRACTION) / u128::from(CLOCK.nanos_per_tick)).unwrap_or(u64::MAX)
 }
 
 /// The wall-clock time of a reading, by the wall clock of the process's first use of this clock.
