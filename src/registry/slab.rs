@@ -45,10 +45,16 @@ impl<H> Slab<H> {
     #[inline]
     pub(crate) fn release(&self, slot: &'static Slot<H>, cache: &mut FreeSlots<H>) {
         if 2 * self.batch <= cache.0.len() {
-            let batch = cache.0.split_off(self.batch);
-            self.pool.lock().push(batch);
+            self.hand_over(cache);
         }
         cache.0.push(slot);
+    }
+
+    /// Moves a batch from the thread to the pool.
+    #[cold]
+    fn hand_over(&self, cache: &mut FreeSlots<H>) {
+        let batch = cache.0.split_off(self.batch);
+        self.pool.lock().push(batch);
     }
 
     /// Takes all back that a thread has, since it ends.
