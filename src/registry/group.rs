@@ -316,6 +316,8 @@ pub(crate) struct Known {
     entries: Vec<Option<Entry>>,
     /// Which of the ways is given up next.
     next_way: usize,
+    /// Where the last was found: spawns of a kind often follow each other.
+    last: usize,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -351,7 +353,7 @@ const WAYS: usize = 4;
 
 impl Known {
     pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), next_way: 0 }
+        Self { entries: Vec::new(), next_way: 0, last: 0 }
     }
 
     #[inline]
@@ -361,30 +363,32 @@ impl Known {
         groups: &Groups,
         config: &Config,
     ) -> &'static Group {
-        let place = place_in_cache(signature);
-        let ways = self.entries.get(place..place + WAYS).unwrap_or_default();
-        match ways.iter().flatten().find(|entry| entry.matches(signature)) {
-            Some(entry) => entry.group,
-            None => self.learn(place, signature, groups, config),
+        match self.entries.get(self.last) {
+            Some(Some(entry)) if entry.matches(signature) => entry.group,
+            _ => self.search(signature, groups, config),
         }
     }
 
+    fn search(&mut self, signature: &Signature<'_>, groups: &Groups, config: &Config) -> &'static Group {
+        let place = place_in_cache(signature);
+        let ways = self.entries.get(place..place + WAYS).unwrap_or_default();
+        let way = ways.iter().position(|entry| entry.is_some_and(|entry| entry.matches(signature)));
+        self.last = place + way.unwrap_or_else(|| self.learn(place, signature, groups, config));
+        self.entries[self.last].expect("found or learnt").group
+    }
+
+    /// Puts the group of a signature into one of its places, and gives which.
     #[cold]
-    fn learn(
-        &mut self,
-        place: usize,
-        signature: &Signature<'_>,
-        groups: &Groups,
-        config: &Config,
-    ) -> &'static Group {
+    fn learn(&mut self, place: usize, signature: &Signature<'_>, groups: &Groups, config: &Config) -> usize {
         let group = groups.find(signature, config);
         self.entries.resize(KNOWN_ENTRIES, None);
         let free = self.entries[place..place + WAYS].iter().position(Option::is_none);
         self.next_way = (self.next_way + 1) % WAYS;
+        let way = free.unwrap_or(self.next_way);
         let name = KnownName::of(signature.name);
         let entry = Entry { name, kind: signature.kind, location: signature.location, group };
-        self.entries[place + free.unwrap_or(self.next_way)] = Some(entry);
-        group
+        self.entries[place + way] = Some(entry);
+        way
     }
 }
 
