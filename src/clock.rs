@@ -47,7 +47,7 @@ impl Clock {
     #[allow(clippy::cast_possible_truncation, reason = "nanoseconds of a process's life fit")]
     pub(crate) fn nanos_between(&self, start: u64, end: u64) -> u64 {
         let ticks = u128::from(end.saturating_sub(start));
-        (ticks * u128::from(self.nanos_per_tick) >> FRACTION) as u64
+        ((ticks * u128::from(self.nanos_per_tick)) >> FRACTION) as u64
     }
 }
 
