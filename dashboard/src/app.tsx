@@ -21,6 +21,9 @@ const VIEWS: Record<View, () => preact.ComponentChildren> = {
   task: () => <OneTask />,
 };
 
+/** For those that hear the page; the other views have heads of their own. */
+const HEADS: Record<View, string | null> = { groups: "Groups", tasks: "Live tasks", finished: "Finished tasks", lifetime: null, task: null };
+
 export function App() {
   if (locked.value !== null) return <Token refused={locked.value.refused} />;
   const stopping = shutdown.value !== null;
@@ -34,6 +37,7 @@ export function App() {
       </header>
       <Notices />
       <main id="main" tabIndex={-1} class={gone.value && !drain ? "stale" : undefined}>
+        {!drain && HEADS[place.value.view] !== null && <h1 class="unseen">{HEADS[place.value.view]}</h1>}
         {drain ? <Drain /> : VIEWS[place.value.view]()}
       </main>
       <Help />

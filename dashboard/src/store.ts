@@ -58,10 +58,21 @@ export const shutdown = computed<Shutdown | null>(() => summary.value?.shutdown 
 
 export const groups = computed<Group[]>(() => {
   const heard = summary.value?.groups ?? [];
-  if (summary.value === null || summary.value.groups_total <= heard.length) return heard;
+  if (summary.value === null || summary.value.groups_total <= heard.length) return settled(heard);
   const known = new Set(heard.map((group) => group.id));
-  return [...heard, ...otherGroups.value.filter((group) => !known.has(group.id))];
+  return settled([...heard, ...otherGroups.value.filter((group) => !known.has(group.id))]);
 });
+
+let order = { of: "", ids: [] as number[] };
+
+/** The server's order, most interesting first; kept as long as the same groups live with the same warnings. */
+function settled(found: Group[]): Group[] {
+  const same = found.map(({ id, warnings }) => `${id} ${warnings.map(({ code }) => code)}`).sort();
+  const of = `${summary.value?.instance} ${same}`;
+  if (order.of !== of) order = { of, ids: found.map(({ id }) => id) };
+  const rank = new Map(order.ids.map((id, index) => [id, index]));
+  return [...found].sort((one, other) => (rank.get(one.id) ?? 0) - (rank.get(other.id) ?? 0));
+}
 
 /** Seconds since something was last heard. */
 export const silence = computed(() => {

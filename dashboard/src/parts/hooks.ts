@@ -32,9 +32,9 @@ export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
     let timer: ReturnType<typeof setTimeout>;
     const ask = async () => {
       const began = performance.now();
-      if (due()) await askOnce<T>(path, abort.signal, name.current, setAsked);
+      const lost = due() && (await askOnce<T>(path, abort.signal, name.current, setAsked)) === 404;
       const took = performance.now() - began;
-      if (!abort.signal.aborted) timer = setTimeout(ask, Math.max(every * 1_000 - took, took * 9));
+      if (!abort.signal.aborted && !lost) timer = setTimeout(ask, Math.max(every * 1_000 - took, took * 9));
     };
     void ask();
     return () => {
@@ -51,13 +51,16 @@ function due(): boolean {
   return document.visibilityState !== "hidden" && link.value.state !== "lost";
 }
 
-async function askOnce<T>(path: string, abort: AbortSignal, name: string, set: (asked: Asked<T>) => void): Promise<void> {
+/** Gives the status of a refusal. */
+async function askOnce<T>(path: string, abort: AbortSignal, name: string, set: (asked: Asked<T>) => void): Promise<number | null> {
   try {
     const answer = await get<T>(path, abort);
     onFrame(name, () => set({ answer, problem: null, path }));
+    return null;
   } catch (error) {
-    if (abort.aborted || !(error instanceof ApiError) || error.status === 0) return;
+    if (abort.aborted || !(error instanceof ApiError) || error.status === 0) return null;
     onFrame(name, () => set({ answer: null, problem: error, path }));
+    return error.status;
   }
 }
 

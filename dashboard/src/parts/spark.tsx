@@ -8,7 +8,7 @@ export function Spark({ points }: { points: (number | null)[] }) {
   return (
     <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} aria-hidden="true">
       <path class="ground" d={`M0 ${HEIGHT - 0.5}H${WIDTH}`} />
-      {path !== "" && <path class="trace" d={path} />}
+      {path !== "" && <path class="stroke" d={path} />}
     </svg>
   );
 }

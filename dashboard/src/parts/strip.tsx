@@ -78,7 +78,7 @@ function options(inks: Inks) {
       sync: { key: "strip" },
       points: { size: 6, width: 0, fill: inks.line },
     },
-    series: [{}, { stroke: inks.line, fill: inks.fill, width: 1.25, points: { show: false }, spanGaps: false }],
+    series: [{}, { stroke: inks.line, fill: inks.fill, width: 1.25, points: { show: false }, spanGaps: true }],
     hooks: {
       setCursor: [
         (plot: { cursor: { idx?: number | null; left?: number } }) => {

@@ -26,7 +26,7 @@ export const TASK_COLUMNS: Column[] = [
   { key: "location", label: "Spawned at", class: "c-location wide" },
 ];
 
-const DO: Column = { key: "do", label: "", class: "c-do" };
+const DO: Column = { key: "do", label: "Action", class: "c-do quiet" };
 
 interface TaskTableProps {
   rows: Held<Task>[];

@@ -57,7 +57,7 @@ function GroupTable() {
       <Head columns={COLUMNS} sort={sort} order={order ?? "desc"} onSort={(key) => adjust(nextSort(place.value, key))} />
       <tbody>
         {rows.map(({ item }) => (
-          <GroupRow key={item.id} group={item} placed={twice.has(item.name)} />
+          <GroupRow key={item.id} group={item} placed={twice.has(titleOf(item))} />
         ))}
       </tbody>
     </table>
@@ -78,9 +78,14 @@ function useOtherGroups(): void {
   }, [missing]);
 }
 
+/** What groups that differ in their location alone are called. */
 function namesakes(all: Group[]): Set<string> {
   const seen = new Set<string>();
-  return new Set(all.map((group) => group.name).filter((name) => seen.has(name) || !seen.add(name)));
+  return new Set(all.map(titleOf).filter((title) => seen.has(title) || !seen.add(title)));
+}
+
+function titleOf({ name, labels, kind }: Group): string {
+  return JSON.stringify([name, labels, kind]);
 }
 
 function GroupRow({ group, placed }: { group: Group; placed: boolean }) {

@@ -1,0 +1,102 @@
+// A real process under headcount, started on free ports and never left behind.
+
+import { type ChildProcess, spawn } from "node:child_process";
+import { join } from "node:path";
+
+const EXAMPLES = join(import.meta.dirname, "../../target/debug/examples");
+const STARTING = 20_000;
+
+export interface Options {
+  /** `HEADCOUNT_*` without the prefix. */
+  settings?: Record<string, string>;
+  /** The port of the admin server; a free one if not said. */
+  admin?: string;
+}
+
+export class Process {
+  /** The dashboard's address, with the slash. */
+  readonly page: string;
+  /** The service's own address; for the quickstart. */
+  readonly service: string | null;
+  private output = "";
+
+  private constructor(
+    private readonly child: ChildProcess,
+    started: string,
+  ) {
+    this.page = /Dashboard at (\S+)/.exec(started)?.[1] ?? "";
+    this.service = /Service at (\S+)/.exec(started)?.[1] ?? null;
+    child.stdout?.on("data", (text: Buffer) => (this.output += text.toString()));
+    child.stderr?.on("data", (text: Buffer) => (this.output += text.toString()));
+  }
+
+  static quickstart(flags: string[], options: Options = {}): Promise<Process> {
+    return Process.start("quickstart", ["--listen", "127.0.0.1:0", "--admin", options.admin ?? "127.0.0.1:0", ...flags], options);
+  }
+
+  static crowd(size: number, options: Options = {}): Promise<Process> {
+    return Process.start("crowd", [String(size)], { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
+  }
+
+  private static async start(example: string, flags: string[], { settings = {} }: Options): Promise<Process> {
+    const named = Object.entries(settings).map(([name, value]) => [`HEADCOUNT_${name}`, value]);
+    const env = { ...process.env, RUST_LOG: "warn", RUST_BACKTRACE: "0", ...Object.fromEntries(named) };
+    const child = spawn(join(EXAMPLES, example), flags, { env, stdio: ["ignore", "pipe", "pipe"] });
+    return new Process(child, await listening(child));
+  }
+
+  get pid(): number {
+    return this.child.pid ?? 0;
+  }
+
+  get port(): string {
+    return new URL(this.page).port;
+  }
+
+  get said(): string {
+    return this.output;
+  }
+
+  signal(name: NodeJS.Signals): void {
+    this.child.kill(name);
+  }
+
+  /** Resolves with the exit code, or the signal that ended it. */
+  ended(): Promise<number | string> {
+    const over = () => this.child.exitCode ?? this.child.signalCode;
+    const now = over();
+    if (now !== null) return Promise.resolve(now);
+    return new Promise((resolve) => this.child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown")));
+  }
+
+  async kill(): Promise<void> {
+    this.child.kill("SIGKILL");
+    await this.ended();
+  }
+
+  /** Calls the service, which leaves tasks behind. */
+  async call(method: "GET" | "POST", path: string, times = 1): Promise<void> {
+    const calls = Array.from({ length: times }, () => fetch(new URL(path, this.service ?? ""), { method }));
+    await Promise.all(calls);
+  }
+
+  async api<T>(path: string): Promise<T> {
+    return (await (await fetch(new URL(`api/v1/${path}`, this.page))).json()) as T;
+  }
+}
+
+function listening(child: ChildProcess): Promise<string> {
+  return new Promise((resolve, reject) => {
+    let output = "";
+    const late = setTimeout(() => reject(new Error(`it did not start: ${output}`)), STARTING);
+    const hear = (text: Buffer) => {
+      output += text.toString();
+      if (!/Dashboard at \S+\s/.test(output)) return;
+      clearTimeout(late);
+      resolve(output);
+    };
+    child.stdout?.on("data", hear);
+    child.stderr?.on("data", (text: Buffer) => (output += text.toString()));
+    child.once("exit", (code) => reject(new Error(`it ended with ${code}: ${output}`)));
+  });
+}

@@ -1,0 +1,78 @@
+// Every test fails on a console error, an uncaught exception or a breach of the content security policy.
+
+import AxeBuilder from "@axe-core/playwright";
+import { expect, type Page, test as base } from "@playwright/test";
+import { type Options, Process } from "./process.ts";
+
+export interface Watch {
+  /** What the browser complained of. */
+  complaints: string[];
+  /** From here on the process may be away: failed requests are no fault of the page. */
+  expect: (what: RegExp) => void;
+}
+
+interface Fixtures {
+  watch: Watch;
+  /** All that a test has started; none outlives it. */
+  processes: Process[];
+  quickstart: (flags?: string[], options?: Options) => Promise<Process>;
+  crowd: (size: number, options?: Options) => Promise<Process>;
+}
+
+export const test = base.extend<Fixtures>({
+  watch: [
+    async ({ page }, use) => {
+      const complaints: string[] = [];
+      const expected: RegExp[] = [];
+      page.on("console", (message) => {
+        if (message.type() === "error" || message.type() === "warning") complaints.push(message.text());
+      });
+      page.on("pageerror", (error) => complaints.push(String(error)));
+      await page.addInitScript(() => {
+        addEventListener("securitypolicyviolation", (event) => console.error(`policy: ${event.violatedDirective} ${event.blockedURI}`));
+      });
+      await use({ complaints, expect: (what) => expected.push(what) });
+      expect(complaints.filter((complaint) => !expected.some((what) => what.test(complaint)))).toEqual([]);
+    },
+    { auto: true },
+  ],
+  processes: async ({ page }, use) => {
+    const started: Process[] = [];
+    await use(started);
+    // The page first: it would complain of the process that goes.
+    await page.close();
+    await Promise.all(started.map((process) => process.kill()));
+  },
+  quickstart: async ({ processes }, use) => {
+    await use(async (flags = [], options = {}) => keep(processes, await Process.quickstart(flags, options)));
+  },
+  crowd: async ({ processes }, use) => {
+    await use(async (size, options = {}) => keep(processes, await Process.crowd(size, options)));
+  },
+});
+
+function keep(started: Process[], process: Process): Process {
+  started.push(process);
+  return process;
+}
+
+/** What the browser says when the process is away. */
+export const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED/;
+
+export { expect };
+
+/** No breach that axe calls serious or worse; contrast included. */
+export async function accessible(page: Page): Promise<void> {
+  const { violations } = await new AxeBuilder({ page }).withTags(["wcag2a", "wcag2aa", "wcag21a", "wcag21aa", "best-practice"]).analyze();
+  const found = violations.flatMap(({ id, impact, nodes }) => nodes.map((node) => `${impact} ${id}: ${node.html.slice(0, 160)} ${node.failureSummary ?? ""}`));
+  expect(found).toEqual([]);
+}
+
+export function row(page: Page, name: string | RegExp) {
+  return page.locator("tbody tr").filter({ has: page.locator("[data-row]").filter({ hasText: name }) });
+}
+
+/** The number of live tasks, as the top line has it. */
+export function live(page: Page) {
+  return page.locator(".figures dd").first();
+}

@@ -1,0 +1,192 @@
+import { accessible, expect, row, test } from "./test.ts";
+
+const BUSY = ["--load", "15", "--seconds-per-number", "0.2"];
+
+test("the groups, and the tasks of one opened in place", async ({ page, quickstart }) => {
+  const process = await quickstart(BUSY);
+  await page.goto(process.page);
+  await expect(page.locator(".service")).toHaveText("quickstart");
+  await expect(row(page, "send-email").first()).toContainText("provider=");
+  await expect(page.locator(".stage")).toContainText("running");
+  await expect(page).toHaveTitle(/live · quickstart/);
+
+  await row(page, "push-notification").locator("[data-row]").click();
+  await expect(page.locator(".group-inside")).toContainText("spawned");
+  await expect(page.locator(".group-inside")).toContainText("examples/quickstart.rs");
+  await expect(page).toHaveURL(/open=\d+/);
+  await page.keyboard.press("Escape");
+  await expect(page.locator(".group-inside")).toHaveCount(0);
+});
+
+test("figures change by themselves, and survive another view and a reload", async ({ page, quickstart }) => {
+  const process = await quickstart(BUSY);
+  await page.goto(process.page);
+  const spawned = page.locator(".facts > div").first();
+  await row(page, "push-notification").locator("[data-row]").click();
+  const before = await spawned.textContent();
+  await expect(spawned).not.toHaveText(before ?? "");
+
+  const points = () => page.evaluate(() => document.querySelectorAll(".trace canvas").length);
+  await page.keyboard.press("l");
+  await expect(page.locator("h1")).toHaveText("What can end this process");
+  await page.keyboard.press("g");
+  expect(await points()).toBe(4);
+  await page.reload();
+  await expect(page.locator(".trace-now").first()).not.toHaveText("–");
+  expect((await process.api<{ live: number[] }>("trends")).live.length).toBeGreaterThan(0);
+});
+
+test("finished tasks with outcome, filtered, and opened", async ({ page, quickstart }) => {
+  const process = await quickstart(["--seconds-per-number", "0.001"]);
+  await process.call("GET", "/");
+  await process.call("POST", "/signup", 5);
+  await page.goto(`${process.page}?view=finished`);
+  await expect(row(page, "quickstart::print_numbers")).toContainText("ok");
+  await row(page, "quickstart::print_numbers").locator("[data-row]").click();
+  await expect(page.locator(".finished-inside")).toContainText("busy");
+  await page.getByRole("button", { name: "cancelled" }).click();
+  await expect(page).toHaveURL(/outcome=cancelled/);
+  await expect(page.locator(".empty-title")).toHaveText("No remembered task ended like that.");
+});
+
+test("one task, alive and then ended", async ({ page, quickstart }) => {
+  const process = await quickstart(["--seconds-per-number", "0.02"]);
+  await process.call("GET", "/");
+  await page.goto(`${process.page}?view=tasks`);
+  await row(page, "quickstart::print_numbers").locator("[data-row]").click();
+  await expect(page.locator("h1")).toContainText("quickstart::print_numbers");
+  await expect(page.locator(".one-age")).toContainText("alive for");
+  await expect(page.locator(".one-age")).toContainText("took");
+  await expect(page.locator(".one-state")).toContainText("ok");
+  await page.keyboard.press("Escape");
+  await expect(page).toHaveURL(/view=tasks/);
+});
+
+test("what can end the process", async ({ page, quickstart }) => {
+  const process = await quickstart([], { settings: { DRAIN_TIMEOUT: "40s", PLATFORM_GRACE: "60s" } });
+  await page.goto(`${process.page}?view=lifetime`);
+  await expect(page.locator(".sentences li").first()).toContainText("SIGTERM");
+  await expect(page.locator(".moments")).toContainText("40 s The deadline");
+  await expect(page.locator(".moments")).toContainText("1 m The platform kills it");
+  await expect(page.locator(".lifetime")).toContainText(String(process.pid));
+  await expect(page.locator(".lifetime")).toContainText("read-only");
+});
+
+test("an empty page teaches", async ({ page, quickstart, watch }) => {
+  watch.expect(/404/);
+  const process = await quickstart();
+  await page.goto(process.page);
+  await expect(page.locator(".empty-title")).toHaveText("No task has been spawned through headcount yet.");
+  await expect(page.locator(".code")).toContainText(".spawn(");
+  await page.goto(`${process.page}?view=task&task=999`);
+  await expect(page.locator(".empty-title")).toContainText("#999 is not alive");
+});
+
+test("the keyboard goes everywhere", async ({ page, quickstart }) => {
+  const process = await quickstart(BUSY);
+  await page.goto(process.page);
+  await expect(row(page, "thumbnail")).toHaveCount(1);
+  await page.keyboard.press("?");
+  await expect(page.getByRole("dialog")).toContainText("Reading this page");
+  await page.keyboard.press("Escape");
+  await expect(page.getByRole("dialog")).toHaveCount(0);
+
+  await page.keyboard.press("/");
+  await page.keyboard.type("thumb");
+  await expect(page.locator("tr.group")).toHaveCount(1);
+  await expect(page).toHaveURL(/q=thumb/);
+  await page.keyboard.press("Escape");
+  await expect(page.locator("tr.group").nth(2)).toBeVisible();
+  await page.keyboard.press("Escape");
+
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowDown");
+  await page.keyboard.press("ArrowUp");
+  await page.keyboard.press("Enter");
+  await expect(page.locator("tr.group").first()).toHaveClass(/open/);
+  await page.keyboard.press("t");
+  await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
+  await page.keyboard.press("f");
+  await expect(page).toHaveURL(/view=finished/);
+});
+
+test("the theme follows the system until it is switched, and the switch is remembered", async ({ page, quickstart }) => {
+  const process = await quickstart();
+  await page.emulateMedia({ colorScheme: "dark" });
+  await page.goto(process.page);
+  const ground = () => page.evaluate(() => getComputedStyle(document.body).backgroundColor);
+  const dark = await ground();
+  await page.getByRole("button", { name: "Switch to light" }).click();
+  const light = await ground();
+  expect(light).not.toBe(dark);
+  await page.reload();
+  await expect(page.getByRole("button", { name: "Switch to dark" })).toBeVisible();
+  expect(await ground()).toBe(light);
+});
+
+for (const theme of ["light", "dark"] as const) {
+  test(`axe finds nothing in any view, ${theme}`, async ({ page, quickstart }) => {
+    test.setTimeout(180_000);
+    const process = await quickstart(["--seconds-per-number", "0.2"], { settings: { ALLOW_ACTIONS: "yes" } });
+    await process.call("POST", "/signup", 8);
+    await process.call("GET", "/", 3);
+    await page.emulateMedia({ colorScheme: theme });
+    await page.goto(process.page);
+    await row(page, "quickstart::print_numbers").locator("[data-row]").click();
+    await expect(page.locator(".group-inside table")).toBeVisible();
+    await accessible(page);
+    for (const view of ["tasks", "finished", "lifetime"]) {
+      await page.goto(`${process.page}?view=${view}`);
+      await expect(page.locator("#main table, #main h1").first()).toBeVisible();
+      await accessible(page);
+    }
+    const { items } = await process.api<{ items: { id: number }[] }>("finished?limit=1");
+    await page.goto(`${process.page}?view=task&task=${items[0]?.id}`);
+    await expect(page.locator(".one")).toBeVisible();
+    await accessible(page);
+    await page.keyboard.press("?");
+    await accessible(page);
+  });
+}
+
+test("nothing moves as figures change", async ({ page, quickstart }) => {
+  const process = await quickstart(BUSY);
+  await page.goto(process.page);
+  await expect(row(page, "quickstart::print_numbers")).toHaveCount(1);
+  const spawned = async () => (await process.api<{ spawned: number }>("summary")).spawned;
+  const places = () =>
+    page.evaluate(() =>
+      [...document.querySelectorAll(".figures > div, .nav a, .search, .trace, tbody tr, th, td")].map((element) => {
+        const { x, y, width, height } = element.getBoundingClientRect();
+        return [element.className, x, y, width, height].join(" ");
+      }),
+    );
+  const before = await places();
+  const heard = await spawned();
+  await expect.poll(spawned).toBeGreaterThan(heard + 120);
+  expect(await places()).toEqual(before);
+});
+
+test("the page is painted at once", async ({ page, quickstart }) => {
+  const process = await quickstart(BUSY);
+  await page.goto(process.page);
+  await expect(row(page, "thumbnail")).toHaveCount(1);
+  await page.reload();
+  await expect(row(page, "thumbnail")).toHaveCount(1);
+  const painted = await page.evaluate(() => performance.getEntriesByName("first-contentful-paint")[0]?.startTime ?? Infinity);
+  test.info().annotations.push({ type: "first paint", description: `${Math.round(painted)} ms` });
+  // Ten times what is wanted: a busy machine must not decide.
+  expect(painted).toBeLessThan(2_000);
+});
+
+for (const width of [390, 900, 1440]) {
+  test(`nothing is wider than a window of ${width}`, async ({ page, quickstart }) => {
+    const process = await quickstart(BUSY);
+    await page.setViewportSize({ width, height: 800 });
+    for (const view of ["groups", "tasks", "finished", "lifetime"]) {
+      await page.goto(`${process.page}?view=${view}`);
+      await expect(page.locator("#main table, #main h1").first()).toBeVisible();
+      expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth)).toBeLessThanOrEqual(0);
+    }
+  });
+}
