@@ -96,8 +96,9 @@ impl Entry {
         replace_current(outer);
         let now = registry.clock.ticks();
         slot.poll_ended(began, now);
-        if registry.config.slow_poll_ticks() < now.saturating_sub(began) {
-            count_slow_poll(&slot.own());
+        let took = now.saturating_sub(began);
+        if registry.config.notable_poll_ticks() < took {
+            note_poll(&slot.own(), took);
         }
         match result {
             Ok(Poll::Pending) => Poll::Pending,
@@ -135,8 +136,17 @@ impl Drop for Entry {
     }
 }
 
-/// A closure is never "slow": it may block.
+/// A poll that is slow, or one of those that somebody wants to see.
 #[cold]
+fn note_poll(task: &Reading, took: u64) {
+    #[cfg(feature = "console")]
+    crate::console::note_poll(task.id(), took);
+    if registry().config.slow_poll_ticks() < took {
+        count_slow_poll(task);
+    }
+}
+
+/// A closure is never "slow": it may block.
 fn count_slow_poll(task: &Reading) {
     if task.kind() == crate::snapshot::Kind::Blocking {
         return;

@@ -40,6 +40,8 @@ pub(crate) struct Config {
     history: AtomicUsize,
     max_groups: AtomicUsize,
     slow_poll_ticks: AtomicU64,
+    /// The same, or 0 while all polls are to be noted.
+    notable_poll_ticks: AtomicU64,
     blocked_after_ticks: AtomicU64,
     bounds: RwLock<Arc<Bounds>>,
     redact: RwLock<Option<Redact>>,
@@ -58,6 +60,7 @@ impl Config {
             history: AtomicUsize::new(DEFAULT_HISTORY),
             max_groups: AtomicUsize::new(DEFAULT_MAX_GROUPS),
             slow_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
+            notable_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
             blocked_after_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_BLOCKED_AFTER)),
             bounds: RwLock::new(Arc::new(Bounds::new(DEFAULT_BUCKETS.to_vec()))),
             redact: RwLock::new(None),
@@ -81,13 +84,26 @@ impl Config {
         self.max_groups.store(groups, Ordering::Relaxed);
     }
 
-    #[inline]
     pub(crate) fn slow_poll_ticks(&self) -> u64 {
         self.slow_poll_ticks.load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_slow_poll(&self, threshold: Duration) {
         self.slow_poll_ticks.store(clock::ticks_in(threshold), Ordering::Relaxed);
+        self.notable_poll_ticks.store(clock::ticks_in(threshold), Ordering::Relaxed);
+    }
+
+    /// A poll that takes longer gets a closer look: it is slow, or somebody wants to see all.
+    #[inline]
+    pub(crate) fn notable_poll_ticks(&self) -> u64 {
+        self.notable_poll_ticks.load(Ordering::Relaxed)
+    }
+
+    /// Whether all polls get that look.
+    #[cfg(feature = "console")]
+    pub(crate) fn note_all_polls(&self, all: bool) {
+        let ticks = if all { 0 } else { self.slow_poll_ticks() };
+        self.notable_poll_ticks.store(ticks, Ordering::Relaxed);
     }
 
     pub(crate) fn blocked_after_ticks(&self) -> u64 {

@@ -11,6 +11,8 @@ use parking_lot::Mutex;
 
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
+#[cfg(feature = "console")]
+use crate::registry::slot::DETAILS;
 use crate::registry::slot::Reading;
 use crate::sync::{AtomicU64, Ordering, fence};
 
@@ -160,6 +162,21 @@ impl Ring {
         records.extend(cells.0.iter().filter_map(Cell::read).map(|record| (record.task.id(), record)));
     }
 
+    /// Adds what ended at `since` or later, from the newest back.
+    #[cfg(feature = "console")]
+    fn read_since(&self, since: u64, records: &mut HashMap<u64, Record>) {
+        let cells = self.records.lock().clone();
+        let written = self.written.load(Ordering::Acquire);
+        for back in 1..=written.min(cells.0.len() as u64) {
+            let place = (written - back) % cells.0.len() as u64;
+            match cells.0[place as usize].read() {
+                Some(record) if record.ended < since => return,
+                Some(record) => drop(records.insert(record.task.id(), record)),
+                None => {}
+            }
+        }
+    }
+
     fn find_note(&self, id: u64) -> Option<Arc<Note>> {
         let notes = self.notes.lock();
         notes.iter().rev().find(|(known, _)| *known == id).map(|(_, note)| note.clone())
@@ -167,6 +184,17 @@ impl Ring {
 
     fn notes_into(&self, all: &mut HashMap<u64, Arc<Note>>) {
         all.extend(self.notes.lock().iter().cloned());
+    }
+}
+
+#[cfg(feature = "console")]
+impl ThreadHistory {
+    fn note_of(&self, record: &Record) -> Option<Arc<Note>> {
+        if record.outcome == Outcome::Ok && !record.task.has(DETAILS) {
+            return None;
+        }
+        let ring = if record.outcome == Outcome::Ok { &self.any } else { &self.not_ok };
+        ring.find_note(record.task.id())
     }
 }
 
@@ -244,6 +272,23 @@ impl Histories {
             history.not_ok.notes_into(&mut notes);
         }
         HistoryReading { records, notes }
+    }
+
+    /// What ended at `since` or later and is still held, the newest `limit` at most, newest first. The cost grows with what ended, not with
+    /// what is held.
+    #[cfg(feature = "console")]
+    pub(crate) fn read_since(&self, since: u64, limit: usize) -> Vec<(Record, Option<Arc<Note>>)> {
+        let mut ended = Vec::new();
+        for history in &self.all.lock().clone() {
+            let mut records = HashMap::new();
+            history.any.read_since(since, &mut records);
+            history.not_ok.read_since(since, &mut records);
+            ended.extend(records.into_values().map(|record| (record, history.clone())));
+        }
+        ended.sort_unstable_by_key(|(record, _)| std::cmp::Reverse((record.ended, record.task.id())));
+        ended.truncate(limit);
+        let with_note = |(record, history): (Record, Arc<ThreadHistory>)| (record, history.note_of(&record));
+        ended.into_iter().map(with_note).collect()
     }
 
     /// One finished task.
