@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::hash::{BuildHasher, RandomState};
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "console"))]
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -13,6 +13,8 @@ use tracing::{info, warn};
 
 #[cfg(feature = "admin")]
 use crate::admin::{self, AdminState};
+#[cfg(feature = "console")]
+use crate::console;
 use crate::error::Error;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Figures, Metrics};
@@ -56,6 +58,8 @@ pub(crate) struct Shared {
     pub(crate) admin: AdminState,
     #[cfg(feature = "admin")]
     admin_address: Option<SocketAddr>,
+    #[cfg(feature = "console")]
+    pub(crate) console_address: Option<SocketAddr>,
     #[cfg(feature = "metrics")]
     pub(crate) metrics: Metrics,
 }
@@ -162,6 +166,8 @@ impl Builder {
 }
 
 fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
+    #[cfg(feature = "console")]
+    let console = console::bind(&settings)?;
     #[cfg(feature = "admin")]
     let listener = admin::bind(&settings)?;
     configure(&settings);
@@ -175,6 +181,8 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
         admin: AdminState::new(settings.sse_clients),
         #[cfg(feature = "admin")]
         admin_address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+        #[cfg(feature = "console")]
+        console_address: console.as_ref().and_then(|listener| listener.local_addr().ok()),
         #[cfg(feature = "metrics")]
         metrics: Metrics::set_up(&settings),
         settings,
@@ -185,6 +193,8 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     shutdown::start(&shared)?;
     #[cfg(feature = "admin")]
     admin::start(&shared, listener);
+    #[cfg(feature = "console")]
+    console::start(&shared.settings, &shared.observer, console);
     Ok(shared)
 }
 

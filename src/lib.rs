@@ -64,6 +64,8 @@
 #[cfg(feature = "admin")]
 mod admin;
 mod clock;
+#[cfg(feature = "console")]
+pub mod console;
 mod current;
 pub mod docs;
 mod error;

@@ -166,14 +166,14 @@ impl Ring {
     #[cfg(feature = "console")]
     fn read_since(&self, since: u64, records: &mut HashMap<u64, Record>) {
         let cells = self.records.lock().clone();
-        let written = self.written.load(Ordering::Acquire);
-        for back in 1..=written.min(cells.0.len() as u64) {
-            let place = (written - back) % cells.0.len() as u64;
-            match cells.0[place as usize].read() {
-                Some(record) if record.ended < since => return,
-                Some(record) => drop(records.insert(record.task.id(), record)),
-                None => {}
+        let next =
+            usize::try_from(self.next.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(cells.0.len());
+        let (newer, older) = cells.0.split_at(next);
+        for record in newer.iter().rev().chain(older.iter().rev()).filter_map(Cell::read) {
+            if record.ended < since {
+                return;
             }
+            records.insert(record.task.id(), record);
         }
     }
 

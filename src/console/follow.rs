@@ -1,0 +1,287 @@
+//! Following the tasks: from one pass over the registry to the next, what there is to tell the clients.
+//!
+//! A follower exists only while a client watches. It knows what was sent, so that each pass tells only what changed; a new client is told all of it.
+//!
+//! What is bounded: live tasks by the [selection](super::select), finished ones by [`MAX_FINISHED`] and [`RETENTION`]. A live task
+//! that falls out of the selection is taken off the clients' lists, and a line of its own says how many live besides those shown. Tasks that
+//! began and ended unseen, and finished ones above the bound, are counted: the client shows them as dropped.
+
+use std::collections::HashMap;
+use std::time::Duration;
+
+use console_api::instrument::Update;
+use console_api::tasks::{Stats, Task};
+
+use super::select::{Live, Selection};
+use super::wire::{self, Delta, Extras, Hidden};
+use crate::clock;
+use crate::outcome::Outcome;
+use crate::registry::details::Details;
+use crate::registry::history::{Note, Record};
+use crate::registry::read::Describer;
+use crate::registry::slot::Reading;
+use crate::registry::{TaskSlot, registry};
+
+/// How long finished tasks are told to new clients. The client keeps them as long.
+const RETENTION: Duration = Duration::from_secs(6);
+/// Most finished tasks on a client's list.
+const MAX_FINISHED: usize = 1000;
+/// Most ends looked at in one pass.
+const MAX_ENDS: usize = 4000;
+/// How long after its end a task may come to the history: its thread may be preempted in between.
+const LATE: Duration = Duration::from_millis(100);
+
+/// What the clients know.
+#[derive(Debug)]
+pub(super) struct Follower {
+    known: HashMap<u64, Known>,
+    hidden: Hidden,
+    /// Tick of the last pass.
+    now: u64,
+    passes: u64,
+    more: Option<More>,
+    /// What ended until then is not sent any more.
+    forgotten_until: u64,
+    finished_before: u64,
+    ends_told: u64,
+    missed: u64,
+}
+
+#[derive(Debug)]
+struct Known {
+    task: Task,
+    reading: Reading,
+    life: Life,
+    /// The pass that last selected it.
+    pass: u64,
+}
+
+#[derive(Clone, Copy, Debug)]
+enum Life {
+    Live(TaskSlot),
+    Ended(u64),
+}
+
+/// The line about tasks that are not shown.
+#[derive(Clone, Copy, Debug)]
+struct More {
+    count: usize,
+    since: u64,
+}
+
+impl Known {
+    fn stats(&self) -> Stats {
+        match self.life {
+            Life::Live(_) => wire::stats(&self.reading, None),
+            Life::Ended(at) => wire::stats(&self.reading, Some(at)),
+        }
+    }
+
+    fn end(&self) -> Option<u64> {
+        match self.life {
+            Life::Live(_) => None,
+            Life::Ended(at) => Some(at),
+        }
+    }
+
+    fn told(&self) -> (Task, Stats) {
+        (self.task.clone(), self.stats())
+    }
+
+    /// Adds what changed: the whole of it, if the client must learn more than figures.
+    ///
+    /// A client that looks at a task in detail holds on to the task as it was told first, so nothing but figures is told of a task that is watched.
+    fn change(&mut self, task: Task, is_watched: bool, delta: &mut Delta) {
+        if task != self.task && !is_watched {
+            self.task = task;
+            delta.tasks.push(self.told());
+        } else {
+            delta.stats.push((self.reading.id(), self.stats()));
+        }
+    }
+}
+
+impl Follower {
+    pub(super) fn new(hidden: Hidden) -> Self {
+        Self {
+            known: HashMap::new(),
+            hidden,
+            now: clock::ticks(),
+            passes: 0,
+            more: None,
+            forgotten_until: 0,
+            finished_before: finished(),
+            ends_told: 0,
+            missed: 0,
+        }
+    }
+
+    /// A pass over the registry: what changed since the one before.
+    pub(super) fn pass(&mut self, is_watched: impl Fn(u64) -> bool) -> Vec<Update> {
+        let describer = Describer::new();
+        let mut delta = Delta::default();
+        let finished = finished();
+        let selection = Selection::of_live();
+        // After the live ones: a task that was seen alive and is in the history has ended.
+        let ends = registry().histories.read_since(self.since(), MAX_ENDS);
+        self.passes += 1;
+        self.ends(&ends, &describer, &is_watched, &mut delta);
+        self.now = describer.now;
+        for live in selection.tasks() {
+            self.live(live, &describer, is_watched(live.reading.id()), &mut delta);
+        }
+        self.unselected(&mut delta);
+        self.forget(&mut delta);
+        self.more_line(selection.left_out, &mut delta);
+        let missed = (finished - self.finished_before).saturating_sub(self.ends_told);
+        delta.missed = missed.saturating_sub(self.missed);
+        self.missed += delta.missed;
+        delta.into_updates(self.now, false)
+    }
+
+    /// All that the clients know, for a new one.
+    pub(super) fn everything(&self) -> Vec<Update> {
+        let mut delta = Delta { tasks: self.known.values().map(Known::told).collect(), ..Delta::default() };
+        if let Some(more) = self.more {
+            delta.tasks.push((wire::more_line(more.count), wire::more_stats(more.since, None)));
+        }
+        delta.into_updates(self.now, true)
+    }
+
+    pub(super) fn knows(&self, id: u64) -> bool {
+        self.known.contains_key(&id)
+    }
+
+    fn since(&self) -> u64 {
+        let back = if self.passes == 0 { RETENTION } else { LATE };
+        self.now.saturating_sub(clock::ticks_in(back))
+    }
+
+    fn ends(
+        &mut self,
+        ends: &[(Record, Option<std::sync::Arc<Note>>)],
+        describer: &Describer,
+        is_watched: &impl Fn(u64) -> bool,
+        delta: &mut Delta,
+    ) {
+        let mut room = MAX_FINISHED;
+        for (record, note) in ends {
+            let id = record.task.id();
+            let known = self.known.get_mut(&id);
+            if known.as_ref().is_some_and(|known| known.end().is_some()) {
+                continue;
+            }
+            if known.is_none() && (room == 0 || record.ended <= self.forgotten_until) {
+                self.forgotten_until = self.forgotten_until.max(record.ended);
+                continue;
+            }
+            // What ended before the first pass is no news.
+            self.ends_told += u64::from(1 < self.passes || self.now < record.ended);
+            let extras = Extras {
+                details: note.as_ref().and_then(|note| note.details.as_deref()),
+                outcome: Some(record.outcome),
+                message: note.as_ref().and_then(|note| note.message.as_deref()),
+            };
+            let task = wire::task(describer.group(&record.task), &record.task, &extras, self.hidden);
+            if let Some(known) = known {
+                known.reading = record.task;
+                known.life = Life::Ended(record.ended);
+                known.change(task, is_watched(id), delta);
+            } else {
+                room -= 1;
+                let known =
+                    Known { task, reading: record.task, life: Life::Ended(record.ended), pass: self.passes };
+                delta.tasks.push(known.told());
+                self.known.insert(id, known);
+            }
+        }
+    }
+
+    fn live(&mut self, live: &Live, describer: &Describer, is_watched: bool, delta: &mut Delta) {
+        let reading = live.reading;
+        let details = describer.details(&reading);
+        let task = live_task(&reading, details.as_deref(), describer, self.hidden);
+        let Some(known) = self.known.get_mut(&reading.id()) else {
+            let known = Known { task, reading, life: Life::Live(live.slot), pass: self.passes };
+            delta.tasks.push(known.told());
+            self.known.insert(reading.id(), known);
+            return;
+        };
+        if known.end().is_some() {
+            return;
+        }
+        known.pass = self.passes;
+        if known.reading != reading || (known.task != task && !is_watched) {
+            known.reading = reading;
+            known.change(task, is_watched, delta);
+        }
+    }
+
+    /// Known tasks that were live and are not among the selected: others are, or they ended and the history has lost them.
+    fn unselected(&mut self, delta: &mut Delta) {
+        let (passes, now) = (self.passes, self.now);
+        let ends_told = &mut self.ends_told;
+        self.known.retain(|id, known| {
+            let Life::Live(slot) = known.life else { return true };
+            if known.pass == passes {
+                return true;
+            }
+            if slot.id() == *id {
+                delta.stats.push((*id, wire::withdrawn(&known.reading)));
+                return false;
+            }
+            *ends_told += 1;
+            known.life = Life::Ended(now);
+            delta.stats.push((*id, known.stats()));
+            true
+        });
+    }
+
+    /// Forgets what ended long ago, and the oldest ends if there are too many.
+    fn forget(&mut self, delta: &mut Delta) {
+        let expired = self.now.saturating_sub(clock::ticks_in(RETENTION));
+        let mut ends: Vec<(u64, u64)> =
+            self.known.iter().filter_map(|(id, known)| Some((known.end()?, *id))).collect();
+        ends.sort_unstable();
+        let too_many = ends.len().saturating_sub(MAX_FINISHED);
+        for (place, (end, id)) in ends.into_iter().enumerate() {
+            if too_many <= place && expired <= end {
+                break;
+            }
+            self.forgotten_until = self.forgotten_until.max(end);
+            if let Some(known) = self.known.remove(&id).filter(|_| expired <= end) {
+                delta.stats.push((id, wire::withdrawn(&known.reading)));
+            }
+        }
+    }
+
+    fn more_line(&mut self, left_out: usize, delta: &mut Delta) {
+        let before = self.more.filter(|more| 0 < more.count);
+        let since = before.map_or(self.now, |more| more.since);
+        self.more = (0 < left_out).then_some(More { count: left_out, since });
+        match (before, self.more) {
+            (Some(before), Some(more)) if before.count == more.count => {}
+            (_, Some(more)) => {
+                delta.tasks.push((wire::more_line(more.count), wire::more_stats(more.since, None)));
+            }
+            (Some(before), None) => {
+                delta.stats.push((0, wire::more_stats(before.since, Some(self.now))));
+            }
+            (None, None) => {}
+        }
+    }
+}
+
+fn live_task(reading: &Reading, details: Option<&Details>, describer: &Describer, hidden: Hidden) -> Task {
+    let extras = Extras { details, ..Extras::default() };
+    wire::task(describer.group(reading), reading, &extras, hidden)
+}
+
+/// Tasks finished since the process began.
+fn finished() -> u64 {
+    let ended = |group: &'static crate::registry::group::Group| -> u64 {
+        let totals = group.totals();
+        Outcome::ALL.iter().map(|outcome| totals.ended[*outcome as usize].total()).sum()
+    };
+    registry().groups.all().into_iter().map(ended).sum()
+}

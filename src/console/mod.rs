@@ -1,0 +1,122 @@
+//! tokio-console: the setting [`console`](crate::Builder::console) gives the address at which `tokio-console` can attach.
+//!
+//! Two things can answer there; the log of [`install`](crate::Builder::install) says which does, and why.
+//!
+//! **On stock stable** headcount speaks the console's protocol itself, from its registry: no flag, no rebuild, nothing added to a spawn or poll.
+//! A pass over the registry is made once a second while a client is attached. The client shows each tracked task with name, kind, place, fields, labels, status,
+//! progress, state, times and polls; one that did not end well has the fields `outcome` and `message`.
+//!
+//! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls before that are not in the histogram.
+//! - Tasks that `tokio::spawn` began, resources and async ops are absent: a registry of tasks does not know them.
+//! - `Woken` counts the wakes that led to a poll, `Sched` the time to the first poll. A live task has `Current wakers: 1`, since wakers are not
+//!   seen: the warning about lost wakers never comes. Those about self-wakes, large and boxed futures do not come either. `never yielded` does.
+//! - A client sees at most 1,000 of the oldest and 1,000 of the newest live tasks, with a line that says how many more live, and 1,000 finished ones for
+//!   6 seconds. Tasks that began and ended unseen count as `dropped`.
+//! - At most 8 clients; one that is 8 seconds behind is let go, which is logged.
+//!
+//! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber, `console-subscriber` answers, which also sees wakers,
+//! resources and what `tokio::spawn` began. Tasks spawned through headcount have their names there. It costs what it costs: tens of
+//! microseconds a spawn, and some ten kilobytes a task.
+//!
+//! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback, such as [`DEFAULT_ADDRESS`].
+
+mod follow;
+mod polls;
+mod publish;
+mod select;
+mod server;
+#[cfg(tokio_unstable)]
+mod subscriber;
+mod wire;
+
+use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
+
+use tokio::runtime::Handle;
+use tracing::{Subscriber, error, info, warn};
+use tracing_subscriber::Layer;
+use tracing_subscriber::registry::LookupSpan;
+
+pub(crate) use self::polls::note as note_poll;
+use self::wire::Hidden;
+use crate::error::Error;
+use crate::install::Headcount;
+use crate::settings::{Hide, Settings};
+
+/// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
+pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6669));
+
+/// The layer of `console-subscriber`, for a build with `--cfg tokio_unstable`; without that flag, one that does nothing.
+///
+/// It goes beside the application's own layers, before [`install`](crate::Builder::install), which serves what it collects at the address of
+/// the setting [`console`](crate::Builder::console). Finished tasks are kept for 6 seconds. Filters of the other layers do not concern it; one over all layers
+/// must let spans and events of the target `tokio` and spans named `runtime.…` through at level TRACE.
+///
+/// # Examples
+///
+/// ```
+/// use tracing_subscriber::prelude::*;
+///
+/// tracing_subscriber::registry().with(headcount::console::layer()).init();
+/// ```
+#[must_use = "it does nothing unless it is among the layers of the subscriber"]
+pub fn layer<S>() -> impl Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    #[cfg(tokio_unstable)]
+    return subscriber::layer();
+    #[cfg(not(tokio_unstable))]
+    tracing_subscriber::layer::Identity::new()
+}
+
+impl Headcount {
+    /// Where `tokio-console` can attach; `None` where it cannot.
+    pub fn console_addr(&self) -> Option<SocketAddr> {
+        self.shared.as_ref()?.console_address
+    }
+}
+
+/// Binds the address of the setting.
+pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
+    let Some(address) = settings.console else { return Ok(None) };
+    let listen = || {
+        let listener = TcpListener::bind(address)?;
+        listener.set_nonblocking(true)?;
+        Ok(listener)
+    };
+    listen().map(Some).map_err(|problem| Error::address("console", address, problem))
+}
+
+/// Starts to serve, and logs what.
+pub(crate) fn start(settings: &Settings, observer: &Handle, listener: Option<TcpListener>) {
+    #[cfg(tokio_unstable)]
+    let listener = match listener {
+        Some(listener) => subscriber::start(listener),
+        None => return subscriber::warn_if_unused(),
+    };
+    let Some(listener) = listener else { return };
+    let Ok(address) = listener.local_addr() else { return };
+    let why = if cfg!(tokio_unstable) {
+        "`headcount::console::layer()` is not among the layers"
+    } else {
+        "this build is without `--cfg tokio_unstable`"
+    };
+    announce(address, "headcount's own registry", why);
+    let hidden = Hidden {
+        fields: settings.hide.contains(&Hide::Fields),
+        messages: settings.hide.contains(&Hide::Messages),
+    };
+    let serve = async move {
+        if let Err(problem) = server::serve(listener, hidden).await {
+            error!(target: "headcount", "The console at {address} has stopped: {problem}");
+        }
+    };
+    observer.spawn(serve);
+}
+
+fn announce(address: SocketAddr, source: &str, why: &str) {
+    info!(target: "headcount", "Console at http://{address} serves {source}, since {why}");
+    if !address.ip().is_loopback() {
+        warn!(target: "headcount", "The console at {address} can be reached from outside, and asks for no password");
+    }
+}

@@ -1,0 +1,83 @@
+//! `console-subscriber`, for builds with `--cfg tokio_unstable`: made with the layer, served by install.
+
+use std::net::TcpListener;
+use std::thread;
+use std::time::Duration;
+
+use console_subscriber::{ConsoleLayer, Server, ServerParts};
+use parking_lot::Mutex;
+use tracing::subscriber::NoSubscriber;
+use tracing::{Metadata, Subscriber, dispatcher, error, warn};
+use tracing_subscriber::filter::FilterFn;
+use tracing_subscriber::registry::LookupSpan;
+use tracing_subscriber::{Layer, layer};
+
+use super::{announce, server};
+
+/// How long finished tasks are kept. Its own default is an hour, in which short tasks fill the memory.
+const RETENTION: Duration = Duration::from_secs(6);
+
+/// What serves the layer that was made last, until install takes it.
+static SERVER: Mutex<Option<Server>> = Mutex::new(None);
+
+pub(super) fn layer<S>() -> impl layer::Layer<S>
+where
+    S: Subscriber + for<'a> LookupSpan<'a>,
+{
+    let (layer, server) = ConsoleLayer::builder().retention(RETENTION).build();
+    *SERVER.lock() = Some(server);
+    layer.with_filter(FilterFn::new(concerns_console))
+}
+
+/// What tokio tells of its tasks, resources and wakers.
+fn concerns_console(metadata: &Metadata<'_>) -> bool {
+    let target = metadata.target();
+    target.starts_with("tokio") || target.starts_with("runtime") || metadata.name().starts_with("runtime.")
+}
+
+/// Serves the layer, or gives the listener back if it is not in place.
+pub(super) fn start(listener: TcpListener) -> Option<TcpListener> {
+    let Some(server) = SERVER.lock().take().filter(|_| is_in_place()) else {
+        warn!(
+            target: "headcount",
+            "`console` is set, and `headcount::console::layer()` is not among the layers of the subscriber: add it before `install()`"
+        );
+        return Some(listener);
+    };
+    if let Ok(address) = listener.local_addr() {
+        let why =
+            "this build has `--cfg tokio_unstable` and `headcount::console::layer()` is among the layers";
+        announce(address, "console-subscriber", why);
+    }
+    // On a thread of its own and without a subscriber: it works through each poll of each task, and is not to see itself.
+    let serve = move || dispatcher::with_default(&NoSubscriber::new().into(), || serve(listener, server));
+    if let Err(problem) = thread::Builder::new().name("headcount-console".to_owned()).spawn(serve) {
+        error!(target: "headcount", "The console has no thread: {problem}");
+    }
+    None
+}
+
+/// The layer collects what nobody reads if the setting is missing.
+pub(super) fn warn_if_unused() {
+    if SERVER.lock().is_some() {
+        warn!(
+            target: "headcount",
+            "`headcount::console::layer()` is among the layers, and the setting `console` is not there: nobody can attach"
+        );
+    }
+}
+
+fn is_in_place() -> bool {
+    dispatcher::get_default(|dispatch| dispatch.is::<ConsoleLayer>())
+}
+
+fn serve(listener: TcpListener, server: Server) {
+    let ServerParts { instrument_server, aggregator, .. } = server.into_parts();
+    let run = async {
+        tokio::spawn(aggregator.run());
+        server::serve_instrument(tokio::net::TcpListener::from_std(listener)?, instrument_server).await
+    };
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+    // Nothing is logged here: this thread has no subscriber, and the client sees that it is disconnected.
+    let _ = runtime.and_then(|runtime| runtime.block_on(run));
+}
