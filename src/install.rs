@@ -208,26 +208,11 @@ impl Shared {
         Some(alive.saturating_sub(ours))
     }
 
-    /// Whether a shutdown has begun.
-    pub(crate) fn is_stopping(&self) -> bool {
-        #[cfg(feature = "shutdown")]
-        return shutdown::is_stopping();
-        #[cfg(not(feature = "shutdown"))]
-        false
-    }
-
-    pub(crate) fn stage_name(&self) -> &'static str {
-        #[cfg(feature = "shutdown")]
-        return shutdown::control().stage().as_str();
-        #[cfg(not(feature = "shutdown"))]
-        "running"
-    }
-
     /// Everything that is measured, now.
     #[cfg(feature = "metrics")]
     pub(crate) fn figures(&self) -> Figures {
         let snapshot = crate::snapshot();
-        let mut figures = self.metrics.figures(&snapshot);
+        let mut figures = metrics::figures(&snapshot);
         figures.untracked = self.untracked(&snapshot);
         #[cfg(feature = "admin")]
         {

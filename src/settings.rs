@@ -18,7 +18,8 @@ use crate::install::Builder;
 use crate::registry::config::{Redact, Text};
 use crate::snapshot::{OnShutdown, TaskInfo};
 
-/// What one line of the table says of a setting, for documents.
+/// What one line of the table says of a setting.
+#[cfg_attr(not(test), expect(dead_code, reason = "a test writes the document"))]
 pub(crate) struct Row {
     pub(crate) name: &'static str,
     pub(crate) variable: &'static str,
@@ -98,7 +99,6 @@ macro_rules! settings {
                 $(#[doc = $about])+
                 #[doc = concat!("\n\nDefault: `", $default, "`. Variable: `", $variable, "`.")]
                 $(#[doc = concat!("\nHas no effect without the feature `", $feature, "`.")])?
-                #[must_use]
                 pub fn $name(mut self, $argument: $accepts) -> Self {
                     self.settings.$name = $value;
                     self.settings.chosen.insert(stringify!($name));
@@ -254,7 +254,6 @@ settings! {
 impl Builder {
     /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
     /// text stays as it is. It runs on the task's own thread, so it must not block.
-    #[must_use]
     pub fn redact(
         mut self,
         redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
@@ -265,7 +264,6 @@ impl Builder {
 
     /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a thread
     /// of its own and has `hook_timeout` for all tasks together.
-    #[must_use]
     pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
         self.settings.on_abandon = Some(Arc::new(hook));
         self
@@ -274,7 +272,6 @@ impl Builder {
     /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
     /// headcount's own, which are not published to it, since they would be there twice.
     #[cfg(feature = "prometheus")]
-    #[must_use]
     pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
         self.settings.prometheus_handle = Some(handle);
         self

@@ -1,5 +1,7 @@
 //! Those who open connections and say nothing, or one byte a second, lock nobody out.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::io::{ErrorKind, Read, Write};

@@ -1,5 +1,7 @@
 //! With a token and actions allowed: who may act, and what then happens.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! The routes under a prefix of the application's own server: they keep their guards.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,5 +1,7 @@
 //! The admin server as it is without any setting: open to this machine, and read-only.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::io::{BufRead, BufReader, Write};

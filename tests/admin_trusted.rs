@@ -1,5 +1,7 @@
 //! The routes under a prefix, where the application checks who may use them.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::SocketAddr;

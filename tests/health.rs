@@ -1,5 +1,7 @@
 //! What answers while every worker of the application is blocked.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::SocketAddr;

@@ -1,6 +1,8 @@
 //! What `install` refuses, and what it tells. Each case has a process of its own, since variables and the one
 //! installation belong to a process: this test runs itself with the name of a case.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};

@@ -2,6 +2,8 @@
 //!
 //! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this repository.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::net::SocketAddr;

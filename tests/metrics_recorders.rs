@@ -1,5 +1,7 @@
 //! One run, read through the text, through a foreign recorder, and through an exporter of the application's own.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::collections::BTreeMap;

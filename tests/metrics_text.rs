@@ -1,5 +1,7 @@
 //! `/metrics` and `render_metrics`: exact, and never backwards while tasks come and go.
 
+#![cfg(feature = "admin")]
+
 mod support;
 
 use std::time::Duration;

@@ -1,5 +1,7 @@
 //! `HEADCOUNT=off`: no thread, no port, no recorder, and tasks that are tokio's.
 
+#![cfg(feature = "admin")]
+
 use std::process::Command;
 
 use headcount::Headcount;

@@ -202,7 +202,6 @@ pub(super) async fn task(
 /// Drops the task at its next await.
 #[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "act", params(
     ("id" = u64, Path),
-    ("If-Match" = String, Header, description = "The `Headcount-Instance` of the answer that it was seen in"),
 ), responses(
     (status = 202, description = "It will be dropped at its next await"),
     (status = 404, description = "There is none, or it has ended", body = Problem,
@@ -220,7 +219,6 @@ pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
     }
 }
 
-#[expect(clippy::needless_pass_by_value, reason = "it stands where an error is mapped")]
 fn bad_cursor(problem: InvalidCursor) -> Problem {
     Problem::bad_request(format!("cursor: {problem}"))
 }

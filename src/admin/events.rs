@@ -100,7 +100,7 @@ pub(crate) fn stage_changed(shared: &Shared) {
 #[cfg(feature = "shutdown")]
 pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
     let hub = &shared.admin.events;
-    hub.send(frame("report", report), true);
+    hub.send(report_frame(report.clone()), true);
     while 0 < hub.clients.load(Ordering::Acquire) {
         hub.left.notified().await;
     }
@@ -180,6 +180,20 @@ impl Follower {
 fn frame(event: &str, data: &impl Serialize) -> Bytes {
     let data = serde_json::to_string(data).unwrap_or_default();
     format!("event: {event}\ndata: {data}\n\n").into()
+}
+
+/// As many of its tasks as fit; all are counted.
+#[cfg(feature = "shutdown")]
+fn report_frame(mut report: crate::Report) -> Bytes {
+    loop {
+        let bytes = frame("report", &report);
+        let (abandoned, detached) = (report.abandoned.len() / 2, report.detached.len() / 2);
+        if bytes.len() <= EVENT_SIZE || report.abandoned.len() + report.detached.len() == 0 {
+            return bytes;
+        }
+        report.abandoned = report.abandoned[..abandoned].into();
+        report.detached = report.detached[..detached].into();
+    }
 }
 
 /// As many groups as fit; then shorter tasks, then fewer.

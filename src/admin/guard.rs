@@ -188,7 +188,7 @@ fn marked(context: &Context, mut response: Response) -> Response {
     set("cross-origin-resource-policy", "same-origin");
     set("cache-control", "no-store");
     set(INSTANCE, &context.shared.identity.instance);
-    if context.shared.is_stopping() {
+    if super::stop::is_stopping() {
         // Clients that keep their connection would otherwise hold up those who count connections.
         set("connection", "close");
     }

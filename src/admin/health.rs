@@ -69,7 +69,7 @@ pub(super) async fn livez(State(context): State<Context>) -> Response {
 ))]
 pub(super) async fn readyz(State(context): State<Context>) -> Response {
     let shared = &context.shared;
-    let detail = match (shared.is_stopping(), shared.ready.load(Ordering::Acquire)) {
+    let detail = match (super::stop::is_stopping(), shared.ready.load(Ordering::Acquire)) {
         (true, _) => "stopping",
         (false, false) => "not ready yet",
         (false, true) => return "ready\n".into_response(),

@@ -17,6 +17,7 @@ mod fixtures;
 mod guard;
 mod health;
 mod history;
+mod openapi;
 mod problem;
 mod router;
 mod server;

@@ -1,19 +1,18 @@
 //! The routes, for the own server and for applications that mount them under a prefix.
 
 use std::collections::BTreeSet;
-use std::sync::{Arc, OnceLock};
+use std::sync::Arc;
 
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
 use axum::routing::get;
-use axum::{Json, Router, middleware};
-use utoipa::openapi::{Info, OpenApi};
+use axum::{Router, middleware};
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
 use super::problem::Problem;
-use super::{api, assets, events, guard, health, stop, summary};
+use super::{api, assets, events, guard, health, openapi, stop, summary};
 use crate::install::Shared;
 use crate::settings::Hide;
 
@@ -51,7 +50,7 @@ pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
         .route("/index.html", get(assets::index))
         .route("/assets/{file}", get(assets::asset))
         .route("/LICENSES.txt", get(assets::asset))
-        .route("/api/v1/openapi.json", get(openapi))
+        .route("/api/v1/openapi.json", get(openapi::openapi))
         .fallback(fallback)
         .method_not_allowed_fallback(method_not_allowed)
         .layer(DefaultBodyLimit::max(BODY_LIMIT))
@@ -59,7 +58,8 @@ pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
         .with_state(context)
 }
 
-fn documented() -> OpenApiRouter<Context> {
+/// The routes that the description of the API has.
+pub(super) fn documented() -> OpenApiRouter<Context> {
     OpenApiRouter::new()
         .routes(routes!(summary::get))
         .routes(routes!(summary::trends))
@@ -83,18 +83,6 @@ fn documented() -> OpenApiRouter<Context> {
 async fn metrics(State(context): State<Context>) -> Response {
     let text = context.shared.render_metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
-}
-
-async fn openapi() -> Json<&'static OpenApi> {
-    static DOCUMENT: OnceLock<OpenApi> = OnceLock::new();
-    Json(DOCUMENT.get_or_init(document))
-}
-
-/// The description of the API, with what the guard may answer to any of it.
-fn document() -> OpenApi {
-    let (_, mut document) = documented().split_for_parts();
-    document.info = Info::new("headcount", env!("CARGO_PKG_VERSION"));
-    document
 }
 
 async fn fallback(uri: Uri) -> Problem {

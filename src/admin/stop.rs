@@ -44,6 +44,15 @@ pub(super) async fn force() -> Result<StatusCode, Problem> {
     coordinator::force()
 }
 
+/// Whether a shutdown has begun.
+pub(super) fn is_stopping() -> bool {
+    coordinator::is_stopping()
+}
+
+pub(super) fn stage() -> &'static str {
+    coordinator::stage()
+}
+
 pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
     coordinator::status(shared)
 }
@@ -63,6 +72,14 @@ mod coordinator {
     use crate::admin::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
     use crate::install::Shared;
     use crate::shutdown::{Cause, Command, ExtendError, Stage, Status, control, pending};
+
+    pub(super) fn is_stopping() -> bool {
+        crate::shutdown::is_stopping()
+    }
+
+    pub(super) fn stage() -> &'static str {
+        control().stage().as_str()
+    }
 
     pub(super) fn begin() -> Result<StatusCode, Problem> {
         let began = control().begin(Cause::Api);
@@ -163,6 +180,14 @@ mod coordinator {
 
     fn not_built() -> Problem {
         Problem::new(StatusCode::NOT_IMPLEMENTED, "this build has no shutdown")
+    }
+
+    pub(super) fn is_stopping() -> bool {
+        false
+    }
+
+    pub(super) fn stage() -> &'static str {
+        "running"
     }
 
     pub(super) fn begin() -> Result<StatusCode, Problem> {

@@ -40,7 +40,7 @@ pub(super) fn summary(shared: &Shared, snapshot: &Snapshot) -> Summary {
     Summary {
         process: hello(&shared.identity),
         uptime_seconds: seconds(shared.identity.started.elapsed()),
-        stage: shared.stage_name(),
+        stage: stop::stage(),
         live: snapshot.live,
         blocked: snapshot.blocked,
         spawned: snapshot.spawned,

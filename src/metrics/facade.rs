@@ -13,7 +13,7 @@ use super::table::{Family, TABLE, Values};
 use crate::snapshot::{Bucket, Outcome};
 
 /// Samples given to a recorder at once: some record them one by one.
-const SLICE: u64 = 10_000;
+const SLICE: usize = 10_000;
 
 const METADATA: Metadata<'static> = Metadata::new("headcount", Level::INFO, Some("headcount"));
 
@@ -91,8 +91,8 @@ impl Samples {
 }
 
 fn sliced(count: u64) -> impl Iterator<Item = usize> {
-    let slice = move |from| usize::try_from(SLICE.min(count - from)).unwrap_or(0);
-    (0..count).step_by(SLICE as usize).map(slice)
+    let slice = move |from| usize::try_from(count - from).unwrap_or(SLICE).min(SLICE);
+    (0..count).step_by(SLICE).map(slice)
 }
 
 fn describe(family: &Family) {

@@ -16,6 +16,6 @@ mod table;
 mod text;
 
 pub(crate) use series::Figures;
-pub(crate) use state::{Metrics, keep_up};
+pub(crate) use state::{Metrics, figures, keep_up};
 #[cfg(feature = "prometheus")]
 pub(crate) use text::render;

@@ -25,10 +25,11 @@ impl Metrics {
     pub(crate) fn set_up(settings: &Settings) -> Self {
         Self { recording: Recording::set_up(settings), publisher: tokio::sync::Mutex::default() }
     }
+}
 
-    pub(crate) fn figures(&self, snapshot: &Snapshot) -> Figures {
-        Figures::new(snapshot, &abandoned())
-    }
+/// The figures of a snapshot; those of the process beside its tasks are for the caller to add.
+pub(crate) fn figures(snapshot: &Snapshot) -> Figures {
+    Figures::new(snapshot, &abandoned())
 }
 
 /// What the shutdown gave up, by group.

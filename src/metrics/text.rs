@@ -29,7 +29,7 @@ fn write_family(text: &mut String, family: &Family, figures: &Figures, labels: &
     match &family.values {
         Values::Counter(value) => series().for_each(|(s, labels)| line(text, name, "", labels, value(s))),
         Values::Seconds(value) => {
-            series().for_each(|(s, labels)| line(text, name, "", labels, Exact(value(s))))
+            series().for_each(|(s, labels)| line(text, name, "", labels, Exact(value(s))));
         }
         Values::Outcomes(counts) => {
             for (series, labels) in series() {
