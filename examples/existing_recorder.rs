@@ -5,11 +5,11 @@
 //!
 //! Without the handle, headcount would publish its own metrics to that recorder, as it does to StatsD or OpenTelemetry.
 
-use headcount::Headcount;
+use headcount::{Headcount, Report};
 use metrics_exporter_prometheus::PrometheusBuilder;
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     let recorder = PrometheusBuilder::new().build_recorder();
     let handle = recorder.handle();
     metrics::set_global_recorder(recorder)?;
@@ -21,6 +21,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = hc.render_metrics();
     assert!(text.contains("headcount_tasks_spawned_total") && text.contains("shop_orders_total 1"));
     println!("{text}");
-    hc.drain().await;
-    Ok(())
+    Ok(hc.drain().await)
 }

@@ -2,12 +2,12 @@
 //!
 //!     cargo run --example prometheus_crate
 
-use headcount::Headcount;
+use headcount::{Headcount, Report};
 use headcount::settings::Recorder;
 use prometheus::{IntCounter, Registry, TextEncoder};
 
 #[tokio::main]
-async fn main() -> Result<(), Box<dyn std::error::Error>> {
+async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     // The `metrics` facade is not used here, so its place is left alone.
     let hc = Headcount::builder().recorder(Recorder::Private).install()?;
     let registry = Registry::new();
@@ -21,6 +21,5 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     let text = TextEncoder::new().encode_to_string(&registry.gather())? + &hc.render_metrics();
     assert!(text.contains("headcount_tasks_spawned_total") && text.contains("shop_orders_total 1"));
     println!("{text}");
-    hc.drain().await;
-    Ok(())
+    Ok(hc.drain().await)
 }
