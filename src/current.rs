@@ -2,6 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
+use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::sync::Arc;
 
 use crate::clock;
@@ -40,6 +41,10 @@ pub fn current() -> Option<CurrentTask> {
 /// A task's handle to itself. It may outlive the task: then it does nothing.
 #[derive(Clone, Debug)]
 pub struct CurrentTask(Current);
+
+// Nothing that a panic could leave half done can be seen through it: slots are atomics and one lock around a few stores.
+impl UnwindSafe for CurrentTask {}
+impl RefUnwindSafe for CurrentTask {}
 
 impl CurrentTask {
     /// Its id: never reused in a process, below 2^53.

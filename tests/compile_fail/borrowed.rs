@@ -1,0 +1,4 @@
+fn main() {
+    let text = String::new();
+    headcount::spawn(async { drop(&text) });
+}

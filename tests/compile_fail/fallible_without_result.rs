@@ -1,0 +1,3 @@
+fn main() {
+    headcount::task("fallible").spawn_fallible(async { 42 });
+}

@@ -1,0 +1,3 @@
+fn main() {
+    headcount::spawn(42);
+}
