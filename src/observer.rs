@@ -4,11 +4,16 @@
 //! while the application drains, and after its runtime is gone.
 
 use std::thread;
+use std::time::Duration;
 
 use tokio::runtime::{Builder, Handle};
 use tracing::dispatcher;
 
 use crate::error::Error;
+use crate::registry::{failure, registry};
+
+/// How late it may be told how many log lines were held back.
+const STORM_LAG: Duration = Duration::from_secs(5);
 
 /// Starts the thread. It ends with the process.
 pub(crate) fn start() -> Result<Handle, Error> {
@@ -16,10 +21,18 @@ pub(crate) fn start() -> Result<Handle, Error> {
         Builder::new_current_thread().enable_all().build().map_err(|e| Error::resources("a runtime", e))?;
     let handle = runtime.handle().clone();
     let dispatch = dispatcher::get_default(Clone::clone);
-    let run = move || dispatcher::with_default(&dispatch, || runtime.block_on(std::future::pending::<()>()));
+    let run = move || dispatcher::with_default(&dispatch, || runtime.block_on(close_storms()));
     thread::Builder::new()
         .name("headcount".to_owned())
         .spawn(run)
         .map_err(|problem| Error::resources("a thread", problem))?;
     Ok(handle)
+}
+
+/// What the thread itself does: tells, once the minute is over, how many log lines of a group were held back.
+async fn close_storms() {
+    loop {
+        tokio::time::sleep(STORM_LAG).await;
+        failure::close_storms(registry());
+    }
 }

@@ -7,7 +7,7 @@ use headcount::snapshot::GroupInfo;
 /// Tasks in the loop: few in an unoptimized build, where each costs ten times as much.
 fn spawns() -> u64 {
     let given = std::env::var("HEADCOUNT_TEST_SPAWNS").ok().and_then(|number| number.parse().ok());
-    given.unwrap_or(if cfg!(debug_assertions) { 500_000 } else { 10_000_000 })
+    given.unwrap_or(if cfg!(debug_assertions) { 200_000 } else { 10_000_000 })
 }
 
 fn group(name: &str) -> GroupInfo {

@@ -42,7 +42,6 @@ pub(crate) fn tell(registry: &Registry, record: &Record, message: Option<Arc<str
 }
 
 /// Writes how many lines were held back, for the groups whose minute is over. For whoever has a timer.
-#[allow(dead_code)]
 pub(crate) fn close_storms(registry: &Registry) {
     let now = clock::ticks();
     for group in registry.groups.all() {

@@ -47,3 +47,31 @@ impl Storm {
         std::mem::take(&mut self.held_back)
     }
 }
+
+#[cfg(all(test, not(headcount_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn ten_lines_then_their_number() {
+        let mut storm = Storm::default();
+        let start = clock::ticks_in(Duration::from_secs(1_000));
+        let second = clock::ticks_in(Duration::from_secs(1));
+        for _ in 0..LINES {
+            assert_eq!(storm.admit(start), Admission::Write { held_back: 0 });
+        }
+        for number in 0..50 {
+            assert_eq!(storm.admit(start + number * second), Admission::HoldBack);
+        }
+        assert_eq!(storm.close_window(start + 59 * second), 0, "not over yet");
+        assert_eq!(storm.close_window(start + 61 * second), 50);
+        assert_eq!(storm.close_window(start + 62 * second), 0, "told once");
+        // A new window begins with its first line.
+        assert_eq!(storm.admit(start + 100 * second), Admission::Write { held_back: 0 });
+        for _ in 0..LINES {
+            storm.admit(start + 110 * second);
+        }
+        // Without a timer the next line tells it.
+        assert_eq!(storm.admit(start + 170 * second), Admission::Write { held_back: 1 });
+    }
+}

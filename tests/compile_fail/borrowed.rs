@@ -1,4 +1,0 @@
-fn main() {
-    let text = String::new();
-    headcount::spawn(async { drop(&text) });
-}

@@ -1,3 +1,0 @@
-fn main() {
-    headcount::task("fallible").spawn_fallible(async { 42 });
-}

@@ -1,3 +1,0 @@
-fn main() {
-    headcount::spawn(42);
-}
