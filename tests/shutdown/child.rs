@@ -1,0 +1,213 @@
+//! The process under test: does what its arguments say.
+//!
+//! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
+//! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`.
+//! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
+
+use std::io::{self, Write};
+use std::process::ExitCode;
+use std::sync::Arc;
+use std::time::Duration;
+
+use headcount::{Headcount, OnShutdown, Report};
+
+struct Options {
+    tasks: Vec<Vec<String>>,
+    main: String,
+    after: Duration,
+    calls: Vec<String>,
+    hook: Option<String>,
+    floods: bool,
+}
+
+pub(crate) fn main() -> ExitCode {
+    tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(log_to()).init();
+    let options = Options::from_arguments();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    runtime.block_on(run(options)).map_or(ExitCode::SUCCESS, |report| report.exit_code())
+}
+
+/// The log goes to standard output where the test says so, as it does in most services.
+fn log_to() -> tracing_subscriber::fmt::writer::BoxMakeWriter {
+    use tracing_subscriber::fmt::writer::BoxMakeWriter;
+    if std::env::var_os("LOG_TO_STDOUT").is_some() {
+        BoxMakeWriter::new(io::stdout)
+    } else {
+        BoxMakeWriter::new(io::stderr)
+    }
+}
+
+impl Options {
+    fn from_arguments() -> Self {
+        let mut options = Self {
+            tasks: Vec::new(),
+            main: "drain".to_owned(),
+            after: Duration::ZERO,
+            calls: Vec::new(),
+            hook: None,
+            floods: false,
+        };
+        // Each argument is one thing, its words separated by spaces.
+        for argument in std::env::args().skip(1) {
+            let words: Vec<String> = argument.split(' ').map(str::to_owned).collect();
+            match words[0].as_str() {
+                "--main" => options.main.clone_from(&words[1]),
+                "--after" => options.after = millis(&words[1]),
+                "--call" => options.calls.push(words[1].clone()),
+                "--hook" => options.hook = Some(words[1].clone()),
+                "--flood" => options.floods = true,
+                _ => options.tasks.push(words),
+            }
+        }
+        options
+    }
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap())
+}
+
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    // Its reader may be gone, or never have been.
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+async fn run(options: Options) -> Option<Report> {
+    let mut builder = Headcount::builder().service("child");
+    if let Some(hook) = options.hook.clone() {
+        builder = builder.on_abandon(move |task| hand_over(&hook, task));
+    }
+    let hc = Arc::new(builder.install().expect("headcount installs"));
+    if let Some(address) = hc.admin_addr() {
+        say(&format!("admin {address}"));
+    }
+    for words in &options.tasks {
+        begin(words, &hc).await;
+    }
+    if options.floods {
+        flood();
+    }
+    say("ready");
+    for reason in options.calls {
+        headcount::shutdown(reason);
+    }
+    stop(&options.main, options.after, &hc).await
+}
+
+async fn stop(main: &str, after: Duration, hc: &Headcount) -> Option<Report> {
+    match main {
+        "drain" => {
+            hc.draining().await;
+            tokio::time::sleep(after).await;
+            let report = hc.drain().await;
+            say(&format!("report {}", serde_json::to_string(&report).unwrap()));
+            Some(report)
+        }
+        "drain-then-close" => {
+            hc.draining().await;
+            let report = hc.drain().await;
+            tokio::time::sleep(after).await;
+            say("closed");
+            Some(report)
+        }
+        "drain-at-once" => Some(hc.drain().await),
+        "return" => {
+            hc.draining().await;
+            None
+        }
+        "hang" => {
+            hc.draining().await;
+            std::future::pending().await
+        }
+        "ignore" => std::future::pending().await,
+        unknown => panic!("no way to stop: {unknown}"),
+    }
+}
+
+fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
+    say(&format!("handed {} {}", task.name, task.status.as_deref().unwrap_or("-")));
+    match hook {
+        "hangs" => loop {
+            std::thread::park();
+        },
+        "panics" => panic!("no room for more"),
+        _ => {}
+    }
+}
+
+/// Fills the pipe of the log until its writers hang.
+fn flood() {
+    std::thread::spawn(|| {
+        loop {
+            tracing::info!("{}", "x".repeat(4_000));
+        }
+    });
+    // The pipe holds 64 kB.
+    std::thread::sleep(Duration::from_millis(500));
+}
+
+async fn begin(words: &[String], hc: &Arc<Headcount>) {
+    let [what, name, ..] = words else { panic!("{words:?}") };
+    let time = words.get(2).map_or(Duration::ZERO, |text| millis(text));
+    let task = headcount::task(name.clone());
+    match what.as_str() {
+        "wait" => drop(task.spawn(tokio::time::sleep(time))),
+        "forever" => drop(task.spawn(std::future::pending::<()>())),
+        "status" => drop(task.spawn(async {
+            let current = headcount::current().unwrap();
+            current.set_status("batch 3/10");
+            current.set_progress(3, 10);
+            std::future::pending::<()>().await;
+        })),
+        "until-draining" => drop(task.spawn(async move {
+            headcount::draining().await;
+            tokio::time::sleep(time).await;
+        })),
+        "cancel" => drop(task.on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>())),
+        "detach" => drop(task.on_shutdown(OnShutdown::Detach).spawn(tokio::time::sleep(time))),
+        "last" => drop(task.on_shutdown(OnShutdown::Last).spawn(async move {
+            headcount::draining().await;
+            say("last told");
+            tokio::time::sleep(time).await;
+            say("last done");
+        })),
+        "grace" => drop(task.grace(time).spawn(std::future::pending::<()>())),
+        "panic" => drop(task.spawn(async move {
+            tokio::time::sleep(time).await;
+            panic!("as told");
+        })),
+        "fail" => drop(task.spawn_fallible(async move {
+            tokio::time::sleep(time).await;
+            Err::<(), _>("as told")
+        })),
+        "blocking" => drop(task.spawn_blocking(move || std::thread::sleep(time))),
+        "stuck" => drop(task.spawn(async move { std::thread::sleep(time) })),
+        "many" => {
+            for _ in 0..time.as_millis() {
+                headcount::task(name.clone()).spawn(headcount::draining());
+            }
+        }
+        "usual" => {
+            for _ in 0..5 {
+                headcount::task(name.clone()).spawn(tokio::time::sleep(time)).await.unwrap();
+            }
+            drop(headcount::task(name.clone()).spawn(tokio::time::sleep(4 * time)));
+        }
+        "late" => drop(task.spawn(async {
+            headcount::draining().await;
+            let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
+            say(&format!("late {}", late.await.is_ok()));
+        })),
+        "drains" => {
+            let hc = Arc::clone(hc);
+            drop(task.spawn(async move {
+                hc.draining().await;
+                let report = hc.drain().await;
+                say(&format!("task got {}", report.exit_code));
+            }));
+        }
+        unknown => panic!("no task: {unknown}"),
+    }
+}
