@@ -5,7 +5,10 @@
 //!     curl -X POST http://127.0.0.1:8000/signup    # three tasks: e-mail, push, thumbnail
 //!     curl http://127.0.0.1:7717/metrics
 //!
-//! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number S`.
+//! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number S`,
+//! `--limit-max-requests N` (stops gracefully after so many).
+//!
+//! Then Ctrl-C: it waits for the tasks, by name.
 
 mod support;
 
@@ -14,7 +17,7 @@ use std::time::Duration;
 use axum::Router;
 use axum::extract::State;
 use axum::routing::{get, post};
-use headcount::{Headcount, Report};
+use headcount::{Headcount, Report, RequestLimitLayer};
 use support::{Flags, chance, generate_load, pause};
 use tokio::net::TcpListener;
 
@@ -39,6 +42,10 @@ async fn main() -> Result<Report, Box<dyn std::error::Error>> {
         .route("/", get(count))
         .route("/signup", post(sign_up))
         .with_state(flags.seconds_per_number);
+    let app = match flags.limit_max_requests {
+        Some(limit) => app.layer(RequestLimitLayer::new(limit)),
+        None => app,
+    };
     axum::serve(listener, app).with_graceful_shutdown(hc.draining()).await?;
     Ok(hc.drain().await)
 }

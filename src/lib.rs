@@ -73,6 +73,8 @@ mod error;
 mod fresh;
 mod idle;
 mod install;
+#[cfg(feature = "tower")]
+pub mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
 mod name;
@@ -92,6 +94,8 @@ pub use crate::current::{CurrentTask, current};
 pub use crate::error::Error;
 pub use crate::idle::idle;
 pub use crate::install::{Builder, Headcount};
+#[cfg(feature = "tower")]
+pub use crate::layer::{RequestLimitLayer, TrackLayer};
 pub use crate::registry::config::Text;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{

@@ -115,6 +115,23 @@ impl Entry {
         }
     }
 
+    /// Part of the task's work: it does not end with it.
+    #[cfg(feature = "tower")]
+    pub(crate) fn stay<T>(&mut self, work: impl FnOnce() -> T) -> T {
+        let mut result = None;
+        let _: Poll<()> = self.poll(|| {
+            result = Some(work());
+            Poll::Pending
+        });
+        result.expect("the work was done, or has unwound")
+    }
+
+    /// Ends the task as one that is done.
+    #[cfg(feature = "tower")]
+    pub(crate) fn finish(&mut self) {
+        let _ = self.poll(|| Poll::Ready(()));
+    }
+
     /// The whole of a blocking task.
     pub(crate) fn run<T>(mut self, closure: impl FnOnce() -> T) -> T {
         if let Some(current) = self.current() {

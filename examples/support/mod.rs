@@ -14,6 +14,7 @@ pub(crate) struct Flags {
     pub(crate) admin: Option<SocketAddr>,
     pub(crate) load: f64,
     pub(crate) seconds_per_number: Duration,
+    pub(crate) limit_max_requests: Option<u64>,
 }
 
 impl Flags {
@@ -23,6 +24,7 @@ impl Flags {
             admin: None,
             load: 0.0,
             seconds_per_number: Duration::from_secs(1),
+            limit_max_requests: None,
         };
         let mut arguments = std::env::args().skip(1);
         while let Some(flag) = arguments.next() {
@@ -34,11 +36,17 @@ impl Flags {
                 "--seconds-per-number" => {
                     value.parse().map(|s| flags.seconds_per_number = Duration::from_secs_f64(s)).is_ok()
                 }
+                "--limit-max-requests" => {
+                    let limit = value.parse().ok().filter(|limit| *limit != 0);
+                    flags.limit_max_requests = limit;
+                    limit.is_some()
+                }
                 _ => false,
             };
             if !known {
                 eprintln!(
-                    "{flag} {value}: expected --listen ADDR, --admin ADDR, --load N or --seconds-per-number S"
+                    "{flag} {value}: expected --listen ADDR, --admin ADDR, --load N, --seconds-per-number S or \
+                     --limit-max-requests N (1 or more)"
                 );
                 std::process::exit(2);
             }

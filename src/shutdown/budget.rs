@@ -56,7 +56,8 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
             ));
         }
         None => {
-            warnings.push(format!("`drain_timeout` is none, but `exit_after` ends the process after {shown}"))
+            warnings
+                .push(format!("`drain_timeout` is none, but `exit_after` ends the process after {shown}"));
         }
         Some(_) => {}
     }

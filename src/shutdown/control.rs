@@ -70,6 +70,8 @@ pub(crate) struct Control {
     stage: AtomicU8,
     /// Whether anybody outside tracked tasks ever asked whether the process stops.
     asked: AtomicBool,
+    /// A request that comes after the limit is served while the shutdown is announced, or is about to be, or there is none.
+    serves_late: AtomicBool,
     /// How many await the report.
     awaiting: AtomicUsize,
     /// Tasks that await the report, which are not waited for.
@@ -86,6 +88,7 @@ static CONTROL: Control = Control {
     cut: Gate::new(),
     stage: AtomicU8::new(0),
     asked: AtomicBool::new(false),
+    serves_late: AtomicBool::new(true),
     awaiting: AtomicUsize::new(0),
     exempt: Mutex::new(Vec::new()),
     commands: OnceLock::new(),
@@ -128,6 +131,19 @@ impl Control {
 
     pub(crate) fn set_stage(&self, stage: Stage) {
         self.stage.store(stage.number(), Ordering::Release);
+        if Stage::Announcing < stage {
+            self.set_serves_late(false);
+        }
+    }
+
+    /// Whether requests beyond a limit are served.
+    #[cfg_attr(not(feature = "tower"), expect(dead_code))]
+    pub(crate) fn serves_late(&self) -> bool {
+        self.serves_late.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_serves_late(&self, serves: bool) {
+        self.serves_late.store(serves, Ordering::Release);
     }
 
     pub(crate) fn was_asked(&self) -> bool {

@@ -99,6 +99,7 @@ impl Coordinator {
     pub(super) fn new(shared: Arc<Shared>, log: Logger) -> io::Result<Self> {
         let settings = &shared.settings;
         let control = control();
+        control.set_serves_late(!settings.announce_delay.is_zero());
         let listener = settings.signals.then(|| Listener::start(&control.ladder)).transpose()?;
         Ok(Self {
             control,

@@ -215,14 +215,13 @@ impl Coordinator {
         self.timers.clear();
         let left = self.give_up(listing::all(listing::is_waited_for));
         let tasks = text::tasks(left.len() as u64);
-        match self.forced_by {
-            Some(by) => self.log.warn(format!("Forced by {by}: aborting {tasks}")),
-            None => {
-                self.exit_code = DEADLINE;
-                let budget = self.machine.deadline().map(|at| at.saturating_sub(self.began));
-                let budget = text::setting(budget.map(to_millis));
-                self.log.warn(format!("Deadline of {budget} reached: aborting {tasks}"));
-            }
+        if let Some(by) = self.forced_by {
+            self.log.warn(format!("Forced by {by}: aborting {tasks}"));
+        } else {
+            self.exit_code = DEADLINE;
+            let budget = self.machine.deadline().map(|at| at.saturating_sub(self.began));
+            let budget = text::setting(budget.map(to_millis));
+            self.log.warn(format!("Deadline of {budget} reached: aborting {tasks}"));
         }
         self.name_abandoned(&left);
         self.refresh();

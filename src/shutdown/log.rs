@@ -33,6 +33,7 @@ pub(crate) struct Waiting {
 #[derive(Debug)]
 enum Job {
     Line(Level, String),
+    Blocked(String),
     Waiting(Waiting),
     Draw(Vec<String>),
     CloseScreen,
@@ -73,6 +74,11 @@ impl Logger {
 
     pub(crate) fn warn(&self, text: impl Into<String>) {
         self.push(Job::Line(Level::WARN, text.into()));
+    }
+
+    /// A task that blocks its thread.
+    pub(crate) fn blocked(&self, text: String) {
+        self.push(Job::Blocked(text));
     }
 
     pub(crate) fn waiting(&self, line: Waiting) {
@@ -124,6 +130,7 @@ impl Writer {
         while let Ok(job) = queue.recv() {
             match job {
                 Job::Line(level, text) => self.line(level, &text),
+                Job::Blocked(text) => warn!(target: "headcount::blocked", "{text}"),
                 Job::Waiting(line) => self.waiting(&line),
                 Job::Draw(lines) => self.on_screen(|screen| screen.draw(&lines)),
                 Job::CloseScreen => self.on_screen(Screen::close),
@@ -132,7 +139,7 @@ impl Writer {
             match self.lost.swap(0, Ordering::Relaxed) {
                 0 => {}
                 lost => {
-                    self.line(Level::WARN, &format!("{lost} lines of this log were lost: it was not read"))
+                    self.line(Level::WARN, &format!("{lost} lines of this log were lost: it was not read"));
                 }
             }
         }

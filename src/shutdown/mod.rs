@@ -18,6 +18,7 @@
 //! 3. Each task that is waited for is in the report exactly once: by how it ended, or as abandoned.
 
 mod abandoned;
+mod blocked;
 mod budget;
 mod control;
 mod drain;
@@ -63,6 +64,7 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let _runtime = shared.observer.enter();
     let threads = |problem| Error::resources("what the shutdown needs", problem);
     let log = log::Logger::start(shared.settings.log).map_err(threads)?;
+    shared.observer.spawn(blocked::watch(log.clone()));
     let coordinator = drain::Coordinator::new(Arc::clone(shared), log).map_err(threads)?;
     shared.observer.spawn(coordinator.run());
     Ok(())
@@ -106,6 +108,9 @@ pub(crate) fn scraped() {
 
 /// After how many requests the process stops, and how many it has admitted.
 pub(crate) fn request_limit() -> Option<(u64, u64)> {
+    #[cfg(feature = "tower")]
+    return crate::layer::nearest();
+    #[cfg(not(feature = "tower"))]
     None
 }
 

@@ -4,6 +4,7 @@
 //! else writes scrolls above them, whoever it is and whichever stream it uses; a bar that counts lines upwards from the
 //! cursor, as most do, would be torn by the first `println!`.
 
+use std::fmt::Write;
 use std::io;
 use std::time::Duration;
 
@@ -89,7 +90,7 @@ fn paint(lines: &[String], ours: u16, rows: u16, columns: u16) -> String {
     for row in 0..ours {
         let line = lines.get(usize::from(row)).map_or("", String::as_str);
         let line = truncate_str(line, usize::from(columns), "…");
-        out += &format!("\x1b[{};1H{CLEAR_ROW}{line}", rows - ours + row + 1);
+        let _ = write!(out, "\x1b[{};1H{CLEAR_ROW}{line}", rows - ours + row + 1);
     }
     out + RESTORE
 }

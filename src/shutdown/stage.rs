@@ -203,6 +203,7 @@ enum Step {
 }
 
 /// The state machine.
+#[allow(clippy::struct_excessive_bools)] // Facts that come from outside, each of its own.
 #[derive(Debug)]
 pub(crate) struct Machine {
     limits: Limits,
@@ -298,13 +299,12 @@ impl Machine {
     /// When to call again if nothing happens; `None` if only an input can change anything.
     pub(crate) fn wake_at(&self) -> Option<Moment> {
         let own = match self.phase {
-            Phase::Running => return None,
+            Phase::Running | Phase::Done { exiting: true } => return None,
             Phase::Announcing { until } => Some(self.deadline.map_or(until, |deadline| deadline.min(until))),
             Phase::Hooking { until, .. } | Phase::Aborting { until } | Phase::Lingering { until, .. } => {
                 Some(until)
             }
             Phase::Draining { .. } => self.deadline,
-            Phase::Done { exiting: true } => return None,
             Phase::Done { exiting: false } => None,
         };
         [own, self.exit_at].into_iter().flatten().min()
@@ -472,6 +472,7 @@ impl Machine {
 }
 
 /// The longest extension that one call may ask for.
+#[allow(clippy::duration_suboptimal_units)] // Hours are newer than the oldest compiler supported.
 pub(crate) const MAX_EXTENSION: Duration = Duration::from_secs(24 * 60 * 60);
 
 #[cfg(test)]

@@ -143,7 +143,8 @@ pub(crate) fn abandoned(task: &TaskInfo, endless: bool) -> String {
     let mut text =
         format!("{} abandoned after {} ({})", who(&task.name, task.id), took(task.age), task.location);
     if !task.cancellable {
-        let _ = write!(text, ", {} is not ours to abort", what(task));
+        let cut = if task.kind == Kind::Request { ", its response is cut" } else { "" };
+        let _ = write!(text, ", {} is not ours to abort{cut}", what(task));
     }
     if endless {
         text.push_str(": a loop? End it on `draining()`, or spawn it with `OnShutdown::Last`");

@@ -7,6 +7,7 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use headcount::{Headcount, OnShutdown, Report};
@@ -18,6 +19,8 @@ struct Options {
     calls: Vec<String>,
     hook: Option<String>,
     floods: bool,
+    prints: bool,
+    serve: Option<String>,
 }
 
 pub(crate) fn main() -> ExitCode {
@@ -46,6 +49,8 @@ impl Options {
             calls: Vec::new(),
             hook: None,
             floods: false,
+            prints: false,
+            serve: None,
         };
         // Each argument is one thing, its words separated by spaces.
         for argument in std::env::args().skip(1) {
@@ -56,6 +61,8 @@ impl Options {
                 "--call" => options.calls.push(words[1].clone()),
                 "--hook" => options.hook = Some(words[1].clone()),
                 "--flood" => options.floods = true,
+                "--print" => options.prints = true,
+                "--serve" => options.serve = Some(words[1].clone()),
                 _ => options.tasks.push(words),
             }
         }
@@ -89,7 +96,13 @@ async fn run(options: Options) -> Option<Report> {
     if options.floods {
         flood();
     }
+    if options.prints {
+        print_lines();
+    }
     say("ready");
+    if let Some(layers) = options.serve {
+        return Some(serve(&layers, &hc).await);
+    }
     for reason in options.calls {
         headcount::shutdown(reason);
     }
@@ -139,13 +152,79 @@ fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
 
 /// Fills the pipe of the log until its writers hang.
 fn flood() {
+    static WRITTEN: AtomicU64 = AtomicU64::new(0);
     std::thread::spawn(|| {
         loop {
             tracing::info!("{}", "x".repeat(4_000));
+            WRITTEN.fetch_add(1, Ordering::Relaxed);
         }
     });
-    // The pipe holds 64 kB.
-    std::thread::sleep(Duration::from_millis(500));
+    // It is full when nothing more is written.
+    let mut before = 0;
+    loop {
+        std::thread::sleep(Duration::from_millis(300));
+        let written = WRITTEN.load(Ordering::Relaxed);
+        if 0 < written && written == before {
+            break;
+        }
+        before = written;
+    }
+    eprintln!("the log is full");
+}
+
+/// What an application writes while headcount draws below it.
+fn print_lines() {
+    std::thread::spawn(|| {
+        for number in 1.. {
+            println!("own line {number} to the end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+}
+
+/// A service: `plain`, `tracked`, or `limited-to-N`.
+async fn serve(layers: &str, hc: &Headcount) -> Report {
+    use axum::extract::Path;
+    use axum::routing::get;
+
+    async fn slow(Path(ms): Path<u64>) -> &'static str {
+        say(&format!("asked /slow/{ms}"));
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        "slow"
+    }
+    async fn stream(Path(ms): Path<u64>) -> axum::body::Body {
+        let chunks = futures_util::stream::unfold(0, move |step| async move {
+            say("streaming");
+            match step {
+                0 => Some(("the beginning ", 1)),
+                1 => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    Some(("the end", 2))
+                }
+                _ => None,
+            }
+        });
+        axum::body::Body::from_stream(futures_util::StreamExt::map(chunks, Ok::<_, std::convert::Infallible>))
+    }
+    async fn nowhere(uri: axum::http::Uri) -> axum::http::StatusCode {
+        say(&format!("asked {uri}"));
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        axum::http::StatusCode::NOT_FOUND
+    }
+
+    let app = axum::Router::new()
+        .route("/slow/{ms}", get(slow))
+        .route("/stream/{ms}", get(stream))
+        .fallback(nowhere);
+    let app = match layers.strip_prefix("limited-to-") {
+        Some(limit) => app.layer(headcount::RequestLimitLayer::new(limit.parse().unwrap())),
+        None if layers == "tracked" => app.layer(headcount::TrackLayer::new()),
+        None => app,
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    say(&format!("serving {}", listener.local_addr().unwrap()));
+    axum::serve(listener, app).with_graceful_shutdown(hc.draining()).await.unwrap();
+    hc.drain().await
 }
 
 async fn begin(words: &[String], hc: &Arc<Headcount>) {
@@ -178,6 +257,11 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             tokio::time::sleep(time).await;
             panic!("as told");
         })),
+        "panic-told" => drop(task.spawn(async move {
+            headcount::draining().await;
+            tokio::time::sleep(time).await;
+            panic!("as told");
+        })),
         "fail" => drop(task.spawn_fallible(async move {
             tokio::time::sleep(time).await;
             Err::<(), _>("as told")
@@ -190,10 +274,12 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             }
         }
         "usual" => {
-            for _ in 0..5 {
-                headcount::task(name.clone()).spawn(tokio::time::sleep(time)).await.unwrap();
+            for length in [time, time, time, time, time, 8 * time] {
+                let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));
+                if length == time {
+                    task.await.unwrap();
+                }
             }
-            drop(headcount::task(name.clone()).spawn(tokio::time::sleep(4 * time)));
         }
         "late" => drop(task.spawn(async {
             headcount::draining().await;

@@ -3,10 +3,18 @@
 //! The test binary starts itself again as the process under test: what its arguments say, [`child`] does. The tests signal it, read
 //! its log, and check how it ends.
 
+#![allow(clippy::unwrap_used)]
+
 #[cfg(unix)]
 mod child;
 #[cfg(unix)]
 mod process;
+#[cfg(unix)]
+mod random;
+#[cfg(unix)]
+mod requests;
+#[cfg(unix)]
+mod terminal;
 #[cfg(unix)]
 mod tests;
 

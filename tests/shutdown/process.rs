@@ -51,7 +51,8 @@ pub(crate) fn start(settings: &[(&str, &str)], arguments: &[&str]) -> Process {
 
 impl Process {
     pub(crate) fn spawn(mut command: Command) -> Self {
-        let mut child = command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
         let (sender, lines) = channel();
         let outputs: [Box<dyn Read + Send>; 2] =
             [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
@@ -98,8 +99,12 @@ impl Process {
                         return line;
                     }
                 }
-                Err(RecvTimeoutError::Timeout) => panic!("no {text:?} came in time; there was {:#?}", self.seen),
-                Err(RecvTimeoutError::Disconnected) => panic!("ended without {text:?}; there was {:#?}", self.seen),
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {text:?} came in time; there was {:#?}", self.seen)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended without {text:?}; there was {:#?}", self.seen)
+                }
             }
         }
     }
@@ -137,7 +142,8 @@ impl Drop for Process {
 impl End {
     /// The lines of the shutdown, without what stands before them.
     pub(crate) fn log(&self) -> Vec<&str> {
-        let text = |line: &str| line.find("headcount::shutdown: ").map(|at| at + "headcount::shutdown: ".len());
+        let text =
+            |line: &str| line.find("headcount::shutdown: ").map(|at| at + "headcount::shutdown: ".len());
         self.lines.iter().filter_map(|line| text(line).map(|at| &line[at..])).collect()
     }
 

@@ -1,6 +1,6 @@
 //! What each situation must come to.
 
-use std::io::{Read, Write};
+use std::io::{BufRead, Read, Write};
 use std::net::TcpStream;
 use std::os::unix::fs::PermissionsExt;
 use std::process::Command;
@@ -67,6 +67,17 @@ pub(crate) fn all() -> Vec<Trial> {
         turned_off_it_stops_as_before,
         zero_and_huge_durations,
         where_warnings_are_off_the_log_goes_to_stderr,
+        a_poll_that_does_not_end_is_told_once,
+        a_slow_request_is_named_and_waited_for,
+        a_request_lasts_until_its_body_ends,
+        a_slow_request_without_the_layer_is_not_cut_short,
+        at_the_deadline_requests_are_cut_so_that_the_server_returns,
+        a_request_without_a_route_is_unmatched,
+        the_request_that_reaches_the_limit_is_served_and_ends_the_process,
+        the_limit_holds_whatever_the_concurrency,
+        beyond_the_limit_requests_are_served_while_it_is_announced,
+        task_lines_are_redrawn_below_what_the_application_writes,
+        whatever_happens_it_ends_in_time_and_the_report_adds_up,
     ]
 }
 
@@ -99,7 +110,11 @@ fn sigterm_waits_and_names() {
 fn sigint_does_the_same() {
     let mut process = start(&[], &["wait send-email 300"]);
     process.signal(SIGINT);
-    process.end().exited_with(0).logged(&["Shutting down (SIGINT)", WAITING, "All background tasks completed in"]);
+    process.end().exited_with(0).logged(&[
+        "Shutting down (SIGINT)",
+        WAITING,
+        "All background tasks completed in",
+    ]);
 }
 
 fn forced(first: Signal, second: Signal) -> End {
@@ -154,14 +169,17 @@ fn a_doubled_signal_is_one() {
 fn with_a_full_log(arguments: &[&str]) -> std::process::Child {
     let mut command = command(arguments);
     command.env("LOG_TO_STDOUT", "1").env("HEADCOUNT_DRAIN_TIMEOUT", "none");
-    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap()
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut line = String::new();
+    std::io::BufReader::new(child.stderr.take().unwrap()).read_line(&mut line).unwrap();
+    assert_eq!(line, "the log is full\n");
+    child
 }
 
 /// Sends signals until it is gone, and says by which code. What it says cannot be read: its pipe is full.
 fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signal) -> Option<i32> {
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
-    // Until its handlers are there a signal kills it.
-    std::thread::sleep(Duration::from_secs(2));
     for _ in 0..count {
         nix::sys::signal::kill(pid, signal).unwrap();
         std::thread::sleep(Duration::from_millis(300));
@@ -188,7 +206,11 @@ fn term_after_another_start_is_only_logged() {
     let mut process = start(&[], &["wait send-email 900", "--call lease-lost"]);
     process.wait_for("Shutting down (lease-lost)");
     process.signal(SIGTERM);
-    process.end().exited_with(0).logged(&["Shutting down (lease-lost)", "SIGTERM came after", "All background tasks"]);
+    process.end().exited_with(0).logged(&[
+        "Shutting down (lease-lost)",
+        "SIGTERM came after",
+        "All background tasks",
+    ]);
 }
 
 fn int_after_another_start_forces() {
@@ -219,7 +241,10 @@ fn force_again_while_aborting() {
     process.signal(SIGINT);
     process.wait_for("handed loop");
     process.signal(SIGINT);
-    process.end().exited_with(124).logged(&["Deadline of 300ms reached: aborting 1 task", "Forced again by SIGINT"]);
+    process
+        .end()
+        .exited_with(124)
+        .logged(&["Deadline of 300ms reached: aborting 1 task", "Forced again by SIGINT"]);
 }
 
 fn admin(process: &mut Process) -> String {
@@ -263,7 +288,11 @@ fn force_while_lingering() {
     process.signal(SIGTERM);
     process.wait_for("Staying for a last scrape");
     process.signal(SIGTERM);
-    process.end().exited_with(0).logged(&["All background tasks", "Staying for a last scrape", "Forced again by SIGTERM"]);
+    process.end().exited_with(0).logged(&[
+        "All background tasks",
+        "Staying for a last scrape",
+        "Forced again by SIGTERM",
+    ]);
 }
 
 fn lingering_ends_with_a_scrape() {
@@ -366,13 +395,17 @@ fn with_stdout_and_stderr_closed() {
 
 fn an_application_that_never_asked_is_ended_with_the_report() {
     let end = term(&[], &["wait send-email 300", "--main ignore"]);
-    end.exited_with(0).logged(&["All background tasks", "Exiting with code 0: nothing in the application waits"]);
+    end.exited_with(0)
+        .logged(&["All background tasks", "Exiting with code 0: nothing in the application waits"]);
     let end = term(&[("DRAIN_TIMEOUT", "200ms")], &["forever loop", "--main ignore"]);
     end.exited_with(124);
 }
 
 fn an_application_that_hangs_is_ended_after_exit_after() {
-    let end = term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "1500ms")], &["wait send-email 100", "--main hang"]);
+    let end = term(
+        &[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "1500ms")],
+        &["wait send-email 100", "--main hang"],
+    );
     end.exited_with(0).logged(&[
         "Exiting with code 0: ~s after its shutdown began the process is still there",
         "  no task is left: the application has not returned from main",
@@ -382,7 +415,11 @@ fn an_application_that_hangs_is_ended_after_exit_after() {
 fn main_that_returns_early_names_what_is_lost() {
     let end = term(&[], &["forever loop", "--main return"]);
     end.exited_with(0);
-    assert!(end.lines.iter().any(|line| line.contains("loop #") && line.contains("is lost after")), "{:#?}", end.lines);
+    assert!(
+        end.lines.iter().any(|line| line.contains("loop #") && line.contains("is lost after")),
+        "{:#?}",
+        end.lines
+    );
 }
 
 fn what_comes_after_drain_is_not_cut_short() {
@@ -414,7 +451,8 @@ fn the_deadline_names_and_aborts() {
 }
 
 fn a_deadline_with_nothing_left_is_0() {
-    let end = term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);
+    let end =
+        term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);
     end.exited_with(0).never_logged("reached: aborting");
 }
 
@@ -497,7 +535,8 @@ fn late_spawns_are_refused() {
 }
 
 fn a_task_that_awaits_drain_is_not_waited_for() {
-    let end = term(&[], &["drains supervisor", "wait send-email 300", "--main drain-then-close", "--after 300"]);
+    let end =
+        term(&[], &["drains supervisor", "wait send-email 300", "--main drain-then-close", "--after 300"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
     assert!(end.lines.iter().any(|line| line == "task got 0"), "{:#?}", end.lines);
 }
@@ -554,7 +593,11 @@ fn the_report_file_is_private_and_whole() {
 fn a_report_file_that_cannot_be_written() {
     let end = term(&[("REPORT_FILE", "/nowhere/at/all.json")], &["wait send-email 50"]);
     end.exited_with(0);
-    assert!(end.lines.iter().any(|line| line.contains("could not be written to /nowhere/at/all.json: No such file")));
+    assert!(
+        end.lines
+            .iter()
+            .any(|line| line.contains("could not be written to /nowhere/at/all.json: No such file"))
+    );
 }
 
 fn calls_that_come_too_often_or_too_late() {
@@ -598,12 +641,38 @@ fn turned_off_it_stops_as_before() {
     command.env("HEADCOUNT", "off");
     let mut process = Process::spawn(command);
     process.wait_for("ready");
-    // Its handlers are there once it polls; it says nothing of that.
-    std::thread::sleep(Duration::from_millis(500));
+    wait_until_caught(process.pid(), SIGTERM);
     process.signal(SIGTERM);
     let end = process.end();
     end.exited_with(0).never_logged("headcount::shutdown");
     assert_eq!(report(&end)["reason"], "off");
+}
+
+/// Waits until a process has a handler for a signal: it has one once it polls, and says nothing of that.
+fn wait_until_caught(pid: nix::unistd::Pid, signal: Signal) {
+    let caught = || {
+        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
+        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
+        u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (signal as i32 - 1) != 0
+    };
+    let until = Instant::now() + Duration::from_secs(20);
+    while !caught() {
+        assert!(Instant::now() < until, "no handler for {signal}");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+fn a_poll_that_does_not_end_is_told_once() {
+    let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 1800"]);
+    let line = process.wait_for("has not yielded for");
+    assert!(
+        line.contains("hog #1 has not yielded for") && line.contains("(tests/shutdown/child.rs:"),
+        "{line}"
+    );
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).logged(&["  hog #1 running ~s, blocked ~s (tests"]);
+    assert_eq!(end.lines.iter().filter(|line| line.contains("has not yielded")).count(), 1);
 }
 
 fn zero_and_huge_durations() {
@@ -619,7 +688,9 @@ fn zero_and_huge_durations() {
 fn where_warnings_are_off_the_log_goes_to_stderr() {
     let end = term(&[("LOG", "stderr")], &["wait send-email 100"]);
     end.exited_with(0).logged(&["Shutting down (SIGTERM)", WAITING, "All background tasks completed in"]);
-    assert!(end.lines.iter().any(|line| line.starts_with("20") && line.contains("Z  INFO headcount::shutdown: ")));
+    assert!(
+        end.lines.iter().any(|line| line.starts_with("20") && line.contains("Z  INFO headcount::shutdown: "))
+    );
 
     let end = term(&[("LOG", "off")], &["wait send-email 100"]);
     end.exited_with(0).never_logged("headcount::shutdown");

@@ -1,0 +1,287 @@
+//! Requests as tracked tasks, until their body ends.
+
+use std::borrow::Cow;
+use std::error::Error;
+use std::fmt;
+use std::panic::Location;
+use std::pin::Pin;
+use std::sync::Arc;
+use std::task::{Context, Poll};
+
+use http::header::{CONNECTION, HeaderValue};
+use http::request::Parts;
+use http::{Request, Response, StatusCode};
+use http_body::{Body, Frame, SizeHint};
+use tokio::sync::futures::Notified;
+use tower_layer::Layer;
+use tower_service::Service;
+
+use crate::current::note_failure;
+use crate::shutdown::control;
+use crate::snapshot::Kind;
+use crate::spawn::task;
+use crate::tracked::Entry;
+
+/// The name of requests that no route matched.
+const UNMATCHED: &str = "unmatched";
+
+type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
+
+/// Makes each request a tracked task of kind `request`, from its arrival to the end of its response's body.
+///
+/// It is named after the route that axum matched, `unmatched` where there is none; the method is a field. On shutdown requests are
+/// waited for before `Last` tasks are told; when the deadline has passed, or by force, the response is cut: a handler that has not
+/// answered gives 503, a body that has not ended breaks off, so that `axum::serve` returns.
+///
+/// Add it with [`Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer), after the routes. A request that
+/// became a WebSocket ends with the upgrade; spawn what follows with [`headcount::spawn`](crate::spawn).
+///
+/// # Cost
+///
+/// That of a spawn and of a lock, for each request.
+///
+/// # Examples
+///
+/// ```
+/// use axum::{Router, routing::get};
+///
+/// let app: Router = Router::new()
+///     .route("/reports/{id}", get(|| async { "a long report" }))
+///     .layer(headcount::TrackLayer::new());
+/// ```
+#[derive(Clone)]
+pub struct TrackLayer {
+    name: Option<Name>,
+    location: &'static Location<'static>,
+}
+
+impl TrackLayer {
+    /// Names requests after the route that axum matched.
+    #[track_caller]
+    #[allow(clippy::new_without_default)] // The place of the call is the location of the tasks.
+    pub fn new() -> Self {
+        Self { name: None, location: Location::caller() }
+    }
+
+    /// Names requests as the function says: for services that are not axum's. Names are for few values, so never the bare path.
+    #[must_use]
+    pub fn name_with<N: Into<Cow<'static, str>>>(
+        mut self,
+        name: impl Fn(&Parts) -> N + Send + Sync + 'static,
+    ) -> Self {
+        self.name = Some(Arc::new(move |parts| name(parts).into()));
+        self
+    }
+
+    fn name(&self, parts: &Parts) -> Cow<'static, str> {
+        match &self.name {
+            Some(name) => name(parts),
+            None => matched_route(parts).unwrap_or(Cow::Borrowed(UNMATCHED)),
+        }
+    }
+
+    fn begin(&self, parts: &Parts) -> Entry {
+        task(self.name(parts)).field("method", &parts.method).enter::<()>(Kind::Request, self.location)
+    }
+}
+
+#[cfg(feature = "admin")]
+fn matched_route(parts: &Parts) -> Option<Cow<'static, str>> {
+    let route = parts.extensions.get::<axum::extract::MatchedPath>()?;
+    Some(route.as_str().to_owned().into())
+}
+
+/// Without axum nobody matches.
+#[cfg(not(feature = "admin"))]
+fn matched_route(_: &Parts) -> Option<Cow<'static, str>> {
+    None
+}
+
+impl fmt::Debug for TrackLayer {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackLayer").field("location", &self.location).finish_non_exhaustive()
+    }
+}
+
+impl<S> Layer<S> for TrackLayer {
+    type Service = Track<S>;
+
+    fn layer(&self, inner: S) -> Track<S> {
+        Track { inner, layer: self.clone() }
+    }
+}
+
+/// A service whose requests are tracked tasks; made by [`TrackLayer`].
+#[derive(Clone, Debug)]
+pub struct Track<S> {
+    inner: S,
+    layer: TrackLayer,
+}
+
+impl<S, B, R> Service<Request<B>> for Track<S>
+where
+    S: Service<Request<B>, Response = Response<R>>,
+    R: Body,
+{
+    type Response = Response<TrackedBody<R>>;
+    type Error = S::Error;
+    type Future = TrackedResponse<S::Future>;
+
+    fn poll_ready(&mut self, context: &mut Context<'_>) -> Poll<Result<(), S::Error>> {
+        self.inner.poll_ready(context)
+    }
+
+    fn call(&mut self, request: Request<B>) -> Self::Future {
+        let (parts, body) = request.into_parts();
+        let mut entry = self.layer.begin(&parts);
+        let request = Request::from_parts(parts, body);
+        // Inside the task, so that what a service spawns right here is its child.
+        let future = entry.stay(|| self.inner.call(request));
+        TrackedResponse { future, entry: Some(entry), cut: control().cut.opening() }
+    }
+}
+
+pin_project_lite::pin_project! {
+    /// The response to come; made by [`Track`].
+    pub struct TrackedResponse<F> {
+        #[pin]
+        future: F,
+        // After the future, which is dropped in this order.
+        entry: Option<Entry>,
+        #[pin]
+        cut: Notified<'static>,
+    }
+}
+
+impl<F> fmt::Debug for TrackedResponse<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedResponse").finish_non_exhaustive()
+    }
+}
+
+impl<F, R, E> Future for TrackedResponse<F>
+where
+    F: Future<Output = Result<Response<R>, E>>,
+    R: Body,
+{
+    type Output = Result<Response<TrackedBody<R>>, E>;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<Self::Output> {
+        let this = self.project();
+        let Some(entry) = this.entry else { panic!("polled after it was ready") };
+        let future = this.future;
+        let answer = match entry.stay(|| future.poll(context)) {
+            Poll::Ready(answer) => answer.map(|response| response.map(Some)),
+            Poll::Pending if is_cut(this.cut, context) => Ok(unavailable()),
+            Poll::Pending => return Poll::Pending,
+        };
+        let mut entry = this.entry.take();
+        let response = match answer {
+            Ok(response) => response,
+            Err(error) => {
+                entry.iter_mut().for_each(Entry::finish);
+                return Poll::Ready(Err(error));
+            }
+        };
+        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, entry))))
+    }
+}
+
+/// Whether responses are cut. Registers for that, if not.
+fn is_cut(cut: Pin<&mut Notified<'static>>, context: &mut Context<'_>) -> bool {
+    // Polled first, so that an opening in between is not missed.
+    cut.poll(context).is_ready() || control().cut.is_open()
+}
+
+fn unavailable<R>() -> Response<Option<R>> {
+    let mut response = Response::new(None);
+    *response.status_mut() = StatusCode::SERVICE_UNAVAILABLE;
+    response.headers_mut().insert(CONNECTION, HeaderValue::from_static("close"));
+    response
+}
+
+pin_project_lite::pin_project! {
+    /// A body whose end is the end of a tracked task; made by [`Track`].
+    pub struct TrackedBody<R> {
+        #[pin]
+        body: Option<R>,
+        // After the body, which is dropped in this order.
+        entry: Option<Entry>,
+        #[pin]
+        cut: Notified<'static>,
+    }
+}
+
+impl<R: Body> TrackedBody<R> {
+    fn new(body: Option<R>, entry: Option<Entry>) -> Self {
+        let mut tracked = Self { body, entry, cut: control().cut.opening() };
+        // Nobody polls an empty body.
+        if tracked.body.as_ref().is_some_and(Body::is_end_stream) {
+            tracked.entry.take().iter_mut().for_each(Entry::finish);
+        }
+        tracked
+    }
+}
+
+impl<R> fmt::Debug for TrackedBody<R> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("TrackedBody").finish_non_exhaustive()
+    }
+}
+
+/// Why a body broke off.
+#[derive(Debug)]
+struct Cut;
+
+impl fmt::Display for Cut {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str("the response was cut: the process is stopping")
+    }
+}
+
+impl Error for Cut {}
+
+impl<R> Body for TrackedBody<R>
+where
+    R: Body,
+    R::Error: Into<Box<dyn Error + Send + Sync>>,
+{
+    type Data = R::Data;
+    type Error = Box<dyn Error + Send + Sync>;
+
+    fn poll_frame(
+        self: Pin<&mut Self>,
+        context: &mut Context<'_>,
+    ) -> Poll<Option<Result<Frame<R::Data>, Self::Error>>> {
+        let mut this = self.project();
+        let Some(mut body) = this.body.as_mut().as_pin_mut() else { return Poll::Ready(None) };
+        let Some(entry) = this.entry else {
+            return body.poll_frame(context).map_err(Into::into);
+        };
+        let frame = match entry.stay(|| body.as_mut().poll_frame(context)) {
+            Poll::Ready(frame) => frame.map(|frame| frame.map_err(Into::into)),
+            Poll::Pending if is_cut(this.cut, context) => {
+                // The entry is dropped as what the coordinator made of it: aborted.
+                *this.entry = None;
+                return Poll::Ready(Some(Err(Cut.into())));
+            }
+            Poll::Pending => return Poll::Pending,
+        };
+        if let Some(Err(error)) = &frame {
+            entry.stay(|| note_failure(error));
+        }
+        let is_last = matches!(frame, None | Some(Err(_))) || body.is_end_stream();
+        if is_last {
+            this.entry.take().iter_mut().for_each(Entry::finish);
+        }
+        Poll::Ready(frame)
+    }
+
+    fn is_end_stream(&self) -> bool {
+        self.body.as_ref().is_none_or(Body::is_end_stream)
+    }
+
+    fn size_hint(&self) -> SizeHint {
+        self.body.as_ref().map_or_else(|| SizeHint::with_exact(0), Body::size_hint)
+    }
+}

@@ -1,0 +1,45 @@
+//! Watches for tasks that do not yield: each is told of once.
+
+use std::collections::HashSet;
+use std::time::Duration;
+
+use super::listing::{self, NAMED};
+use super::log::Logger;
+use super::text;
+use crate::clock;
+use crate::registry::read::{Describer, is_blocked};
+use crate::registry::registry;
+
+/// How often it looks: a pass over a million tasks takes milliseconds, and nothing of it falls on them.
+const EVERY: Duration = Duration::from_millis(500);
+
+/// Runs until the process ends.
+pub(crate) async fn watch(log: Logger) {
+    let mut told: HashSet<(u64, u64)> = HashSet::new();
+    let mut ticks = tokio::time::interval(EVERY);
+    ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
+    loop {
+        ticks.tick().await;
+        told = look(&told, &log);
+    }
+}
+
+/// Tells of polls that were not told of before; gives all that block now.
+fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
+    let (now, limit) = (clock::ticks(), registry().config.blocked_after_ticks());
+    let blocked = listing::all(|task| is_blocked(task, now, limit));
+    let is_new =
+        |(_, task): &&(_, crate::registry::slot::Reading)| !told.contains(&(task.id(), task.polls()));
+    let new: Vec<_> = blocked.iter().filter(is_new).copied().collect();
+    let (named, rest) = new.split_at(new.len().min(NAMED));
+    let mut describer = Describer::new();
+    for (_, task) in named {
+        let task = describer.live(task);
+        let (who, length) = (text::who(&task.name, task.id), text::length(task.state_for));
+        log.blocked(format!("{who} has not yielded for {length}: it blocks its thread ({})", task.location));
+    }
+    if let Some(rest) = text::rest(&listing::counted(rest)) {
+        log.blocked(rest);
+    }
+    blocked.iter().map(|(_, task)| (task.id(), task.polls())).collect()
+}
