@@ -2,8 +2,8 @@
 //!
 //!     cargo run --example prometheus_crate
 
-use headcount::{Headcount, Report};
 use headcount::settings::Recorder;
+use headcount::{Headcount, Report};
 use prometheus::{IntCounter, Registry, TextEncoder};
 
 #[tokio::main]

@@ -179,3 +179,19 @@ fn matches(pattern: &str, line: &str) -> bool {
     let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
     0 < number && matches(tail, &rest[number..])
 }
+
+/// How the waiting line begins.
+pub(crate) const WAITING: &str = "Waiting for background tasks to complete. (CTRL+C to force quit) pending=";
+
+/// Starts a process, ends it with SIGTERM, and gives its end.
+pub(crate) fn term(settings: &[(&str, &str)], arguments: &[&str]) -> End {
+    let mut process = start(settings, arguments);
+    process.signal(Signal::SIGTERM);
+    process.end()
+}
+
+/// The report that a process printed.
+pub(crate) fn report(end: &End) -> serde_json::Value {
+    let line = end.lines.iter().find_map(|line| line.strip_prefix("report ")).expect("a report");
+    serde_json::from_str(line).unwrap()
+}

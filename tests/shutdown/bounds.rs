@@ -1,0 +1,141 @@
+//! Nobody hangs, and nobody is cut short.
+
+use nix::sys::signal::Signal::SIGTERM;
+
+use crate::http::{admin, get};
+use crate::process::{WAITING, report, start, term};
+
+pub(crate) fn every_worker_blocked() {
+    let settings = [("DRAIN_TIMEOUT", "1s"), ("ADMIN", "127.0.0.1:0"), ("ABORT_GRACE", "200ms")];
+    let mut process = start(&settings, &["stuck one 600000", "stuck two 600000"]);
+    process.signal(SIGTERM);
+    let address = admin(&mut process);
+    assert!(get(&address, "/readyz").starts_with("HTTP/1.1 503"));
+    process.end().exited_with(124).logged(&[
+        WAITING,
+        "Deadline of 1s reached: aborting 2 tasks",
+        "  one #~ abandoned",
+        "  one #~ not gone 0.2s after the abort: inside a poll",
+        "Exiting with code 124",
+        "  one #~ running",
+    ]);
+}
+
+pub(crate) fn a_blocking_closure_that_never_ends() {
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "2500ms"), ("ABORT_GRACE", "100ms")];
+    let end = term(&settings, &["blocking thumbnail 600000"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 300ms reached: aborting 1 task",
+        "  thumbnail #~ abandoned after ~",
+        "  thumbnail #~ not gone 0.1s after the abort: inside its closure",
+        "Exiting with code 124: ~s after its shutdown began the process is still there",
+        "  thumbnail #~ running",
+    ]);
+    assert!(end.log().iter().any(|line| line.contains("a running closure is not ours to abort")));
+    assert_eq!(report(&end)["abandoned"][0]["aborted"], false);
+}
+
+pub(crate) fn an_application_that_never_asked_is_ended_with_the_report() {
+    let end = term(&[], &["wait send-email 300", "--main ignore"]);
+    end.exited_with(0)
+        .logged(&["All background tasks", "Exiting with code 0: nothing in the application waits"]);
+    let end = term(&[("DRAIN_TIMEOUT", "200ms")], &["forever loop", "--main ignore"]);
+    end.exited_with(124);
+}
+
+pub(crate) fn an_application_that_hangs_is_ended_after_exit_after() {
+    let end = term(
+        &[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "1500ms")],
+        &["wait send-email 100", "--main hang"],
+    );
+    end.exited_with(0).logged(&[
+        "Exiting with code 0: ~s after its shutdown began the process is still there",
+        "  no task is left: the application has not returned from main",
+    ]);
+}
+
+pub(crate) fn main_that_returns_early_names_what_is_lost() {
+    let end = term(&[], &["forever loop", "--main return"]);
+    end.exited_with(0);
+    assert!(
+        end.lines.iter().any(|line| line.contains("loop #") && line.contains("is lost after")),
+        "{:#?}",
+        end.lines
+    );
+}
+
+pub(crate) fn what_comes_after_drain_is_not_cut_short() {
+    let end = term(&[], &["wait send-email 100", "--main drain-then-close", "--after 1500"]);
+    end.exited_with(0).never_logged("Exiting");
+    assert!(end.lines.iter().any(|line| line == "closed"));
+}
+
+pub(crate) fn a_slow_application_is_waited_for() {
+    let end = term(&[], &["wait send-email 100", "--after 2500"]);
+    end.exited_with(0).logged(&[
+        "  send-email #~ completed",
+        "Waiting for the application, which does not await drain() yet. (CTRL+C to force quit) pending=0",
+        "All background tasks completed in ~s (1 completed)",
+    ]);
+}
+
+pub(crate) fn the_deadline_names_and_aborts() {
+    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["forever index-rebuild", "forever index-rebuild"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 400ms reached: aborting 2 tasks",
+        "  index-rebuild #~ abandoned after ~s (tests/shutdown/child.rs:~): a loop? End it on `draining()`, or spawn it \
+         with `OnShutdown::Last`",
+        "  index-rebuild #~ abandoned after",
+        "Stopped at the deadline, in ~s (0 completed, 2 abandoned)",
+    ]);
+    let report = report(&end);
+    assert_eq!((&report["exit_code"], &report["reason"]), (&124.into(), &"SIGTERM".into()));
+}
+
+pub(crate) fn a_deadline_with_nothing_left_is_0() {
+    let end =
+        term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);
+    end.exited_with(0).never_logged("reached: aborting");
+}
+
+pub(crate) fn the_hook_gets_each_task_before_the_abort() {
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["status one", "status two", "--hook writes"]);
+    end.exited_with(124).logged(&["Deadline of 300ms reached: aborting 2 tasks"]);
+    for name in ["one", "two"] {
+        assert!(end.lines.contains(&format!("handed {name} batch 3/10")), "{:#?}", end.lines);
+    }
+}
+
+pub(crate) fn a_hook_that_hangs_has_its_time() {
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("HOOK_TIMEOUT", "300ms")];
+    let end = term(&settings, &["forever one", "forever two", "--hook hangs"]);
+    end.exited_with(124).logged(&["on_abandon did not return within 300ms: 2 of 2 tasks not handed over"]);
+}
+
+pub(crate) fn a_hook_that_panics_is_told() {
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["forever one", "--hook panics"]);
+    end.exited_with(124).logged(&["on_abandon panicked for one #~"]);
+}
+
+pub(crate) fn zero_and_huge_durations() {
+    let zero = ["DRAIN_TIMEOUT", "ABORT_GRACE", "HOOK_TIMEOUT", "LOG_INTERVAL", "ANNOUNCE_DELAY"];
+    let end = term(&zero.map(|name| (name, "0s")), &["forever loop"]);
+    end.exited_with(124).logged(&["Deadline of 0s reached: aborting 1 task"]);
+
+    let huge = ["DRAIN_TIMEOUT", "ABORT_GRACE", "HOOK_TIMEOUT", "LOG_INTERVAL", "EXIT_AFTER"];
+    let end = term(&huge.map(|name| (name, "500000000000years")), &["wait send-email 100"]);
+    end.exited_with(0).logged(&["All background tasks completed in"]);
+}
+
+pub(crate) fn a_poll_that_does_not_end_is_told_once() {
+    let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 1800"]);
+    let line = process.wait_for("has not yielded for");
+    assert!(
+        line.contains("hog #1 has not yielded for") && line.contains("(tests/shutdown/child.rs:"),
+        "{line}"
+    );
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).logged(&["  hog #1 running ~s, blocked ~s (tests"]);
+    assert_eq!(end.lines.iter().filter(|line| line.contains("has not yielded")).count(), 1);
+}
