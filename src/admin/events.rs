@@ -96,11 +96,13 @@ pub(crate) fn stage_changed(shared: &Shared) {
     shared.admin.events.changed.notify_one();
 }
 
-/// Sends the report as the last event; resolves when all clients have it and are gone.
+/// Sends how it all ended and the report, in one last frame; resolves when all clients have it and are gone.
 #[cfg(feature = "shutdown")]
 pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
     let hub = &shared.admin.events;
-    hub.send(report_frame(report.clone()), true);
+    let mut last = summary_frame(summary(shared, &crate::snapshot())).to_vec();
+    last.extend_from_slice(&report_frame(report.clone()));
+    hub.send(last.into(), true);
     while 0 < hub.clients.load(Ordering::Acquire) {
         hub.left.notified().await;
     }
