@@ -151,8 +151,9 @@ for (const theme of ["light", "dark"] as const) {
 
 test("nothing moves as figures change", async ({ page, quickstart }) => {
   const process = await quickstart(BUSY);
+  await process.call("GET", "/");
   await page.goto(process.page);
-  await expect(row(page, "quickstart::print_numbers")).toHaveCount(1);
+  await expect(page.locator("tr.group")).toHaveCount(6);
   const spawned = async () => (await process.api<{ spawned: number }>("summary")).spawned;
   const places = () =>
     page.evaluate(() =>

@@ -1,0 +1,49 @@
+import { mkdirSync } from "node:fs";
+import { join } from "node:path";
+import type { Page } from "@playwright/test";
+import { AWAY, expect, live, row, test } from "./test.ts";
+
+// The pictures of the README are taken anew by `npm run screenshots`; other runs only prove that they can be.
+const FOR_README = process.env["SCREENSHOTS"] === "yes";
+const IMAGES = join(import.meta.dirname, "../../docs/images");
+/** So long under load before the first picture, in seconds: ten minutes fill the charts. */
+const WARM = Number(process.env["SCREENSHOTS_AFTER"] ?? "0");
+const LARGEST = 150 * 1024;
+
+test("pictures of the main views, light and dark", async ({ page, quickstart, watch }) => {
+  test.setTimeout((WARM + 120) * 1_000);
+  watch.expect(AWAY);
+  const process = await quickstart(["--load", "12", "--seconds-per-number", "0.12"], { settings: { ALLOW_ACTIONS: "yes", SERVICE: "shop-api" } });
+  await page.setViewportSize({ width: 1160, height: 640 });
+  await page.goto(process.page);
+  await expect(row(page, "quickstart::print_numbers")).toHaveCount(1);
+  await expect.poll(async () => (await process.api<{ uptime_seconds: number }>("summary")).uptime_seconds, { timeout: (WARM + 30) * 1_000 }).toBeGreaterThan(WARM);
+  await row(page, "quickstart::print_numbers").locator("[data-row]").click();
+  await expect(page.locator(".group-inside table")).toBeVisible();
+  await page.locator(".service").hover();
+  await pictures(page, "groups");
+  await page.keyboard.press("Escape");
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator("tbody tr").first()).toBeVisible();
+  await pictures(page, "tasks");
+
+  process.signal("SIGTERM");
+  await expect(page.locator(".just-ended li").nth(12)).toBeVisible();
+  await pictures(page, "drain");
+  process.signal("SIGTERM");
+  await expect(page.locator(".drain-head h1")).toHaveText(/^Gone · forced/, { timeout: 20_000 });
+  await pictures(page, "gone");
+  expect(await live(page).textContent()).toBe("0");
+});
+
+async function pictures(page: Page, name: string): Promise<void> {
+  if (FOR_README) mkdirSync(IMAGES, { recursive: true });
+  for (const theme of ["light", "dark"] as const) {
+    await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
+    // The charts draw themselves anew with the theme.
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    const path = join(IMAGES, `dashboard-${name}-${theme}.png`);
+    const picture = await page.screenshot(FOR_README ? { path } : {});
+    expect(picture.length).toBeLessThanOrEqual(LARGEST);
+  }
+}
