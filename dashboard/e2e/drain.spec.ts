@@ -64,6 +64,7 @@ test("a second signal forces, and the report names what was abandoned", async ({
   await expect(page.locator(".drain-head h1")).toHaveText("Gone · forced by SIGINT, 2 tasks abandoned", { timeout: 20_000 });
   expect(await process.ended()).toBe(130);
   await expect(page.locator(".named h2")).toHaveText("Abandoned: 2 tasks");
+  await expect(page.locator(".drain-done")).toContainText("0 of 2 tasks finished");
   await expect(page.locator(".named")).toContainText("quickstart::print_numbers");
   await expect(page.locator(".deadline")).toContainText("exit code130");
 });

@@ -15,9 +15,11 @@ test("pictures of the main views, light and dark", async ({ page, quickstart, wa
   watch.expect(AWAY);
   const process = await quickstart(["--load", "12", "--seconds-per-number", "0.12"], { settings: { ALLOW_ACTIONS: "yes", SERVICE: "shop-api" } });
   await page.setViewportSize({ width: 1160, height: 640 });
+  await process.call("GET", "/", 3);
   await page.goto(process.page);
   await expect(row(page, "quickstart::print_numbers")).toHaveCount(1);
   await expect.poll(async () => (await process.api<{ uptime_seconds: number }>("summary")).uptime_seconds, { timeout: (WARM + 30) * 1_000 }).toBeGreaterThan(WARM);
+  await process.call("GET", "/", 3);
   await row(page, "quickstart::print_numbers").locator("[data-row]").click();
   await expect(page.locator(".group-inside table")).toBeVisible();
   await page.locator(".service").hover();

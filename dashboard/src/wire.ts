@@ -199,7 +199,7 @@ export interface Report {
   exit_code: number;
   started_at: string;
   duration_seconds: number;
-  /** What was waited for, by how it ended. */
+  /** What was waited for, by how it ended. Abandoned tasks are not among them. */
   ended: OutcomeCounts;
   late_spawns: number;
   /** Counted in full, listed up to 1,000. */

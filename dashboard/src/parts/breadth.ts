@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { Column } from "./head.tsx";
 
-const wide = matchMedia("(min-width: 1100px)");
+const wide = matchMedia("(min-width: 1280px)");
 const mid = matchMedia("(min-width: 760px)");
 const breadth = signal(measure());
 

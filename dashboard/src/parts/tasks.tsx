@@ -20,7 +20,7 @@ export const TASK_COLUMNS: Column[] = [
   { key: "state", label: "State", class: "c-state" },
   { key: "status", label: "Doing", class: "c-status mid", hint: "What the task says of itself, by set_status and set_progress" },
   { key: "age", label: "Age", class: "c-figure c-age", sortable: true, hint: "Since it was spawned" },
-  { key: "usual", label: "Usually", class: "c-figure wide", hint: "The median of its group's finished tasks" },
+  { key: "usual", label: "Usually", class: "c-figure mid", hint: "The median of its group's finished tasks" },
   { key: "busy", label: "Busy", class: "c-figure wide", sortable: true, hint: "Time spent inside its polls" },
   { key: "polls", label: "Polls", class: "c-figure wide", sortable: true, hint: "How often it was polled" },
   { key: "location", label: "Spawned at", class: "c-location wide" },
@@ -77,7 +77,7 @@ export function TaskTable(props: TaskTableProps) {
               <Beyond task={item} />
               <Age seconds={item.age_seconds + (left ? 0 : grown)} />
             </td>
-            <td class="c-figure wide soft">{item.usual === null ? <Age seconds={null} /> : <Duration seconds={item.usual.p50_seconds} />}</td>
+            <td class="c-figure mid soft">{item.usual === null ? <Age seconds={null} /> : <Duration seconds={item.usual.p50_seconds} />}</td>
             <td class="c-figure wide">
               <Duration seconds={item.busy_seconds} />
             </td>

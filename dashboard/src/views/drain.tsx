@@ -93,7 +93,7 @@ function Deadline({ stopping, passed }: { stopping: Shutdown; passed: number }) 
 }
 
 function Done({ stopping, final, over }: { stopping: Shutdown; final: Report | null; over: boolean }) {
-  const { ended, total } = final === null ? stopping : countsOf(stopping, final);
+  const { ended, total } = final === null ? stopping : countsOf(final);
   return (
     <div class="drain-done">
       <progress max={Math.max(1, total)} value={total === 0 ? 1 : ended} aria-label="Finished tasks" />
@@ -106,10 +106,10 @@ function Done({ stopping, final, over }: { stopping: Shutdown; final: Report | n
   );
 }
 
-/** What was aborted has ended, but has not finished. */
-function countsOf(stopping: Shutdown, { ended }: Report): { ended: number; total: number } {
+/** What was aborted or abandoned has not finished. */
+function countsOf({ ended, abandoned_total }: Report): { ended: number; total: number } {
   const finished = ended.ok + ended.error + ended.panic + ended.cancelled;
-  return { ended: finished, total: Math.max(stopping.total, finished + ended.aborted) };
+  return { ended: finished, total: finished + ended.aborted + abandoned_total };
 }
 
 function Estimate({ stopping, over }: { stopping: Shutdown; over: boolean }) {
@@ -150,6 +150,7 @@ function Left({ report: final }: { report: Report }) {
         {OUTCOMES.map((outcome) => (
           <div key={outcome} class={final.ended[outcome] === 0 ? "zero" : undefined}><dt><Word of={outcome} /></dt><dd>{count(final.ended[outcome])}</dd></div>
         ))}
+        {final.abandoned_total > 0 && <div class="bad"><dt>abandoned</dt><dd>{count(final.abandoned_total)}</dd></div>}
         <div class={final.late_spawns === 0 ? "zero" : undefined}><dt>spawned late</dt><dd>{count(final.late_spawns)}</dd></div>
         <div><dt>in</dt><dd><Duration seconds={final.duration_seconds} /></dd></div>
       </dl>
