@@ -11,6 +11,8 @@ use tokio::runtime::Handle;
 use tokio::task::JoinHandle;
 use tracing::Span;
 
+#[cfg(all(feature = "console", tokio_unstable))]
+use crate::console::named;
 use crate::current::note_failure;
 use crate::registry::begin::{NewTask, hold};
 use crate::registry::group::NameSource;
@@ -384,7 +386,11 @@ where
         refuse(tracked);
         return aborted(tokio::spawn(std::future::pending()));
     }
-    held(current, tokio::spawn(tracked))
+    #[cfg(all(feature = "console", tokio_unstable))]
+    let handle = named::spawn(tracked, current);
+    #[cfg(not(all(feature = "console", tokio_unstable)))]
+    let handle = tokio::spawn(tracked);
+    held(current, handle)
 }
 
 #[track_caller]
@@ -399,7 +405,11 @@ where
         refuse(tracked);
         return aborted(runtime.spawn(std::future::pending()));
     }
-    held(current, runtime.spawn(tracked))
+    #[cfg(all(feature = "console", tokio_unstable))]
+    let handle = named::spawn_on(tracked, current, runtime);
+    #[cfg(not(all(feature = "console", tokio_unstable)))]
+    let handle = runtime.spawn(tracked);
+    held(current, handle)
 }
 
 #[track_caller]
@@ -414,7 +424,11 @@ where
         refuse(tracked);
         return aborted(tokio::task::spawn_local(std::future::pending()));
     }
-    held(current, tokio::task::spawn_local(tracked))
+    #[cfg(all(feature = "console", tokio_unstable))]
+    let handle = named::spawn_local(tracked, current);
+    #[cfg(not(all(feature = "console", tokio_unstable)))]
+    let handle = tokio::task::spawn_local(tracked);
+    held(current, handle)
 }
 
 #[track_caller]
@@ -435,7 +449,11 @@ where
         let (closure, entry) = task;
         entry.run(closure)
     };
-    held(current, tokio::task::spawn_blocking(run))
+    #[cfg(all(feature = "console", tokio_unstable))]
+    let handle = named::spawn_blocking(run, current);
+    #[cfg(not(all(feature = "console", tokio_unstable)))]
+    let handle = tokio::task::spawn_blocking(run);
+    held(current, handle)
 }
 
 /// Whether a new task, unless tracking is off, is to be dropped since the process stops.

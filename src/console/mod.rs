@@ -21,6 +21,8 @@
 //! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback, such as [`DEFAULT_ADDRESS`].
 
 mod follow;
+#[cfg(tokio_unstable)]
+pub(crate) mod named;
 mod polls;
 mod publish;
 mod select;
