@@ -1,6 +1,7 @@
 //! A crowd of sleeping tasks, some with hostile names, one that blocks its worker: what the dashboard is tried with.
 //!
-//!     HEADCOUNT_ADMIN=127.0.0.1:7717 cargo run --example crowd -- 100000
+//!     cargo run --example crowd -- 100000        # tasks, in eight groups
+//!     cargo run --example crowd -- 100000 300    # in so many groups
 
 use std::time::Duration;
 
@@ -20,10 +21,12 @@ const HOSTILE: [&str; 6] = [
 
 #[tokio::main]
 async fn main() -> Result<(), Box<dyn std::error::Error>> {
-    let size: u64 = std::env::args().nth(1).map_or(Ok(1_000), |size| size.parse())?;
+    let mut numbers = std::env::args().skip(1).map(|number| number.parse());
+    let size: u64 = numbers.next().unwrap_or(Ok(1_000))?;
+    let groups: u64 = numbers.next().unwrap_or(Ok(8))?;
     let hc = Headcount::builder().service("crowd").install()?;
     for number in 0..size {
-        spawn(number);
+        spawn(number, number % groups.max(1));
     }
     for name in HOSTILE {
         headcount::task(name).label("key <b>", name).field(name, name).spawn(say(name));
@@ -35,10 +38,10 @@ async fn main() -> Result<(), Box<dyn std::error::Error>> {
     std::future::pending().await
 }
 
-/// One of eight groups; each task can be found by its number.
-fn spawn(number: u64) {
-    let shard = ["a", "b", "c", "d", "e", "f", "g", "h"][usize::try_from(number % 8).unwrap_or(0)];
-    let task = headcount::task("sleeper").label("shard", shard).field("number", 1_000_000 + number);
+/// Each task can be found by its number.
+fn spawn(number: u64, shard: u64) {
+    let task =
+        headcount::task("sleeper").label("shard", shard.to_string()).field("number", 1_000_000 + number);
     task.spawn(tokio::time::sleep(LONGEST));
 }
 

@@ -59,6 +59,18 @@ test("what travels stays small, whatever lives", async ({ page, crowd }) => {
   expect(event).toBeLessThanOrEqual(64 * 1024 + 256);
 });
 
+test("more groups than an event has room for are all there", async ({ page, crowd }) => {
+  const process = await crowd(3_000, { groups: 300 });
+  const { groups_total: total } = await process.api<{ groups_total: number }>("summary");
+  const heard = page.waitForResponse((response) => response.url().endsWith("/events"));
+  await page.goto(process.page);
+  await heard;
+  await expect(page.locator("tr.group")).toHaveCount(total);
+  await expect(page.locator("tr.group", { hasText: "__other__" })).toHaveCount(1);
+  await page.getByRole("searchbox").fill("shard=17");
+  await expect(row(page, "shard=17").first()).toBeVisible();
+});
+
 test("hostile names are text", async ({ page, crowd }) => {
   const process = await crowd(10);
   await page.goto(process.page);

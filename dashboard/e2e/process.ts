@@ -11,6 +11,8 @@ export interface Options {
   settings?: Record<string, string>;
   /** The port of the admin server; a free one if not said. */
   admin?: string;
+  /** Over how many groups a crowd is spread. */
+  groups?: number;
 }
 
 export class Process {
@@ -35,7 +37,7 @@ export class Process {
   }
 
   static crowd(size: number, options: Options = {}): Promise<Process> {
-    return Process.start("crowd", [String(size)], { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
+    return Process.start("crowd", [String(size), String(options.groups ?? 8)], { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
   }
 
   private static async start(example: string, flags: string[], { settings = {} }: Options): Promise<Process> {
