@@ -21,20 +21,20 @@ impl Answer {
 }
 
 fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
-    let mut stream = TcpStream::connect(address).unwrap();
-    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n").unwrap();
+    let mut stream = TcpStream::connect(address).expect("it listens");
+    write!(stream, "GET {path} HTTP/1.1\r\nHost: {address}\r\nConnection: close\r\n{headers}\r\n")
+        .expect("it takes requests");
     let mut answer = Vec::new();
-    stream.read_to_end(&mut answer).unwrap();
-    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").unwrap();
-    let head = String::from_utf8(answer[..end].to_vec()).unwrap();
-    let status = head.split(' ').nth(1).unwrap().parse().unwrap();
+    stream.read_to_end(&mut answer).expect("it answers");
+    let end = answer.windows(4).position(|window| window == b"\r\n\r\n").expect("a head");
+    let head = String::from_utf8(answer[..end].to_vec()).expect("a head of text");
+    let status = head.split(' ').nth(1).and_then(|status| status.parse().ok()).expect("a status");
     Answer { status, head, body: answer[end + 4..].to_vec() }
 }
 
 /// The addresses that the page asks for.
 fn references(page: &str) -> Vec<&str> {
-    let parts = page.split(['"']).filter_map(|part| part.strip_prefix("./assets/"));
-    parts.collect()
+    page.split('"').filter_map(|part| part.strip_prefix("./assets/")).collect()
 }
 
 #[test]
