@@ -44,7 +44,7 @@ async function pictures(page: Page, name: string): Promise<void> {
     await page.emulateMedia({ colorScheme: theme, reducedMotion: "reduce" });
     // The charts draw themselves anew with the theme.
     await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    const path = join(IMAGES, `dashboard-${name}-${theme}.png`);
+    const path = join(IMAGES, `${name}-${theme}.png`);
     const picture = await page.screenshot(FOR_README ? { path } : {});
     expect(picture.length).toBeLessThanOrEqual(LARGEST);
   }
