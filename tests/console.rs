@@ -1,5 +1,6 @@
 //! The console's own generated client against what headcount serves, in one process with the tasks.
 #![cfg(all(feature = "console", not(tokio_unstable)))]
+#![allow(clippy::unwrap_used)]
 
 #[path = "support/console.rs"]
 mod support;
@@ -77,7 +78,7 @@ async fn updates_add_up_to_what_the_tasks_did() {
 async fn how_a_task_ended_is_told() {
     let mut console = Console::attach().await;
     let panics = headcount::task("panics-soon").spawn(async { panic!("no such order") });
-    assert!(panics.await.map(|()| ()).unwrap_err().is_panic());
+    assert!(panics.await.unwrap_err().is_panic());
     let (task, _) = console.until("panics-soon", is_dropped).await;
     assert_eq!((text(&task, "outcome"), text(&task, "message")), ("panic".into(), "no such order".into()));
 

@@ -7,6 +7,7 @@
 //! began and ended unseen, and finished ones above the bound, are counted: the client shows them as dropped.
 
 use std::collections::HashMap;
+use std::sync::Arc;
 use std::time::Duration;
 
 use console_api::instrument::Update;
@@ -17,6 +18,7 @@ use super::wire::{self, Delta, Extras, Hidden};
 use crate::clock;
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
+use crate::registry::group::Group;
 use crate::registry::history::{Note, Record};
 use crate::registry::read::Describer;
 use crate::registry::slot::Reading;
@@ -159,7 +161,7 @@ impl Follower {
 
     fn ends(
         &mut self,
-        ends: &[(Record, Option<std::sync::Arc<Note>>)],
+        ends: &[(Record, Option<Arc<Note>>)],
         describer: &Describer,
         is_watched: &impl Fn(u64) -> bool,
         delta: &mut Delta,
@@ -167,33 +169,31 @@ impl Follower {
         let mut room = MAX_FINISHED;
         for (record, note) in ends {
             let id = record.task.id();
-            let known = self.known.get_mut(&id);
-            if known.as_ref().is_some_and(|known| known.end().is_some()) {
+            let known = self.known.get(&id);
+            if known.is_some_and(|known| known.end().is_some()) {
                 continue;
             }
             if known.is_none() && (room == 0 || record.ended <= self.forgotten_until) {
                 self.forgotten_until = self.forgotten_until.max(record.ended);
                 continue;
             }
+            room -= usize::from(known.is_none());
             // What ended before the first pass is no news.
             self.ends_told += u64::from(1 < self.passes || self.now < record.ended);
-            let extras = Extras {
-                details: note.as_ref().and_then(|note| note.details.as_deref()),
-                outcome: Some(record.outcome),
-                message: note.as_ref().and_then(|note| note.message.as_deref()),
-            };
-            let task = wire::task(describer.group(&record.task), &record.task, &extras, self.hidden);
-            if let Some(known) = known {
-                known.reading = record.task;
-                known.life = Life::Ended(record.ended);
-                known.change(task, is_watched(id), delta);
-            } else {
-                room -= 1;
-                let known =
-                    Known { task, reading: record.task, life: Life::Ended(record.ended), pass: self.passes };
-                delta.tasks.push(known.told());
-                self.known.insert(id, known);
-            }
+            let task = finished_task(record, note.as_deref(), describer, self.hidden);
+            self.end(record, task, is_watched(id), delta);
+        }
+    }
+
+    fn end(&mut self, record: &Record, task: Task, is_watched: bool, delta: &mut Delta) {
+        let (reading, life) = (record.task, Life::Ended(record.ended));
+        if let Some(known) = self.known.get_mut(&reading.id()) {
+            (known.reading, known.life) = (reading, life);
+            known.change(task, is_watched, delta);
+        } else {
+            let known = Known { task, reading, life, pass: self.passes };
+            delta.tasks.push(known.told());
+            self.known.insert(reading.id(), known);
         }
     }
 
@@ -277,9 +277,18 @@ fn live_task(reading: &Reading, details: Option<&Details>, describer: &Describer
     wire::task(describer.group(reading), reading, &extras, hidden)
 }
 
+fn finished_task(record: &Record, note: Option<&Note>, describer: &Describer, hidden: Hidden) -> Task {
+    let extras = Extras {
+        details: note.and_then(|note| note.details.as_deref()),
+        outcome: Some(record.outcome),
+        message: note.and_then(|note| note.message.as_deref()),
+    };
+    wire::task(describer.group(&record.task), &record.task, &extras, hidden)
+}
+
 /// Tasks finished since the process began.
 fn finished() -> u64 {
-    let ended = |group: &'static crate::registry::group::Group| -> u64 {
+    let ended = |group: &'static Group| -> u64 {
         let totals = group.totals();
         Outcome::ALL.iter().map(|outcome| totals.ended[*outcome as usize].total()).sum()
     };

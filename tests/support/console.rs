@@ -1,5 +1,6 @@
 //! A client of the console that puts together what it is told, and asserts that it can be.
 #![allow(dead_code, reason = "no test needs all of it")]
+#![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
@@ -92,7 +93,7 @@ impl Console {
 
     pub(crate) fn named(&self, name: &str) -> Vec<(Task, Stats)> {
         let tasks = self.tasks.values().filter(|task| text(task, "task.name") == name);
-        tasks.map(|task| (task.clone(), self.stats[&task.id.unwrap().id].clone())).collect()
+        tasks.map(|task| (task.clone(), self.stats[&task.id.unwrap().id])).collect()
     }
 
     pub(crate) async fn details(&mut self, task: &Task) -> Streaming<TaskDetails> {
