@@ -14,7 +14,8 @@ use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::router::Context;
 use super::wire::{
-    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, kinds, outcomes, states, time,
+    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, ids, kinds, outcomes, states,
+    time,
 };
 use crate::registry::registry;
 use crate::registry::wait::Abort;
@@ -44,8 +45,10 @@ pub(super) struct TaskParameters {
     #[param(schema_with = states)]
     state: Option<TaskState>,
     /// Only tasks of this group.
+    #[param(schema_with = ids)]
     group: Option<u32>,
     /// Only children of this task.
+    #[param(schema_with = ids)]
     parent: Option<u64>,
     /// Only tasks with this text in name, label, field, status, location or state, in any case.
     q: Option<String>,
@@ -72,6 +75,7 @@ pub(super) struct FinishedParameters {
     #[param(schema_with = kinds)]
     kind: Option<Kind>,
     /// Only tasks of this group.
+    #[param(schema_with = ids)]
     group: Option<u32>,
     /// Only tasks that ended so.
     #[serde(default, deserialize_with = "outcome")]

@@ -480,6 +480,11 @@ fn optional(object: Object) -> Object {
         .build()
 }
 
+/// Whole numbers, with no format: `int64` would forbid what `u64` takes.
+pub(super) fn ids() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build()
+}
+
 pub(super) fn kinds() -> Object {
     choice(Kind::ALL.map(Kind::as_str))
 }
