@@ -68,10 +68,13 @@ mod clock;
 pub mod console;
 mod current;
 pub mod docs;
+// A build with fewer features leaves some of what they share unused.
+#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod error;
 #[cfg(test)]
 mod fresh;
 mod idle;
+#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod install;
 #[cfg(feature = "tower")]
 pub mod layer;
@@ -80,9 +83,11 @@ mod metrics;
 mod name;
 mod observer;
 mod outcome;
+#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod registry;
 pub mod settings;
 #[cfg(feature = "shutdown")]
+#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod shutdown;
 pub mod snapshot;
 mod spawn;

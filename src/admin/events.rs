@@ -49,12 +49,12 @@ struct Frame {
 
 /// A client's place among those that are served.
 #[derive(Debug)]
-struct Place(Arc<Shared>);
+struct Place(Arc<Hub>);
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.admin.events.clients.fetch_sub(1, Ordering::AcqRel);
-        self.0.admin.events.left.notify_one();
+        self.0.clients.fetch_sub(1, Ordering::AcqRel);
+        self.0.left.notify_one();
     }
 }
 
@@ -74,11 +74,10 @@ impl Hub {
         self.dropped.load(Ordering::Relaxed)
     }
 
-    fn enter(shared: &Arc<Shared>) -> Option<Place> {
-        let hub = &shared.admin.events;
-        let free = |clients: usize| (clients < hub.limit).then_some(clients + 1);
-        let entered = hub.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
-        entered.is_ok().then(|| Place(Arc::clone(shared)))
+    fn enter(self: &Arc<Self>) -> Option<Place> {
+        let free = |clients: usize| (clients < self.limit).then_some(clients + 1);
+        let entered = self.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
+        entered.is_ok().then(|| Place(Arc::clone(self)))
     }
 
     fn send(&self, bytes: Bytes, last: bool) {
@@ -133,7 +132,7 @@ pub(super) async fn publish(shared: Arc<Shared>) {
      content_type = "application/problem+json"),
 ))]
 pub(super) async fn events(State(context): State<Context>) -> Response {
-    let Some(place) = Hub::enter(&context.shared) else {
+    let Some(place) = context.shared.admin.events.enter() else {
         let detail = "as many clients as `sse_clients` allows follow the events already";
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     };
@@ -141,15 +140,14 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Body::from_stream(follow(place))).into_response()
+    (headers, Body::from_stream(follow(place, frame("hello", &hello(&context.shared.identity)))))
+        .into_response()
 }
 
-fn follow(place: Place) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
-    let hub = &place.0.admin.events;
-    let frames = hub.frames.subscribe();
-    let hello = frame("hello", &hello(&place.0.identity));
+fn follow(place: Place, hello: Bytes) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+    let frames = place.0.frames.subscribe();
     let seen = frames.borrow().number;
-    hub.changed.notify_one();
+    place.0.changed.notify_one();
     stream::unfold(Follower { place, frames, seen, hello: Some(hello), over: false }, Follower::next)
 }
 
@@ -172,7 +170,7 @@ impl Follower {
         let seen = self.seen;
         let frame = self.frames.wait_for(|frame| seen < frame.number || frame.last).await.ok()?.clone();
         let missed = frame.number.saturating_sub(seen + 1);
-        self.place.0.admin.events.dropped.fetch_add(missed, Ordering::Relaxed);
+        self.place.0.dropped.fetch_add(missed, Ordering::Relaxed);
         self.seen = frame.number;
         self.over = frame.last;
         Some((Ok(frame.bytes), self))
@@ -222,4 +220,60 @@ fn shorten(summary: &mut Summary, size: usize) -> bool {
         return true;
     }
     shutdown.report.take().is_some() || shutdown.rest.pop().is_some() || shutdown.tasks.pop().is_some()
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt;
+
+    use super::*;
+    use crate::admin::fixtures;
+
+    fn bytes(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
+        let hub = Arc::new(Hub::new(1));
+        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello")));
+        assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
+        for frame in ["one", "two", "three"] {
+            hub.send(bytes(frame), false);
+        }
+        assert_eq!(client.next().await, Some(Ok(bytes("three"))));
+        assert_eq!(hub.dropped(), 2);
+        hub.send(bytes("report"), true);
+        hub.send(bytes("late"), false);
+        assert_eq!(client.next().await, Some(Ok(bytes("report"))));
+        assert_eq!(client.next().await, None);
+        assert_eq!(hub.dropped(), 2);
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_client_has_gone() {
+        let hub = Arc::new(Hub::new(1));
+        let place = hub.enter().unwrap();
+        assert!(hub.enter().is_none());
+        drop(place);
+        assert!(hub.enter().is_some());
+    }
+
+    #[test]
+    fn an_event_is_bounded_whatever_there_is_to_tell() {
+        let mut summary = fixtures::summary("draining", Some(fixtures::shutdown("draining")));
+        summary.groups = (0..2000).map(|_| fixtures::group()).collect();
+        if let Some(shutdown) = &mut summary.shutdown {
+            let long = |_| {
+                let mut task = fixtures::full_task();
+                task.fields = (0..16).map(|field| (field.to_string(), "\n".repeat(256))).collect();
+                task
+            };
+            shutdown.tasks = (0..20).map(long).collect();
+        }
+        let frame = summary_frame(summary);
+        assert!(EVENT_SIZE / 8 < frame.len() && frame.len() <= EVENT_SIZE, "{}", frame.len());
+    }
 }

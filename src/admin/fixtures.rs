@@ -45,7 +45,7 @@ fn counts(ok: u64, error: u64, panic: u64) -> OutcomeCounts {
 const USUAL: Usual = Usual { count: 4_812, p50_seconds: 0.41, p95_seconds: 1.2, p99_seconds: 3.4 };
 
 /// All that a task can have.
-fn full_task() -> Task {
+pub(super) fn full_task() -> Task {
     Task {
         id: 17,
         name: "send-email".into(),
@@ -126,7 +126,7 @@ fn detail(outcome: Option<Outcome>) -> TaskDetail {
     }
 }
 
-fn group() -> Group {
+pub(super) fn group() -> Group {
     Group {
         id: 3,
         name: "send-email".into(),
@@ -225,7 +225,7 @@ fn lifetime() -> Lifetime {
     }
 }
 
-fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summary {
+pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summary {
     Summary {
         process: hello(),
         uptime_seconds: 273_600.0,
@@ -259,7 +259,7 @@ fn empty_summary() -> Summary {
     }
 }
 
-fn shutdown(stage: &'static str) -> Shutdown {
+pub(super) fn shutdown(stage: &'static str) -> Shutdown {
     Shutdown {
         reason: "SIGTERM".to_owned(),
         started_at: at(200),

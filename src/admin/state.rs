@@ -1,5 +1,7 @@
 //! What the admin server keeps between requests.
 
+use std::sync::Arc;
+
 use parking_lot::Mutex;
 
 use super::events::Hub;
@@ -8,7 +10,7 @@ use super::history::History;
 /// Kept once a process, however often the router is mounted.
 #[derive(Debug)]
 pub(crate) struct AdminState {
-    pub(super) events: Hub,
+    pub(super) events: Arc<Hub>,
     pub(super) history: Mutex<History>,
     /// What the runtime `install` ran in is probed for.
     pub(super) probe: super::health::Probe,
@@ -17,7 +19,7 @@ pub(crate) struct AdminState {
 impl AdminState {
     pub(crate) fn new(sse_clients: usize) -> Self {
         Self {
-            events: Hub::new(sse_clients),
+            events: Arc::new(Hub::new(sse_clients)),
             history: Mutex::default(),
             probe: super::health::Probe::default(),
         }

@@ -119,3 +119,131 @@ pub(super) fn short(duration: Duration) -> String {
         _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::time::SystemTime;
+
+    use super::*;
+    use crate::snapshot::{Durations, Kind, Oldest, Outcome, OutcomeCounts, Snapshot, Usual};
+
+    fn group() -> GroupInfo {
+        GroupInfo {
+            id: 1,
+            name: "send-email".into(),
+            kind: Kind::Task,
+            labels: Vec::new().into(),
+            location: "src/main.rs:1".into(),
+            live: 0,
+            blocked: 0,
+            spawned: 0,
+            finished: OutcomeCounts::default(),
+            polls: 0,
+            slow_polls: 0,
+            busy: Duration::ZERO,
+            durations: Durations::default(),
+            usual: None,
+            oldest: None,
+            last_failure: None,
+        }
+    }
+
+    /// A minute in which the group went from nothing to what it is, evenly.
+    fn history(end: Instant, group: &GroupInfo) -> History {
+        let mut history = History::default();
+        for second in 0..=60 {
+            let mut then = group.clone();
+            then.live = group.live * second / 60;
+            if second < 60 {
+                (then.spawned, then.polls, then.slow_polls) = (0, 0, 0);
+                then.finished = OutcomeCounts::default();
+            }
+            let at = end.checked_sub(Duration::from_secs(60 - second)).unwrap();
+            history.record(at, &snapshot(then));
+        }
+        history
+    }
+
+    fn snapshot(group: GroupInfo) -> Snapshot {
+        let mut snapshot = crate::snapshot();
+        snapshot.taken_at = SystemTime::UNIX_EPOCH;
+        (snapshot.live, snapshot.spawned, snapshot.finished) = (group.live, group.spawned, group.finished);
+        snapshot.groups = vec![group];
+        snapshot
+    }
+
+    fn said(group: &GroupInfo) -> Vec<(WarningCode, String)> {
+        let at = Instant::now() + Duration::from_secs(100);
+        let history = history(at, group);
+        let (slow_poll, blocked_after) = (Duration::from_millis(10), Duration::from_secs(1));
+        let seen = Seen { group, history: &history, at, slow_poll, blocked_after };
+        warnings(&seen).into_iter().map(|warning| (warning.code, warning.text)).collect()
+    }
+
+    fn counts(ok: u64, error: u64) -> OutcomeCounts {
+        let mut counts = OutcomeCounts::default();
+        counts.add(Outcome::Ok, ok);
+        counts.add(Outcome::Error, error);
+        counts
+    }
+
+    #[test]
+    fn a_healthy_group_is_not_spoken_of() {
+        let healthy = GroupInfo { live: 20, spawned: 1020, finished: counts(999, 1), polls: 5000, ..group() };
+        assert_eq!(said(&healthy), []);
+    }
+
+    #[test]
+    fn each_warning_names_the_figure_and_the_yardstick() {
+        let usual = |p99| Usual { count: 30, p50: p99, p95: p99, p99 };
+        let oldest = |age| Oldest { id: 17, started_at: SystemTime::UNIX_EPOCH, age };
+        let seconds = Duration::from_secs;
+        let cases = [
+            (
+                GroupInfo { blocked: 2, live: 2, ..group() },
+                WarningCode::Blocked,
+                "2 tasks have not yielded for more than 1s",
+            ),
+            (
+                GroupInfo { finished: counts(69, 31), ..group() },
+                WarningCode::Failing,
+                "31% of what finished in the last minute failed (31 of 100)",
+            ),
+            (
+                GroupInfo {
+                    live: 1,
+                    usual: Some(usual(seconds(2))),
+                    oldest: Some(oldest(seconds(61))),
+                    ..group()
+                },
+                WarningCode::Stuck,
+                "(#17) has run 30× longer than this group's p99 (61s against 2s)",
+            ),
+            (
+                GroupInfo { live: 600, spawned: 700, finished: counts(100, 0), ..group() },
+                WarningCode::Growing,
+                "live grew from 0 to 600",
+            ),
+            (
+                GroupInfo { polls: 100, slow_polls: 6, ..group() },
+                WarningCode::SlowPolls,
+                "6% of polls in the last minute took more than 10ms",
+            ),
+            (GroupInfo { name: "__other__".into(), ..group() }, WarningCode::Overflow, "max_groups"),
+        ];
+        for (group, code, part) in cases {
+            let said = said(&group);
+            assert!(said.len() == 1 && said[0].0 == code && said[0].1.contains(part), "{part}: {said:?}");
+        }
+    }
+
+    #[test]
+    fn rates_are_of_the_last_seconds_and_absent_at_first() {
+        let group = GroupInfo { live: 1, spawned: 600, finished: counts(300, 300), ..group() };
+        let at = Instant::now() + Duration::from_secs(100);
+        let rates = history(at, &group).rates(Some(1), at, Totals::of_group(&group));
+        assert_eq!((rates.spawned_per_second, rates.failed_share), (Some(60.0), Some(0.5)));
+        let first = History::default().rates(Some(1), at, Totals::of_group(&group));
+        assert_eq!((first.spawned_per_second, first.failed_share), (None, None));
+    }
+}

@@ -2,6 +2,7 @@
 
 #[cfg(feature = "prometheus")]
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
+#[cfg(feature = "prometheus")]
 use tracing::warn;
 
 use crate::settings::{Recorder, Settings};

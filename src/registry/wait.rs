@@ -228,7 +228,6 @@ impl Registry {
     }
 
     /// Gives all live tasks the policy that whoever runs the service set for their name.
-    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) fn apply_policies(&self) {
         self.groups.apply_policies(&self.config);
         let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
