@@ -1,6 +1,7 @@
 //! Those who open connections and say nothing, or one byte a second, lock nobody out.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 
@@ -61,7 +62,7 @@ fn slow_client(admin: SocketAddr) -> Duration {
     let began = Instant::now();
     for byte in b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" {
         let closed = stream.write_all(&[*byte]).is_err();
-        if closed || matches!(stream.read(&mut [0; 64]), Ok(_)) {
+        if closed || stream.read(&mut [0; 64]).is_ok() {
             return began.elapsed();
         }
     }
@@ -82,7 +83,7 @@ fn large_requests(admin: SocketAddr) {
     };
     refused(format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {huge}\r\n\r\n"));
     refused(format!("GET /{huge} HTTP/1.1\r\nHost: localhost\r\n\r\n"));
-    let many = (0..100).map(|index| format!("X-{index}: x\r\n")).collect::<String>();
+    let many = "X: x\r\n".repeat(100);
     refused(format!("GET /livez HTTP/1.1\r\nHost: localhost\r\n{many}\r\n"));
     refused("not HTTP at all\r\n\r\n".to_owned());
 }

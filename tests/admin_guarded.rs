@@ -1,6 +1,7 @@
 //! With a token and actions allowed: who may act, and what then happens.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! The routes under a prefix of the application's own server: they keep their guards.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

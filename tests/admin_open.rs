@@ -1,6 +1,7 @@
 //! The admin server as it is without any setting: open to this machine, and read-only.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

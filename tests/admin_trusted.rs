@@ -1,6 +1,7 @@
 //! The routes under a prefix, where the application checks who may use them.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! What answers while every worker of the application is blocked.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

@@ -2,6 +2,7 @@
 //! installation belong to a process: this test runs itself with the name of a case.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

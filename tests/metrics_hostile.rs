@@ -3,6 +3,7 @@
 //! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this repository.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

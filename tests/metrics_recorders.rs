@@ -1,6 +1,7 @@
 //! One run, read through the text, through a foreign recorder, and through an exporter of the application's own.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 
@@ -29,9 +30,9 @@ async fn all_readers_agree() {
     let durations = |samples: &Samples| support::sum(samples, "headcount_task_duration_seconds_count", &[]);
     // The next rounds of publishing bring it.
     let exported = loop {
-        let exported = samples(&exporter.render());
-        if spawned(&exported) == spawned(&text) && durations(&exported) == durations(&text) {
-            break without_stray(&exported);
+        let scrape = samples(&exporter.render());
+        if spawned(&scrape) == spawned(&text) && durations(&scrape) == durations(&text) {
+            break without_stray(&scrape);
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     };

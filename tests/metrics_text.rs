@@ -1,6 +1,7 @@
 //! `/metrics` and `render_metrics`: exact, and never backwards while tasks come and go.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;
 

@@ -1,6 +1,7 @@
 //! `HEADCOUNT=off`: no thread, no port, no recorder, and tasks that are tokio's.
 
 #![cfg(feature = "admin")]
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 use std::process::Command;
 

@@ -1,5 +1,6 @@
 //! What tests of the admin server share: a client that sends what it is told, and a reader of Prometheus' text.
 #![allow(dead_code, reason = "each test uses a part")]
+#![allow(clippy::unwrap_used, clippy::format_push_string)]
 
 use std::collections::BTreeMap;
 use std::io::{Read, Write};
