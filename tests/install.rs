@@ -28,8 +28,7 @@ fn builder() -> Builder {
 fn play(case: &str) {
     match case {
         "plain" => report(builder().install()),
-        "default address" => report(Headcount::install()),
-        "from a variable" => report(Headcount::install()),
+        "default address" | "from a variable" => report(Headcount::install()),
         "twice" => {
             let _first = builder().install().unwrap();
             let error = builder().install().unwrap_err();

@@ -24,8 +24,7 @@ async fn all_readers_agree() {
     work().await;
     headcount::idle().await;
 
-    let text = samples(&hc.render_metrics());
-    let text = without_stray(&text);
+    let text = without_stray(&samples(&hc.render_metrics()));
     let spawned = |samples: &Samples| support::sum(samples, "headcount_tasks_spawned_total", &[]);
     let durations = |samples: &Samples| support::sum(samples, "headcount_task_duration_seconds_count", &[]);
     // The next rounds of publishing bring it.
