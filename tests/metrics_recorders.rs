@@ -18,7 +18,7 @@ const BUCKETS: [f64; 4] = [0.001, 0.01, 0.1, 1.0];
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn all_readers_agree() {
-    let (exporter, debugging) = set_recorders();
+    let (handle, debugging) = set_recorders();
     let bounds = BUCKETS.map(Duration::from_secs_f64);
     let hc = Headcount::builder().admin(None).buckets(bounds).install().unwrap();
     work().await;
@@ -29,7 +29,7 @@ async fn all_readers_agree() {
     let durations = |samples: &Samples| support::sum(samples, "headcount_task_duration_seconds_count", &[]);
     // The next rounds of publishing bring it.
     let exported = loop {
-        let scrape = samples(&exporter.render());
+        let scrape = samples(&handle.render());
         if spawned(&scrape) == spawned(&text) && durations(&scrape) == durations(&text) {
             break without_stray(&scrape);
         }
