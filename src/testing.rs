@@ -42,13 +42,14 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
     async move {
         let output = tracked.await;
         let begun = Instant::now();
-        while !left_alive(scope).is_empty() {
-            if SETTLE < begun.elapsed() {
-                panic!("{}", complaint(&left_alive(scope)));
+        loop {
+            let left = left_alive(scope);
+            if left.is_empty() {
+                return output;
             }
+            assert!(begun.elapsed() < SETTLE, "{}", complaint(&left));
             tokio::task::yield_now().await;
         }
-        output
     }
 }
 

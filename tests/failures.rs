@@ -1,6 +1,8 @@
 //! A panic or an error is told once, with everything one needs, inside its span, and never as a flood. One process, for the count of
 //! lines held back.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::fmt;
 use std::io::{self, Write};
 use std::sync::{Arc, Mutex};

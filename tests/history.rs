@@ -1,5 +1,7 @@
 //! The history's two rings, over all threads. One process, since all its tasks are in them.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use headcount::Snapshot;
 use headcount::snapshot::{FinishedQuery, FinishedTask, Outcome};
 

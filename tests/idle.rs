@@ -1,5 +1,7 @@
 //! Waiting for the last task: from outside, from inside, from several at once. One process, since every task of it counts.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 

@@ -1,5 +1,7 @@
 //! `assert_no_leaks`: finds what a block left, only that, and says where it comes from.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::future::pending;
 use std::time::Duration;
 

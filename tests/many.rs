@@ -1,5 +1,7 @@
 //! Very many tasks and very many threads: memory stays flat and no count is lost. `HEADCOUNT_TEST_SPAWNS` sets how many.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headcount::snapshot::GroupInfo;

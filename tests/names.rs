@@ -1,6 +1,8 @@
 //! What an unnamed task is called, for each form of code. The names are the compiler's, so a new compiler may change them: then this
 //! table says what changed.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::future::{Future, pending, ready};
 use std::pin::Pin;
 use std::time::Duration;

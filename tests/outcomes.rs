@@ -1,5 +1,7 @@
 //! Each way for a task to end, and what the registry makes of it.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::future::pending;
 use std::time::Duration;
 

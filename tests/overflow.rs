@@ -1,5 +1,7 @@
 //! Groups beyond the limits. One process, since it uses them up.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::future::pending;
 
 /// A name for each task: twenty from one place, then they are counted together. Then labels of too many values fill the groups.

@@ -1,5 +1,7 @@
 //! Pages of 100,000 tasks: each task once, in order, whatever the sorting. One process, since all its tasks are on them.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::collections::HashSet;
 use std::future::pending;
 

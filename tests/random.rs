@@ -1,6 +1,8 @@
 //! Random sequences of spawn, poll, wake, finish, error, panic, abort, drop and reading, on several threads at once, against a plain model.
 //! One process, since the counts of all its tasks are compared.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::future::Future;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, Ordering};

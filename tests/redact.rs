@@ -1,5 +1,7 @@
 //! `redact` sees every field, status and message before it is stored. One process, since it is installed.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headcount::snapshot::{FinishedQuery, TaskLookup};

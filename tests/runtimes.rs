@@ -1,5 +1,7 @@
 //! Where tasks can be spawned: several runtimes, none, one that ends, and threads that end.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::cell::RefCell;
 use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};

@@ -1,5 +1,7 @@
 //! What the public types are, and what a tracked future passes on of its future.
 
+#![allow(clippy::unwrap_used, reason = "a test")]
+
 use std::cell::Cell;
 use std::marker::{PhantomData, PhantomPinned};
 use std::panic::{RefUnwindSafe, UnwindSafe};
