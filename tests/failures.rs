@@ -174,7 +174,7 @@ async fn a_log_that_panics_takes_nothing_from_the_task() {
     let fails = headcount::task("unloggable").spawn_fallible(async { Err::<(), _>("kept") });
     assert_eq!(fails.await.unwrap(), Err("kept"));
     let panics = headcount::task("unloggable").spawn(async { panic!("kept too") });
-    let panic = panics.await.map(|()| ()).unwrap_err();
+    let panic = panics.await.unwrap_err();
     assert!(panic.to_string().contains("kept too"), "{panic}");
     headcount::idle().await;
 }
@@ -205,7 +205,7 @@ impl Drop for PanicsWhenDropped {
 #[tokio::test]
 async fn a_payload_that_is_no_text_is_passed_on() {
     let panics = headcount::task("payload").spawn(async { std::panic::panic_any(42_u8) });
-    let payload = panics.await.map(|()| ()).unwrap_err().into_panic();
+    let payload = panics.await.unwrap_err().into_panic();
     assert_eq!(*payload.downcast::<u8>().unwrap(), 42);
     assert_eq!(last("payload"), (Outcome::Panic, None));
 }
@@ -214,7 +214,7 @@ async fn a_payload_that_is_no_text_is_passed_on() {
 async fn a_payload_that_panics_when_dropped_is_the_handles_alone() {
     let panics =
         headcount::task("bad-payload").spawn(async { std::panic::panic_any(PanicsWhenDropped("twice")) });
-    let payload = panics.await.map(|()| ()).unwrap_err().into_panic();
+    let payload = panics.await.unwrap_err().into_panic();
     assert_eq!(last("bad-payload"), (Outcome::Panic, None));
     std::mem::forget(payload);
 }

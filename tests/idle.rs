@@ -1,6 +1,7 @@
 //! Waiting for the last task: from outside, from inside, from several at once. One process, since every task of it counts.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::items_after_statements, reason = "what one test has alone stands in it")]
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -43,7 +44,7 @@ async fn cancel_and_detach_are_not_waited_for() {
     let handles = [forever(OnShutdown::Cancel), forever(OnShutdown::Detach)];
     headcount::idle().await;
     let last = headcount::task("idle-last").on_shutdown(OnShutdown::Last).spawn(std::future::pending::<()>());
-    let waiting = tokio::time::timeout(Duration::from_secs(60), headcount::idle()).await;
+    let waiting = tokio::time::timeout(Duration::from_mins(1), headcount::idle()).await;
     assert!(waiting.is_err(), "a task of `Last` is waited for");
     last.abort();
     headcount::idle().await;
@@ -113,7 +114,7 @@ async fn a_relay_of_policies_is_never_idle() {
     let _alone = ALONE.lock().await;
     static FINISHED: AtomicBool = AtomicBool::new(false);
     fn run(left: u32) {
-        let policy = if left % 2 == 0 { OnShutdown::Wait } else { OnShutdown::Last };
+        let policy = if left.is_multiple_of(2) { OnShutdown::Wait } else { OnShutdown::Last };
         headcount::task("idle-relay").on_shutdown(policy).spawn(async move {
             match left.checked_sub(1) {
                 Some(left) => run(left),

@@ -1,6 +1,7 @@
 //! `assert_no_leaks`: finds what a block left, only that, and says where it comes from.
 
 #![allow(clippy::unwrap_used, reason = "a test")]
+#![allow(clippy::async_yields_async, reason = "what is leaked is not awaited")]
 
 use std::future::pending;
 use std::time::Duration;
@@ -79,7 +80,7 @@ async fn one_that_was_aborted_is_no_leak() {
 async fn with_paused_time() {
     let began = tokio::time::Instant::now();
     let text = complaint(async {
-        headcount::task("sleeps").spawn(tokio::time::sleep(Duration::from_secs(3600)));
+        headcount::task("sleeps").spawn(tokio::time::sleep(Duration::from_hours(1)));
     })
     .await;
     assert!(text.contains("sleeps #"), "{text}");
@@ -111,7 +112,9 @@ fn in_parallel() {
         }
     };
     let threads: Vec<_> = (0..8).map(|number| std::thread::spawn(check(number % 2 == 0))).collect();
-    threads.into_iter().for_each(|thread| thread.join().unwrap());
+    for thread in threads {
+        thread.join().unwrap();
+    }
 }
 
 #[tokio::test]
@@ -121,6 +124,6 @@ async fn a_panic_of_the_block_is_its_own() {
         panic!("mine");
     };
     let checked = std::panic::AssertUnwindSafe(assert_no_leaks::<_>(block)).catch_unwind().await;
-    let payload = checked.map(|()| ()).unwrap_err();
+    let payload = checked.unwrap_err();
     assert_eq!(*payload.downcast::<&str>().unwrap(), "mine");
 }

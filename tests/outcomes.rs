@@ -57,7 +57,7 @@ async fn err_is_error_with_its_text() {
 #[tokio::test]
 async fn a_panic_is_counted_and_passed_on() {
     let handle = headcount::task("panics").spawn(async { panic!("boom {}", 1) });
-    let error = handle.await.map(|()| ()).unwrap_err();
+    let error = handle.await.unwrap_err();
     assert!(error.is_panic() && error.to_string().contains("boom 1"), "{error}");
     assert_ended("panics", Outcome::Panic);
     assert_eq!(last("panics").message.as_deref(), Some("boom 1"));
@@ -186,7 +186,7 @@ async fn blocking_is_queued_running_and_ended() {
 #[tokio::test]
 async fn a_blocking_panic_is_a_panic() {
     let handle = headcount::task("closure-panics").spawn_blocking(|| panic!("in a closure"));
-    assert!(handle.await.map(|()| ()).unwrap_err().is_panic());
+    assert!(handle.await.unwrap_err().is_panic());
     assert_ended("closure-panics", Outcome::Panic);
     assert_eq!(last("closure-panics").message.as_deref(), Some("in a closure"));
 }
@@ -204,7 +204,7 @@ fn a_closure_that_never_ran_is_cancelled() {
         queued.abort();
         release.send(()).unwrap();
         first.await.unwrap().unwrap();
-        assert!(queued.await.map(|()| ()).unwrap_err().is_cancelled());
+        assert!(queued.await.unwrap_err().is_cancelled());
     });
     assert_ended("closure-queued", Outcome::Cancelled);
 }

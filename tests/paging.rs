@@ -53,8 +53,7 @@ async fn pages_of_many_tasks() {
     assert!(oldest[0].started_at < youngest[0].started_at);
     let named = pages(&by(SortBy::Name, SortOrder::Desc), 3);
     assert!(named.iter().all(|task| &*task.name == "date"), "descending, the last name first");
-    let ids = |tasks: &[TaskInfo]| tasks.iter().map(|task| task.id).collect::<Vec<_>>();
-    assert_eq!(ids(&pages(&by(SortBy::Name, SortOrder::Asc), 1))[0], ids(&pages(&name("Birne"), 1))[0]);
+    assert_eq!(*pages(&by(SortBy::Name, SortOrder::Asc), 1)[0].name, *"Birne");
 
     // All pages of one name hold all its tasks, though another name comes between meanwhile.
     let (first, rest) = {
