@@ -72,6 +72,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
 mod tests {
     use super::*;
 
+    #[allow(clippy::unnecessary_wraps, reason = "as the settings are")]
     const fn seconds(seconds: u64) -> Option<Duration> {
         Some(Duration::from_secs(seconds))
     }
