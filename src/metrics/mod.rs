@@ -16,6 +16,8 @@ mod table;
 mod text;
 
 pub(crate) use series::Figures;
+#[cfg(feature = "shutdown")]
+pub(crate) use state::publish;
 pub(crate) use state::{Metrics, figures, keep_up};
 #[cfg(feature = "prometheus")]
 pub(crate) use text::render;

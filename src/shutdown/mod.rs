@@ -124,6 +124,9 @@ fn stage_changed(shared: &Shared) {
 
 /// Gives the report to the clients of the events; resolves when they have it.
 async fn tell_clients(shared: &Shared, report: &Report) {
+    // A recorder of the application's has the last figures then, too.
+    #[cfg(feature = "metrics")]
+    crate::metrics::publish(shared).await;
     #[cfg(feature = "admin")]
     crate::admin::tell_report(shared, report).await;
     #[cfg(not(feature = "admin"))]
