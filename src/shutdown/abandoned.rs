@@ -19,7 +19,8 @@ struct Entry {
 /// All that were given up so far.
 #[derive(Debug, Default)]
 pub(crate) struct Abandoned {
-    entries: HashMap<u64, Entry>,
+    /// By id, which is by age.
+    entries: BTreeMap<u64, Entry>,
     /// As they were when they were given up, the first that came.
     infos: BTreeMap<u64, TaskInfo>,
     /// Ended on their own after all.

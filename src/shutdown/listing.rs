@@ -9,7 +9,7 @@ use crate::registry::group::Group;
 use crate::registry::local::Current;
 use crate::registry::read::{Describer, durations_of};
 use crate::registry::registry;
-use crate::registry::slot::Reading;
+use crate::registry::slot::{ABANDONED, Reading};
 use crate::snapshot::{Kind, OnShutdown, TaskInfo};
 
 /// Tasks that a listing names; the others are counted by group.
@@ -45,6 +45,11 @@ pub(crate) fn is_waited_for(task: &Reading) -> bool {
     matches!(task.policy(), OnShutdown::Wait | OnShutdown::Last)
 }
 
+/// Whether it is waited for to end by itself.
+fn is_still_hoped_for(task: &Reading) -> bool {
+    is_waited_for(task) && !task.has(ABANDONED)
+}
+
 #[derive(Clone, Copy, Default)]
 struct Share {
     count: u64,
@@ -58,7 +63,7 @@ pub(crate) fn waited_for() -> Listing {
     let mut oldest: Vec<(Current, Reading)> = Vec::with_capacity(NAMED + 1);
     let mut shares: HashMap<u32, Share> = HashMap::new();
     registry().slab.slots().for_each(|slot| {
-        let Some(task) = slot.read().filter(is_waited_for) else { return };
+        let Some(task) = slot.read().filter(is_still_hoped_for) else { return };
         let share = shares.entry(task.group()).or_default();
         *share = Share { count: share.count + 1, newest: share.newest.max(task.started) };
         keep_oldest(&mut oldest, Current { slot, id: task.id() }, task);
