@@ -52,7 +52,6 @@ pub(super) struct Coordinator {
     early: Option<Signal>,
     /// Inputs that an effect brought about.
     pub(super) inputs: VecDeque<Input>,
-    pub(super) began: Moment,
     pub(super) forced_by: Option<&'static str>,
     pub(super) exit_code: u8,
     pub(super) tally: Tally,
@@ -114,7 +113,6 @@ impl Coordinator {
             listener,
             early: None,
             inputs: VecDeque::new(),
-            began: Moment::ZERO,
             forced_by: None,
             exit_code: 0,
             tally: Tally::default(),
@@ -202,13 +200,13 @@ impl Coordinator {
         let now = self.now();
         let due = self.timers.take(now);
         self.due(due);
+        self.feed(Input::Tick);
         if self.next_lines.is_some_and(|at| at <= now) {
             self.write_lines();
         }
         if self.next_look.is_some_and(|at| at <= now) {
             self.refresh();
         }
-        self.feed(Input::Tick);
     }
 
     /// Hands in what others changed: who asks, who waits, how many are left.
@@ -281,7 +279,6 @@ impl Coordinator {
         if self.machine.stage() != Stage::Running {
             return;
         }
-        self.began = self.now();
         *self.control.status.lock() = Some(Status::new(cause.to_string().into()));
         self.log.info(format!("Shutting down ({})", crate::name::escape(&cause.to_string())));
         let asked = self.control.was_asked();
@@ -350,7 +347,7 @@ impl Coordinator {
     }
 
     fn show_times(&self) {
-        let since_start = |at: Option<Moment>| at.map(|at| at.saturating_sub(self.began));
+        let since_start = |at: Option<Moment>| at.map(|at| at.saturating_sub(self.machine.began()));
         let (deadline, exit_at) = (since_start(self.machine.deadline()), since_start(self.machine.exit_at()));
         self.change_status(|status| (status.deadline, status.exit_at) = (deadline, exit_at));
     }

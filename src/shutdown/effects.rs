@@ -1,6 +1,7 @@
 //! What the coordinator does when the machine says so.
 
 use std::io::Write;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::Coordinator;
@@ -69,7 +70,6 @@ impl Coordinator {
             let (count, names) = (text::tasks(detached.len() as u64), listing::counted(&detached));
             self.log.info(format!("Not waiting for {count} detached: {}", text::by_name(&names)));
         }
-        self.refresh();
         self.write_lines();
         self.control.draining.open();
     }
@@ -79,16 +79,18 @@ impl Coordinator {
         if self.machine.stage() != Stage::Draining {
             return;
         }
-        for (current, task) in listing::all(|task| task.policy() == OnShutdown::Cancel) {
-            self.cancel(current, &task);
-        }
         let last_told = self.machine.last_told();
-        let timed = |task: &Reading| match task.policy() {
+        let concerned = |task: &Reading| match task.policy() {
+            OnShutdown::Cancel => true,
             OnShutdown::Wait => task.has(DETAILS),
             OnShutdown::Last => last_told,
-            _ => false,
+            OnShutdown::Detach => false,
         };
-        for (current, task) in listing::all(timed) {
+        for (current, task) in listing::all(concerned) {
+            if task.policy() == OnShutdown::Cancel {
+                self.cancel(current, &task);
+                continue;
+            }
             let own = registry().details.read(task.id(), |details| details.grace).flatten();
             let grace = own.or((task.policy() == OnShutdown::Last).then_some(LAST_GRACE));
             if let Some(grace) = grace
@@ -219,7 +221,7 @@ impl Coordinator {
             self.log.warn(format!("Forced by {by}: aborting {tasks}"));
         } else {
             self.exit_code = DEADLINE;
-            let budget = self.machine.deadline().map(|at| at.saturating_sub(self.began));
+            let budget = self.machine.deadline().map(|at| at.saturating_sub(self.machine.began()));
             let budget = text::setting(budget.map(to_millis));
             self.log.warn(format!("Deadline of {budget} reached: aborting {tasks}"));
         }
@@ -267,7 +269,7 @@ impl Coordinator {
         }
         self.refresh();
         if drained_line && self.forced_by.is_none() && !self.is_past_deadline() {
-            let took = text::took(self.now().saturating_sub(self.began));
+            let took = text::took(self.now().saturating_sub(self.machine.began()));
             let counts = text::counts(&self.tally.ended(), self.abandoned.total());
             self.log.info(format!("All background tasks completed in {took} ({counts})"));
         }
@@ -314,7 +316,11 @@ impl Coordinator {
         self.change_status(|status| status.report = Some(report.clone()));
         self.shared.drained.store(true, std::sync::atomic::Ordering::Release);
         let file = self.write_file(&report);
-        let clients = tokio::time::timeout(LAST_LINES, super::tell_clients(&self.shared, &report));
+        let shared = Arc::clone(&self.shared);
+        let told = report.clone();
+        // A task of its own: whatever goes wrong with clients, the report is given.
+        let clients = tokio::spawn(async move { super::tell_clients(&shared, &told).await });
+        let clients = tokio::time::timeout(LAST_LINES, clients);
         let _ = tokio::join!(clients, self.log.flush(LAST_LINES), file);
         self.control.publish(report);
     }
@@ -398,7 +404,7 @@ impl Coordinator {
 
     /// Who still holds the process when its time is over.
     fn name_holders(&self, code: u8) {
-        let after = text::length(self.now().saturating_sub(self.began));
+        let after = text::length(self.now().saturating_sub(self.machine.began()));
         self.log.warn(format!(
             "Exiting with code {code}: {after} after its shutdown began the process is still there"
         ));
@@ -445,7 +451,10 @@ impl Coordinator {
 
     /// Reads the figures for page, metrics and terminal anew.
     pub(super) fn refresh(&mut self) {
-        let listing = listing::waited_for();
+        self.show(listing::waited_for());
+    }
+
+    fn show(&mut self, listing: listing::Listing) {
         let ended = self.tally.ended();
         let abandoned = self.abandoned.by_group(self.settled);
         if self.log.has_screen() && self.machine.stage() == Stage::Draining {
@@ -508,6 +517,7 @@ impl Coordinator {
         if !self.log.has_screen() {
             self.write_tasks(&listing.named, &listing.rest);
         }
+        self.show(listing);
     }
 
     fn write_tasks(&self, named: &[(Current, TaskInfo)], rest: &[(String, u64)]) {

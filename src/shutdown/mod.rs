@@ -66,8 +66,22 @@ pub(crate) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let log = log::Logger::start(shared.settings.log).map_err(threads)?;
     shared.observer.spawn(blocked::watch(log.clone()));
     let coordinator = drain::Coordinator::new(Arc::clone(shared), log).map_err(threads)?;
-    shared.observer.spawn(coordinator.run());
+    let run = shared.observer.spawn(coordinator.run());
+    shared.observer.spawn(last_resort(run));
     Ok(())
+}
+
+/// A coordinator that panicked must not leave a process behind that cannot be stopped: who awaits the report gets one, and draining
+/// tasks are told. The third signal works in any case.
+async fn last_resort(run: tokio::task::JoinHandle<()>) {
+    if run.await.is_err() {
+        tracing::error!(target: "headcount::shutdown", "The coordinator panicked: nothing is waited for");
+        control().ladder.start();
+        control().draining.open();
+        control().last_turn.open();
+        control().set_stage(Stage::Done);
+        control().publish(Report::empty());
+    }
 }
 
 /// Says how long a shutdown may take, and what does not fit.
@@ -87,7 +101,7 @@ pub(crate) fn is_stopping() -> bool {
 pub(crate) fn deadline() -> Option<SystemTime> {
     let status = control().status.lock();
     let status = status.as_ref()?;
-    status.deadline.map(|after| status.started_at + after)
+    status.time(status.deadline)
 }
 
 /// How many tasks a shutdown waits for now.

@@ -216,6 +216,7 @@ pub(crate) struct Machine {
     forced: bool,
     /// Forced again.
     hurried: bool,
+    began: Moment,
     deadline: Option<Moment>,
     exit_at: Option<Moment>,
     scrapes: Scrapes,
@@ -232,6 +233,7 @@ impl Machine {
             asked: false,
             forced: false,
             hurried: false,
+            began: Moment::ZERO,
             deadline: None,
             exit_at: None,
             scrapes: Scrapes::default(),
@@ -247,6 +249,11 @@ impl Machine {
             Phase::Lingering { .. } => Stage::Lingering,
             Phase::Done { .. } => Stage::Done,
         }
+    }
+
+    /// When the shutdown began.
+    pub(crate) fn began(&self) -> Moment {
+        self.began
     }
 
     /// When tasks are aborted; `None` before the start, and without a drain timeout.
@@ -348,6 +355,7 @@ impl Machine {
             return;
         }
         let after = |limit: Option<Duration>| limit.and_then(|limit| now.checked_add(limit));
+        self.began = now;
         self.deadline = after(self.limits.drain_timeout);
         self.exit_at = after(self.limits.exit_after);
         self.phase = Phase::Announcing { until: now.saturating_add(self.limits.announce_delay) };

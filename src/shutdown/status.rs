@@ -14,6 +14,9 @@ const POINTS: usize = 120;
 /// Ends that are remembered.
 const RECENT: usize = 20;
 
+/// The year 9999 ends so long after 1970.
+const LAST_DATE: Duration = Duration::from_secs(253_402_300_800);
+
 /// A task that ended.
 #[derive(Clone, Debug)]
 pub(crate) struct EndedTask {
@@ -63,6 +66,13 @@ impl Status {
         }
     }
 
+    /// The time so long after the start; `None` also if that is beyond what a date can be written for.
+    pub(crate) fn time(&self, after: Option<Duration>) -> Option<SystemTime> {
+        let time = self.started_at.checked_add(after?)?;
+        let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
+        (since < LAST_DATE).then_some(time)
+    }
+
     /// Takes in how many are pending now.
     pub(crate) fn add_point(&mut self, pending: u64) {
         let point = (self.started.elapsed(), pending);
@@ -106,6 +116,14 @@ mod tests {
             status.add_point(pending);
         }
         assert!(status.burn_down.len() <= POINTS);
+    }
+
+    #[test]
+    fn a_time_without_a_date_is_none() {
+        let status = Status::new("SIGTERM".into());
+        assert!(status.time(Some(Duration::from_secs(25))).is_some());
+        assert_eq!(status.time(Some(LAST_DATE)), None);
+        assert_eq!(status.time(Some(Duration::MAX)), None);
     }
 
     #[test]
