@@ -15,6 +15,7 @@ const POINTS: usize = 120;
 const RECENT: usize = 20;
 
 /// The year 9999 ends so long after 1970.
+#[allow(clippy::duration_suboptimal_units)] // Hours are newer than the oldest compiler supported.
 const LAST_DATE: Duration = Duration::from_secs(253_402_300_800);
 
 /// A task that ended.
