@@ -1,17 +1,18 @@
 //! Reads a path over HTTP and says how many bytes its body had.
 
-use std::io::{BufRead, BufReader, Read, Write};
+use std::io::{self, BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::sync::Mutex;
 
-/// One connection that is kept open.
-pub struct Client(Mutex<BufReader<TcpStream>>);
+/// One connection that is kept open, and opened again where the server closed it for being idle.
+pub struct Client {
+    address: SocketAddr,
+    stream: Mutex<BufReader<TcpStream>>,
+}
 
 impl Client {
     pub fn new(address: SocketAddr) -> Self {
-        let stream = TcpStream::connect(address).expect("the server listens");
-        stream.set_nodelay(true).expect("a connected stream");
-        Self(Mutex::new(BufReader::new(stream)))
+        Self { address, stream: Mutex::new(connect(address)) }
     }
 
     /// The size of the body of `path`.
@@ -20,8 +21,12 @@ impl Client {
     ///
     /// If the answer is not 200 with a length, which is all that these scenarios ask for.
     pub fn get(&self, path: &str) -> usize {
-        let mut stream = self.0.lock().expect("no reader panics");
-        write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n").expect("the server reads");
+        let mut stream = self.stream.lock().expect("no reader panics");
+        let line = ask(&mut stream, path).unwrap_or_else(|_| {
+            *stream = connect(self.address);
+            ask(&mut stream, path).expect("a new connection is answered")
+        });
+        assert!(line.contains(" 200 "), "{line}");
         let length = content_length(&mut *stream);
         let mut body = vec![0; length];
         stream.read_exact(&mut body).expect("the whole body");
@@ -29,11 +34,25 @@ impl Client {
     }
 }
 
+fn connect(address: SocketAddr) -> BufReader<TcpStream> {
+    let stream = TcpStream::connect(address).expect("the server listens");
+    stream.set_nodelay(true).expect("a connected stream");
+    BufReader::new(stream)
+}
+
+/// Sends a request, and gives the status line of the answer.
+fn ask(stream: &mut BufReader<TcpStream>, path: &str) -> io::Result<String> {
+    write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;
+    let mut line = String::new();
+    match stream.read_line(&mut line)? {
+        0 => Err(io::ErrorKind::UnexpectedEof.into()),
+        _ => Ok(line),
+    }
+}
+
 fn content_length(stream: &mut impl BufRead) -> usize {
     let mut line = String::new();
     let mut length = None;
-    stream.read_line(&mut line).expect("a status line");
-    assert!(line.contains(" 200 "), "{line}");
     loop {
         line.clear();
         stream.read_line(&mut line).expect("a header line");

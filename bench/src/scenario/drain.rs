@@ -121,7 +121,8 @@ pub fn headcount(settings: Settings) -> Milliseconds {
         all_wait(&started).await;
         let trigger = Instant::now();
         headcount::shutdown("the bench is over");
-        hc.drain().await;
+        let report = hc.drain().await;
+        assert_eq!(report.abandoned_total, 0, "all ended by themselves");
         countdown.since(trigger)
     })
 }
