@@ -330,7 +330,9 @@ proptest! {
             let watcher = scope.spawn(|| watch(&done));
             let act = |script: Vec<Step>| move || {
                 let mut model = Model::default();
-                script.iter().for_each(|step| model.run(step));
+                for step in &script {
+                    model.run(step);
+                }
                 model.finish();
                 model
             };
