@@ -51,8 +51,8 @@ async fn pages_of_many_tasks() {
     let youngest = pages(&by(SortBy::Age, SortOrder::Asc), 6);
     assert!(each_once(&youngest) && youngest.windows(2).all(|pair| pair[1].started_at <= pair[0].started_at));
     assert!(oldest[0].started_at < youngest[0].started_at);
-    let named = pages(&by(SortBy::Name, SortOrder::Desc), 3);
-    assert!(named.iter().all(|task| &*task.name == "date"), "descending, the last name first");
+    let by_name = pages(&by(SortBy::Name, SortOrder::Desc), 3);
+    assert!(by_name.iter().all(|task| &*task.name == "date"), "descending, the last name first");
     assert_eq!(*pages(&by(SortBy::Name, SortOrder::Asc), 1)[0].name, *"Birne");
 
     // All pages of one name hold all its tasks, though another name comes between meanwhile.
