@@ -168,7 +168,7 @@ impl Writer {
     fn waiting(&self, line: &Waiting) {
         let Waiting { what, pending, .. } = line;
         let deadline = line.deadline.map_or_else(|| "none".to_owned(), text::whole_seconds);
-        let estimate = line.estimate.map(text::whole_seconds);
+        let estimate = line.estimate.map(|left| text::whole_seconds(left.max(Duration::from_secs(1))));
         if self.through_tracing() {
             let estimate = estimate.map(tracing::field::display);
             info!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}");
