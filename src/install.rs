@@ -21,7 +21,7 @@ use crate::metrics::{self, Figures, Metrics};
 use crate::name::escape;
 use crate::observer;
 use crate::registry::registry;
-use crate::settings::{self, Difference, Settings, Variables};
+use crate::settings::{self, Difference, Hide, Settings, Variables};
 #[cfg(feature = "shutdown")]
 use crate::shutdown;
 use crate::snapshot::{Kind, Snapshot, TaskInfo, TaskQuery};
@@ -262,6 +262,7 @@ fn configure(settings: &Settings) {
     config.set_max_groups(settings.max_groups);
     config.set_slow_poll(settings.slow_poll);
     config.set_blocked_after(settings.blocked_after);
+    config.set_hidden(settings.hide.contains(&Hide::Fields), settings.hide.contains(&Hide::Messages));
     config.set_bounds(settings.buckets.0.iter().map(Duration::as_secs_f64).collect());
     config.set_policies(settings.policy.0.clone());
     if let Some(redact) = &settings.redact {

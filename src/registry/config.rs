@@ -2,7 +2,7 @@
 
 use std::fmt;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::RwLock;
@@ -43,6 +43,8 @@ pub(crate) struct Config {
     /// The same, or 0 while all polls are to be noted.
     notable_poll_ticks: AtomicU64,
     blocked_after_ticks: AtomicU64,
+    hides_fields: AtomicBool,
+    hides_messages: AtomicBool,
     bounds: RwLock<Arc<Bounds>>,
     redact: RwLock<Option<Redact>>,
     policies: RwLock<Vec<(String, OnShutdown)>>,
@@ -62,6 +64,8 @@ impl Config {
             slow_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
             notable_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
             blocked_after_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_BLOCKED_AFTER)),
+            hides_fields: AtomicBool::new(false),
+            hides_messages: AtomicBool::new(false),
             bounds: RwLock::new(Arc::new(Bounds::new(DEFAULT_BUCKETS.to_vec()))),
             redact: RwLock::new(None),
             policies: RwLock::new(Vec::new()),
@@ -112,6 +116,20 @@ impl Config {
 
     pub(crate) fn set_blocked_after(&self, threshold: Duration) {
         self.blocked_after_ticks.store(clock::ticks_in(threshold), Ordering::Relaxed);
+    }
+
+    pub(crate) fn hides_fields(&self) -> bool {
+        self.hides_fields.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn hides_messages(&self) -> bool {
+        self.hides_messages.load(Ordering::Relaxed)
+    }
+
+    /// What no reader is shown is not found by a search either, which would give it away letter by letter.
+    pub(crate) fn set_hidden(&self, fields: bool, messages: bool) {
+        self.hides_fields.store(fields, Ordering::Relaxed);
+        self.hides_messages.store(messages, Ordering::Relaxed);
     }
 
     pub(crate) fn bounds(&self) -> Arc<Bounds> {

@@ -156,6 +156,8 @@ struct Search {
     text: String,
     /// For each group whether name, kind, labels or location have it.
     groups: Vec<bool>,
+    hides_fields: bool,
+    hides_messages: bool,
 }
 
 impl Search {
@@ -167,7 +169,9 @@ impl Search {
             texts.any(|candidate| has(candidate, &text))
         };
         let groups = groups.iter().map(found).collect();
-        Some(Self { text, groups })
+        let config = &registry().config;
+        let (hides_fields, hides_messages) = (config.hides_fields(), config.hides_messages());
+        Some(Self { text, groups, hides_fields, hides_messages })
     }
 
     fn finds_group(&self, task: &Reading) -> bool {
@@ -187,8 +191,13 @@ impl Search {
             || (task.has(DETAILS) && in_details())
     }
 
+    fn finds_message(&self, message: &str) -> bool {
+        !self.hides_messages && has(message, &self.text)
+    }
+
     fn finds_details(&self, details: &crate::registry::details::Details) -> bool {
-        let fields = details.fields.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
+        let shown = if self.hides_fields { &[][..] } else { &details.fields[..] };
+        let fields = shown.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
         fields.chain(details.status().map(|status| &**status)).any(|candidate| has(candidate, &self.text))
     }
 }
@@ -209,7 +218,7 @@ pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>,
         let note = history.notes.get(&record.task.id());
         let noted = |search: &Search| {
             let message = note.and_then(|note| note.message.as_deref());
-            message.is_some_and(|message| has(message, &search.text))
+            message.is_some_and(|message| search.finds_message(message))
                 || note.and_then(|note| note.details.as_deref()).is_some_and(|it| search.finds_details(it))
         };
         query.name.as_deref().is_none_or(|name| name == &*group.name)
