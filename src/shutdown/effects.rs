@@ -23,6 +23,9 @@ use crate::registry::wait::Admit;
 use crate::settings::{Hide, LateSpawns};
 use crate::snapshot::{OnShutdown, TaskInfo};
 
+/// Where more live, they are told before they are counted and listed: telling a million takes longer than all of that.
+const CROWD: u64 = 200_000;
+
 /// For lines, report file and clients, when everything else is over.
 const LAST_LINES: Duration = Duration::from_millis(100);
 
@@ -58,11 +61,14 @@ impl Coordinator {
     /// Draining begins.
     pub(super) fn tell_tasks(&mut self) {
         self.tally = Tally::begin();
-        registry().begin_counting();
         registry().admission.set(match self.shared.settings.late_spawns {
             LateSpawns::Adopt => Admit::Adopt,
             LateSpawns::Refuse => Admit::Refuse,
         });
+        if CROWD < self.tally.live() {
+            self.control.draining.open();
+        }
+        registry().begin_counting();
         self.adopt();
         let detached =
             listing::all(|task| task.policy() == OnShutdown::Detach && !self.control.is_exempt(task.id()));

@@ -6,6 +6,7 @@ use crate::registry::registry;
 /// Totals at one moment.
 #[derive(Clone, Copy, Debug, Default)]
 struct Totals {
+    spawned: u64,
     finished: OutcomeCounts,
     /// Of these, ends of tasks that were not waited for.
     unawaited: OutcomeCounts,
@@ -18,14 +19,16 @@ impl Totals {
         // First what is taken off, then what it is taken off from: a task that ends meanwhile counts as waited for.
         let unawaited = registry().unawaited_ends();
         let refused = registry().admission.refused();
+        let mut spawned = 0;
         let mut finished = OutcomeCounts::default();
         for group in registry().groups.all() {
             let totals = group.totals();
+            spawned += totals.spawned;
             for outcome in Outcome::ALL {
                 finished.add(outcome, totals.ended[outcome as usize].total());
             }
         }
-        Self { finished, unawaited, refused }
+        Self { spawned, finished, unawaited, refused }
     }
 
     fn waited_for(&self, outcome: Outcome) -> u64 {
@@ -42,6 +45,11 @@ impl Tally {
     /// From now on.
     pub(crate) fn begin() -> Self {
         Self(Totals::read())
+    }
+
+    /// How many tasks lived then.
+    pub(crate) fn live(&self) -> u64 {
+        self.0.spawned - self.0.finished.total()
     }
 
     /// The ends of tasks that were waited for; what was aborted is not among them.
