@@ -32,7 +32,7 @@ pub fn run(settings: Settings) -> Report {
         title: format!("An open dashboard at {live} live tasks"),
         name: "a page that follows the events",
         read: &update,
-        longer: 10,
+        longer: 4,
     };
     let (section, mut goals) = gaps::measure(&reader, &runtime, settings);
     let [event, page] = [event, page].map(|bytes| bytes.into_inner() as f64 / 1e3);
