@@ -8,8 +8,9 @@ use crate::process::{WAITING, report, start, term};
 pub(crate) fn every_worker_blocked() {
     let settings = [("DRAIN_TIMEOUT", "1s"), ("ADMIN", "127.0.0.1:0"), ("ABORT_GRACE", "200ms")];
     let mut process = start(&settings, &["stuck one 600000", "stuck two 600000"]);
-    process.signal(SIGTERM);
     let address = admin(&mut process);
+    process.signal(SIGTERM);
+    process.wait_for("Shutting down (SIGTERM)");
     assert!(get(&address, "/readyz").starts_with("HTTP/1.1 503"));
     process.end().exited_with(124).logged(&[
         WAITING,
