@@ -6,8 +6,8 @@ use crate::registry::registry;
 /// Resolves when no live task is left that a shutdown would wait for (`Wait` and `Last`): for command-line programs, and functions that must
 /// not return early.
 ///
-/// Tasks spawned meanwhile are waited for too. A task that awaits this waits neither for itself nor for others that do. From the first call
-/// on, each spawn and each end also counts on a shared counter.
+/// Tasks spawned meanwhile are waited for too. A task that awaits this waits neither for itself nor for others that do; who awaits it outside
+/// of any task waits for all. From the first call on, each spawn and each end also counts on a shared counter.
 ///
 /// # Cancel safety
 ///
@@ -26,13 +26,14 @@ use crate::registry::registry;
 pub async fn idle() {
     let registry = registry();
     registry.begin_counting();
-    let _inside = local::current().map(Inside::new);
+    let inside = local::current().map(Inside::new);
     loop {
         let none_left = registry.none_left();
         tokio::pin!(none_left);
         // Enabled before the count is read: an end in between is not missed.
         none_left.as_mut().enable();
-        if registry.is_idle() {
+        let is_done = if inside.is_some() { registry.only_waiters_left() } else { registry.is_idle() };
+        if is_done {
             return;
         }
         none_left.await;

@@ -95,17 +95,26 @@ async fn a_task_may_wait_twice_at_once() {
     assert_eq!(task.task.on_shutdown, OnShutdown::Wait);
 }
 
-#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_waits_outside_waits_for_who_waits_inside() {
-    let _alone = ALONE.lock().await;
-    static DONE: AtomicBool = AtomicBool::new(false);
-    headcount::task("idle-inside").spawn(async {
-        headcount::idle().await;
-        tokio::time::sleep(Duration::from_millis(10)).await;
-        DONE.store(true, Ordering::SeqCst);
+/// The one inside has a runtime that stands still, so that it still waits when the one outside looks.
+#[test]
+fn who_waits_outside_waits_for_who_waits_inside() {
+    let _alone = ALONE.blocking_lock();
+    let runtime = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let (there, here) = (runtime(), runtime());
+    let (release, is_released) = oneshot::channel::<()>();
+    let other = headcount::task("idle-other").spawn_on(is_released, here.handle());
+    let inside = headcount::task("idle-inside").spawn_on(headcount::idle(), there.handle());
+    there.block_on(tokio::task::yield_now());
+    let outside = here.spawn(headcount::idle());
+    here.block_on(async {
+        tokio::task::yield_now().await;
+        release.send(()).unwrap();
+        other.await.unwrap().unwrap();
+        tokio::task::yield_now().await;
     });
-    headcount::idle().await;
-    assert!(DONE.load(Ordering::SeqCst));
+    assert!(!outside.is_finished(), "the one inside has not ended");
+    there.block_on(inside).unwrap();
+    here.block_on(outside).unwrap();
 }
 
 /// A relay: each runner starts the next, now of one policy and now of the other, so that never less than one lives.

@@ -179,8 +179,13 @@ impl Registry {
         self.census.count(policy)
     }
 
-    /// Whether no counted task is left but those that wait for this themselves.
+    /// Whether no counted task is left.
     pub(crate) fn is_idle(&self) -> bool {
+        self.census.total() == 0
+    }
+
+    /// Whether no counted task is left but those that wait for this themselves.
+    pub(crate) fn only_waiters_left(&self) -> bool {
         // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
         let inside = self.watch.inside.lock();
         let mut waiting: Vec<u64> =
