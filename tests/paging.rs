@@ -54,6 +54,13 @@ async fn pages_of_many_tasks() {
     let by_name = pages(&by(SortBy::Name, SortOrder::Desc), 3);
     assert!(by_name.iter().all(|task| &*task.name == "date"), "descending, the last name first");
     assert_eq!(*pages(&by(SortBy::Name, SortOrder::Asc), 1)[0].name, *"Birne");
+    // All are equal here: then the id decides, and each is there once.
+    for sort in [SortBy::Busy, SortBy::Polls] {
+        for order in [SortOrder::Asc, SortOrder::Desc] {
+            let equal = pages(&by(sort, order), 4);
+            assert!(equal.len() == 2000 && equal.windows(2).all(|pair| pair[0].id < pair[1].id));
+        }
+    }
 
     // All pages of one name hold all its tasks, though another name comes between meanwhile.
     let (first, rest) = {

@@ -286,8 +286,7 @@ fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::E
 }
 
 fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskState>, D::Error> {
-    let all = [TaskState::Queued, TaskState::Idle, TaskState::Running, TaskState::Blocked];
-    named(deserializer, &all, TaskState::as_str)
+    named(deserializer, &TaskState::ALL, TaskState::as_str)
 }
 
 fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outcome>, D::Error> {

@@ -490,7 +490,7 @@ pub(super) fn kinds() -> Object {
 }
 
 pub(super) fn states() -> Object {
-    choice(["queued", "idle", "running", "blocked"])
+    choice(State::ALL.map(State::as_str))
 }
 
 fn optional_states() -> Object {

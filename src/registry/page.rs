@@ -1,6 +1,4 @@
-//! Pages of tasks: filtered, sorted, and of a million live ones no more is kept than the page.
-
-use std::collections::BinaryHeap;
+//! Pages of tasks: filtered, sorted, and of a million live ones no more is kept than two pages.
 
 use crate::registry::group::Group;
 use crate::registry::history::Record;
@@ -8,7 +6,7 @@ use crate::registry::read::Describer;
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::snapshot::{
-    FinishedQuery, FinishedTask, InvalidCursor, Page, SortBy, SortOrder, TaskInfo, TaskQuery,
+    FinishedQuery, FinishedTask, InvalidCursor, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery,
 };
 
 const DEFAULT_LIMIT: usize = 100;
@@ -29,46 +27,61 @@ pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCurs
     let filter = Filter::new(query, &describer);
     let limit = bounded(query.limit);
     let mut total = 0;
-    let mut page: BinaryHeap<(Rank, ByRank)> = BinaryHeap::with_capacity(limit + 2);
+    let mut first = First::new(limit + 1);
     registry().slab.slots().for_each(|slot| {
         let Some(task) = slot.read().filter(|task| filter.admits(task, &describer)) else { return };
         total += 1;
         let rank = sorting.rank(&task, describer.now);
         if after.is_none_or(|after| after < rank) {
-            page.push((rank, ByRank(task)));
-            if limit + 1 < page.len() {
-                page.pop();
-            }
+            first.offer(rank, task);
         }
     });
-    let mut tasks = page.into_sorted_vec();
+    let mut tasks = first.sorted();
     let more = limit < tasks.len();
     tasks.truncate(limit);
     let next = tasks.last().filter(|_| more).map(|(rank, _)| sorting.cursor(*rank));
-    let items = tasks.iter().map(|(_, task)| describer.live(&task.0)).collect();
+    let items = tasks.iter().map(|(_, task)| describer.live(task)).collect();
     Ok(Page { total, items, next })
 }
 
-/// A reading that the heap does not compare: the rank before it is unique.
-struct ByRank(Reading);
-
-impl PartialEq for ByRank {
-    fn eq(&self, _: &Self) -> bool {
-        true
-    }
+/// The first few of any number of tasks, in whatever order they come.
+///
+/// Twice as many as wanted are kept; when there is no more room, the later half goes, and from then on only what comes before
+/// all of it is taken. A task so costs a comparison, and of those taken each its share of a partition: no order of arrival
+/// makes that much.
+struct First {
+    wanted: usize,
+    kept: Vec<(Rank, Reading)>,
+    /// What comes after this is not among the first.
+    bound: Rank,
 }
 
-impl Eq for ByRank {}
-
-impl PartialOrd for ByRank {
-    fn partial_cmp(&self, other: &Self) -> Option<std::cmp::Ordering> {
-        Some(self.cmp(other))
+impl First {
+    fn new(wanted: usize) -> Self {
+        Self { wanted, kept: Vec::with_capacity(2 * wanted), bound: (u64::MAX, u64::MAX) }
     }
-}
 
-impl Ord for ByRank {
-    fn cmp(&self, _: &Self) -> std::cmp::Ordering {
-        std::cmp::Ordering::Equal
+    #[inline]
+    fn offer(&mut self, rank: Rank, task: Reading) {
+        if self.bound < rank {
+            return;
+        }
+        if self.kept.len() == 2 * self.wanted {
+            self.halve();
+        }
+        self.kept.push((rank, task));
+    }
+
+    fn halve(&mut self) {
+        let (_, last, _) = self.kept.select_nth_unstable_by_key(self.wanted - 1, |(rank, _)| *rank);
+        self.bound = last.0;
+        self.kept.truncate(self.wanted);
+    }
+
+    fn sorted(mut self) -> Vec<(Rank, Reading)> {
+        self.kept.sort_unstable_by_key(|(rank, _)| *rank);
+        self.kept.truncate(self.wanted);
+        self.kept
     }
 }
 
@@ -152,10 +165,16 @@ impl<'a> Filter<'a> {
 }
 
 /// A text looked for, in any case.
+///
+/// What many tasks share is looked at once: a million tasks of a few groups cost as many looks at a table.
 struct Search {
     text: String,
     /// For each group whether name, kind, labels or location have it.
     groups: Vec<bool>,
+    /// The states that have it.
+    states: Vec<State>,
+    /// The task that it is the id of.
+    id: Option<u64>,
     hides_fields: bool,
     hides_messages: bool,
 }
@@ -169,9 +188,11 @@ impl Search {
             texts.any(|candidate| has(candidate, &text))
         };
         let groups = groups.iter().map(found).collect();
+        let states = State::ALL.into_iter().filter(|state| has(state.as_str(), &text)).collect();
+        let id = text.trim_start_matches('#').parse().ok();
         let config = &registry().config;
         let (hides_fields, hides_messages) = (config.hides_fields(), config.hides_messages());
-        Some(Self { text, groups, hides_fields, hides_messages })
+        Some(Self { text, groups, states, id, hides_fields, hides_messages })
     }
 
     fn finds_group(&self, task: &Reading) -> bool {
@@ -179,7 +200,7 @@ impl Search {
     }
 
     fn finds_id(&self, task: &Reading) -> bool {
-        self.text.trim_start_matches('#').parse() == Ok(task.id())
+        self.id == Some(task.id())
     }
 
     fn finds_live(&self, task: &Reading, describer: &Describer) -> bool {
@@ -187,7 +208,7 @@ impl Search {
             || registry().details.read(task.id(), |details| self.finds_details(details)).unwrap_or(false);
         self.finds_group(task)
             || self.finds_id(task)
-            || has(describer.state(task).as_str(), &self.text)
+            || self.states.contains(&describer.state(task))
             || (task.has(DETAILS) && in_details())
     }
 
@@ -203,7 +224,11 @@ impl Search {
 }
 
 fn has(candidate: &str, lowercase: &str) -> bool {
-    candidate.contains(lowercase) || candidate.to_lowercase().contains(lowercase)
+    if !candidate.is_ascii() {
+        return candidate.to_lowercase().contains(lowercase);
+    }
+    let mut places = candidate.as_bytes().windows(lowercase.len());
+    places.any(|place| place.eq_ignore_ascii_case(lowercase.as_bytes()))
 }
 
 /// One page of finished tasks, newest first.
