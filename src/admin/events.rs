@@ -1,7 +1,7 @@
 //! `GET /api/v1/events`: what the page shows, each second, as server-sent events.
 //!
 //! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again; what it
-//! missed is counted.
+//! missed is counted. One that reads nothing loses its connection, as every client of the own server does.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -100,7 +100,7 @@ pub(crate) fn stage_changed(shared: &Shared) {
 pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
     let hub = &shared.admin.events;
     let mut last = summary_frame(summary(shared, &crate::snapshot())).to_vec();
-    last.extend_from_slice(&report_frame(report.clone()));
+    last.extend_from_slice(&report_frame(report));
     hub.send(last.into(), true);
     while 0 < hub.clients.load(Ordering::Acquire) {
         hub.left.notified().await;
@@ -159,7 +159,19 @@ struct Follower {
     over: bool,
 }
 
+/// What came after its last frame it missed: it went without reading that.
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let newest = self.frames.borrow().number;
+        self.missed(newest.saturating_sub(self.seen));
+    }
+}
+
 impl Follower {
+    fn missed(&self, frames: u64) {
+        self.place.0.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
         if let Some(hello) = self.hello.take() {
             return Some((Ok(hello), self));
@@ -169,8 +181,7 @@ impl Follower {
         }
         let seen = self.seen;
         let frame = self.frames.wait_for(|frame| seen < frame.number || frame.last).await.ok()?.clone();
-        let missed = frame.number.saturating_sub(seen + 1);
-        self.place.0.dropped.fetch_add(missed, Ordering::Relaxed);
+        self.missed(frame.number.saturating_sub(seen + 1));
         self.seen = frame.number;
         self.over = frame.last;
         Some((Ok(frame.bytes), self))
@@ -182,21 +193,32 @@ fn frame(event: &str, data: &impl Serialize) -> Bytes {
     format!("event: {event}\ndata: {data}\n\n").into()
 }
 
-/// As many of its tasks as fit; all are counted.
+/// As many of its tasks as fit, those that were abandoned before the others; all are counted.
 #[cfg(feature = "shutdown")]
-fn report_frame(mut report: crate::Report) -> Bytes {
-    loop {
-        let bytes = frame("report", &report);
-        let (abandoned, detached) = (report.abandoned.len() / 2, report.detached.len() / 2);
-        if bytes.len() <= EVENT_SIZE || report.abandoned.len() + report.detached.len() == 0 {
-            return bytes;
-        }
-        report.abandoned = report.abandoned[..abandoned].into();
-        report.detached = report.detached[..detached].into();
-    }
+fn report_frame(report: &crate::Report) -> Bytes {
+    let mut told = report.clone();
+    (told.abandoned, told.detached) = ([].into(), [].into());
+    let mut room = EVENT_SIZE.saturating_sub(frame("report", &told).len());
+    told.abandoned = fitting(&report.abandoned, &mut room).into();
+    told.detached = fitting(&report.detached, &mut room).into();
+    frame("report", &told)
 }
 
-/// As many groups as fit; then shorter tasks, then fewer.
+/// The first of the tasks, as many as there is room for.
+#[cfg(feature = "shutdown")]
+fn fitting<'a>(tasks: &'a [crate::ReportTask], room: &mut usize) -> &'a [crate::ReportTask] {
+    let mut fits = |task: &crate::ReportTask| {
+        // And a comma.
+        let size = 1 + serde_json::to_string(task).map_or(0, |text| text.len());
+        let left = room.checked_sub(size);
+        *room = left.unwrap_or(0);
+        left.is_some()
+    };
+    let count = tasks.iter().take_while(|task| fits(task)).count();
+    &tasks[..count]
+}
+
+/// Without a report that has no room: an event of its own tells it. Then as many groups as fit; then shorter tasks, then fewer.
 fn summary_frame(mut summary: Summary) -> Bytes {
     loop {
         let bytes = frame("summary", &summary);
@@ -208,6 +230,9 @@ fn summary_frame(mut summary: Summary) -> Bytes {
 
 /// Takes something away; false if there is nothing left to take.
 fn shorten(summary: &mut Summary, size: usize) -> bool {
+    if summary.shutdown.as_mut().is_some_and(|shutdown| shutdown.report.take().is_some()) {
+        return true;
+    }
     let groups = summary.groups.len();
     if 0 < groups {
         let fitting = groups * EVENT_SIZE / size;
@@ -219,7 +244,7 @@ fn shorten(summary: &mut Summary, size: usize) -> bool {
     if 0 < with_fields.map(|task| task.fields.clear()).count() {
         return true;
     }
-    shutdown.report.take().is_some() || shutdown.rest.pop().is_some() || shutdown.tasks.pop().is_some()
+    shutdown.rest.pop().is_some() || shutdown.tasks.pop().is_some()
 }
 
 #[cfg(test)]

@@ -26,6 +26,7 @@ mod stop;
 mod summary;
 mod warnings;
 mod wire;
+mod write_limit;
 
 #[cfg(feature = "shutdown")]
 pub(crate) use events::{stage_changed, tell_report};

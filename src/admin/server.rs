@@ -1,4 +1,4 @@
-//! The own listener: on headcount's thread, bounded in connections, headers and time.
+//! The own listener: on headcount's thread, bounded in connections, headers and time, for reading as for writing.
 
 use std::io;
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
@@ -19,6 +19,7 @@ use tracing::{debug, warn};
 use super::connections::{Asked, Connections};
 use super::guard::Peer;
 use super::router::{Mount, router};
+use super::write_limit::WriteLimit;
 use super::{events, health};
 use crate::error::Error;
 use crate::install::Shared;
@@ -29,6 +30,8 @@ const CONNECTIONS: usize = 256;
 /// For the whole head of a request, and between two requests of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
 const BODY_TIMEOUT: Duration = Duration::from_secs(10);
+/// For a client to read some of what waits for it; for those that follow the events as well.
+const WRITE_TIMEOUT: Duration = Duration::from_secs(10);
 const HEADER_SIZE: usize = 16 * 1024;
 const HEADERS: usize = 64;
 
@@ -97,7 +100,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: 
         .header_read_timeout(HEADER_TIMEOUT)
         .max_header_size(HEADER_SIZE)
         .max_headers(HEADERS)
-        .serve_connection(TokioIo::new(stream), service)
+        .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_TIMEOUT)), service)
         .await;
     if let Err(problem) = served {
         debug!(target: "headcount", %peer, "A connection ended: {problem}");

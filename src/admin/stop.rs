@@ -61,6 +61,12 @@ pub(super) fn request_limit() -> Option<RequestLimit> {
     coordinator::request_limit()
 }
 
+/// What the shutdown ends with.
+#[cfg(feature = "shutdown")]
+pub(super) type Report = crate::Report;
+#[cfg(not(feature = "shutdown"))]
+pub(super) type Report = ();
+
 #[cfg(feature = "shutdown")]
 mod coordinator {
     use std::sync::Arc;
@@ -158,7 +164,7 @@ mod coordinator {
                     duration_seconds: seconds(task.duration),
                 })
                 .collect(),
-            report: status.report.as_ref().and_then(|report| serde_json::to_value(report).ok()),
+            report: status.report.clone(),
             reason: status.reason.to_string(),
         })
     }

@@ -309,7 +309,7 @@ pub(super) struct Shutdown {
     pub(super) recently_ended: Vec<Ended>,
     /// At the end.
     #[schema(value_type = Option<Object>, required)]
-    pub(super) report: Option<serde_json::Value>,
+    pub(super) report: Option<super::stop::Report>,
 }
 
 /// Tasks of one name.
