@@ -7,7 +7,7 @@ use std::time::Duration;
 use console_subscriber::{ConsoleLayer, Server, ServerParts};
 use parking_lot::Mutex;
 use tracing::subscriber::NoSubscriber;
-use tracing::{Metadata, Subscriber, dispatcher, error, warn};
+use tracing::{Dispatch, Metadata, Subscriber, dispatcher, error, warn};
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, layer};
@@ -68,7 +68,7 @@ pub(super) fn warn_if_unused() {
 }
 
 fn is_in_place() -> bool {
-    dispatcher::get_default(|dispatch| dispatch.is::<ConsoleLayer>())
+    dispatcher::get_default(Dispatch::is::<ConsoleLayer>)
 }
 
 fn serve(listener: TcpListener, server: Server) {
