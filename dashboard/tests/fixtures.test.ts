@@ -5,6 +5,9 @@ import { describe, expect, it } from "vitest";
 import finished from "../fixtures/finished.json" with { type: "json" };
 import hello from "../fixtures/hello.json" with { type: "json" };
 import problem from "../fixtures/problem.json" with { type: "json" };
+import report from "../fixtures/report.json" with { type: "json" };
+import drained from "../fixtures/report-drained.json" with { type: "json" };
+import done from "../fixtures/summary-done.json" with { type: "json" };
 import draining from "../fixtures/summary-draining.json" with { type: "json" };
 import empty from "../fixtures/summary-empty.json" with { type: "json" };
 import forced from "../fixtures/summary-forced.json" with { type: "json" };
@@ -25,6 +28,9 @@ summary satisfies Loose<Summary>;
 empty satisfies Loose<Summary>;
 draining satisfies Loose<Summary>;
 forced satisfies Loose<Summary>;
+done satisfies Loose<Summary>;
+report satisfies Loose<Report>;
+drained satisfies Loose<Report>;
 tasks satisfies Loose<Page<Task>>;
 finished satisfies Loose<Page<FinishedTask>>;
 task satisfies Loose<TaskDetail>;
@@ -54,7 +60,7 @@ function words(value: unknown, key = ""): [string, string | null][] {
 }
 
 describe("fixtures of the server", () => {
-  it.each(Object.entries({ summary, empty, draining, forced, tasks, finished, task, taskFinished }))("%s uses known words only", (_, fixture) => {
+  it.each(Object.entries({ summary, empty, draining, forced, done, report, drained, tasks, finished, task, taskFinished }))("%s uses known words only", (_, fixture) => {
     const unknown = words(fixture).filter(([key, word]) => !KNOWN[key]?.includes(word));
     expect(unknown).toEqual([]);
   });
@@ -62,6 +68,12 @@ describe("fixtures of the server", () => {
   it("shows a shutdown under way and one that was forced", () => {
     expect(draining.shutdown).toMatchObject({ stage: draining.stage, forced_by: null, report: null });
     expect(forced.shutdown.forced_by).not.toBeNull();
+  });
+
+  it("shows a report as it is told at the end, and that of a drain which left nothing", () => {
+    expect(done.shutdown.report).toEqual(report);
+    expect(report.abandoned.length).toBeLessThan(report.abandoned_total);
+    expect([drained.forced_by, drained.abandoned, drained.detached]).toEqual([null, [], []]);
   });
 
   it("has every outcome and state at least once", () => {

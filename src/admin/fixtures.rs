@@ -34,12 +34,16 @@ fn map(pairs: &[(&str, &str)]) -> BTreeMap<String, String> {
     pairs.iter().map(|(key, value)| ((*key).to_owned(), (*value).to_owned())).collect()
 }
 
-fn counts(ok: u64, error: u64, panic: u64) -> OutcomeCounts {
+fn outcomes(ok: u64, error: u64, panic: u64) -> snapshot::OutcomeCounts {
     let mut counts = snapshot::OutcomeCounts::default();
     counts.add(Outcome::Ok, ok);
     counts.add(Outcome::Error, error);
     counts.add(Outcome::Panic, panic);
-    counts.into()
+    counts
+}
+
+fn counts(ok: u64, error: u64, panic: u64) -> OutcomeCounts {
+    outcomes(ok, error, panic).into()
 }
 
 const USUAL: Usual = Usual { count: 4_812, p50_seconds: 0.41, p95_seconds: 1.2, p99_seconds: 3.4 };
@@ -307,6 +311,61 @@ fn endless_shutdown() -> Shutdown {
     }
 }
 
+#[cfg(feature = "shutdown")]
+fn report() -> crate::Report {
+    let abandoned = report_task(9, Kind::Blocking, None, false);
+    let full = report_task(17, Kind::Task, Some("batch 3/10"), true);
+    crate::Report {
+        service: "shop-api".into(),
+        instance: "5f2c8a1b9d3e4f60".into(),
+        pid: 4_711,
+        reason: "SIGTERM".into(),
+        result: crate::ShutdownResult::Forced,
+        forced_by: Some("SIGINT"),
+        exit_code: 130,
+        started_at: moment(200),
+        duration: Duration::from_millis(9_800),
+        ended: outcomes(41, 2, 1),
+        late_spawns: 3,
+        abandoned_total: 1_204,
+        abandoned: [abandoned, full].into(),
+        detached_total: 1,
+        detached: [report_task(21, Kind::Local, None, false)].into(),
+    }
+}
+
+/// One that nobody forced, and that left nothing.
+#[cfg(feature = "shutdown")]
+fn drained_report() -> crate::Report {
+    crate::Report {
+        result: crate::ShutdownResult::Drained,
+        forced_by: None,
+        exit_code: 0,
+        abandoned_total: 0,
+        abandoned: [].into(),
+        detached_total: 0,
+        detached: [].into(),
+        ..report()
+    }
+}
+
+#[cfg(feature = "shutdown")]
+fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crate::ReportTask {
+    let said = status.is_some();
+    crate::ReportTask {
+        id,
+        name: "index-rebuild".into(),
+        kind,
+        labels: if said { map(&[("provider", "ses")]) } else { BTreeMap::new() },
+        fields: if said { map(&[("order_id", "42")]) } else { BTreeMap::new() },
+        age: Duration::from_millis(61_400),
+        status: status.map(Into::into),
+        progress: said.then_some(snapshot::Progress { done: 3, total: 10 }),
+        location: "src/index.rs:88".into(),
+        aborted,
+    }
+}
+
 fn trends() -> Trends {
     Trends {
         interval_seconds: 5.0,
@@ -342,6 +401,18 @@ fn the_fixtures_of_the_page_are_fresh() {
     write("task-finished", &detail(Some(Outcome::Error)));
     write("trends", &trends());
     write("problem", &Problem::not_found("no task 4711, or it has ended and the history holds it no more"));
+}
+
+#[cfg(feature = "shutdown")]
+#[test]
+fn the_fixtures_of_reports_are_fresh() {
+    let (full, bare) = (json!(report()), json!(drained_report()));
+    let keys = |report: &serde_json::Value| report.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
+    assert_eq!(keys(&full), keys(&bare));
+    write("report", &report());
+    write("report-drained", &drained_report());
+    let done = Shutdown { report: Some(report()), pending: 0, tasks: Vec::new(), ..shutdown("done") };
+    write("summary-done", &summary("done", Some(done)));
 }
 
 /// Every key of the tasks is there, whatever they lack.
