@@ -171,14 +171,15 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     #[cfg(feature = "admin")]
     let listener = admin::bind(&settings)?;
     configure(&settings);
+    let application = Handle::try_current().ok();
     let shared = Arc::new(Shared {
         identity: Identity::new(settings.service_name()),
         ready: AtomicBool::new(settings.ready),
         drained: AtomicBool::new(false),
         observer: observer::start()?,
-        application: Handle::try_current().ok(),
         #[cfg(feature = "admin")]
-        admin: AdminState::new(settings.sse_clients),
+        admin: AdminState::new(settings.sse_clients, workers(application.as_ref())),
+        application,
         #[cfg(feature = "admin")]
         admin_address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
         #[cfg(feature = "console")]
@@ -196,6 +197,13 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     #[cfg(feature = "console")]
     console::start(&shared.settings, &shared.observer, console);
     Ok(shared)
+}
+
+/// Threads that poll: those of the runtime, or as many as tokio takes by default.
+#[cfg(feature = "admin")]
+fn workers(runtime: Option<&Handle>) -> usize {
+    let default = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+    runtime.map_or_else(default, |runtime| runtime.metrics().num_workers())
 }
 
 impl Shared {

@@ -120,7 +120,7 @@ export interface Group {
   /** Over the last 10 seconds; null in the first second. */
   spawned_per_second: number | null;
   finished_per_second: number | null;
-  /** Share of one core, 0.02 = 2 %; over the last 10 seconds. */
+  /** What polls took of all workers' time, 0.02 = 2 %; over the last 10 seconds. Null for closures: they have threads of their own. */
   busy_share: number | null;
   /** Share of what finished in the last minute that ended in error or panic; null if nothing finished. */
   failed_share: number | null;
@@ -225,6 +225,7 @@ export interface Summary {
   /** Over the last 10 seconds; null in the first second. */
   spawned_per_second: number | null;
   finished_per_second: number | null;
+  /** As of a group: 1 when every worker does nothing but poll. */
   busy_share: number | null;
   /** Over the last minute. */
   failed_share: number | null;

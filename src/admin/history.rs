@@ -6,7 +6,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::wire::{GroupTrend, Rates, Trends, time};
-use crate::snapshot::{GroupInfo, Snapshot};
+use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
 const SAMPLES: usize = 61;
@@ -21,8 +21,10 @@ const SHARE_WINDOW: Duration = Duration::new(60, 0);
 /// Rounds come a little early or late; this early is still in time.
 const TOLERANCE: Duration = Duration::from_millis(100);
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(super) struct History {
+    /// Threads that poll: what busy time is a share of.
+    workers: usize,
     samples: VecDeque<Sample>,
     points: VecDeque<Point>,
     last_point: Option<(Instant, Totals)>,
@@ -54,12 +56,14 @@ pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) polls: u64,
     pub(super) slow_polls: u64,
-    pub(super) busy: Duration,
+    /// In polls: closures have threads of their own.
+    pub(super) polling: Duration,
 }
 
 impl Totals {
     pub(super) fn of_all(snapshot: &Snapshot) -> Self {
-        let sum = |value: fn(&GroupInfo) -> u64| snapshot.groups.iter().map(value).sum();
+        let groups = || snapshot.groups.iter();
+        let sum = |value: fn(&GroupInfo) -> u64| groups().map(value).sum();
         Self {
             live: snapshot.live,
             spawned: snapshot.spawned,
@@ -67,7 +71,7 @@ impl Totals {
             failed: snapshot.finished.error + snapshot.finished.panic,
             polls: sum(|group| group.polls),
             slow_polls: sum(|group| group.slow_polls),
-            busy: snapshot.groups.iter().map(|group| group.busy).sum(),
+            polling: groups().map(polling).sum(),
         }
     }
 
@@ -79,7 +83,7 @@ impl Totals {
             failed: group.finished.error + group.finished.panic,
             polls: group.polls,
             slow_polls: group.slow_polls,
-            busy: group.busy,
+            polling: polling(group),
         }
     }
 
@@ -92,12 +96,20 @@ impl Totals {
             failed: self.failed.saturating_sub(then.failed),
             polls: self.polls.saturating_sub(then.polls),
             slow_polls: self.slow_polls.saturating_sub(then.slow_polls),
-            busy: self.busy.saturating_sub(then.busy),
+            polling: self.polling.saturating_sub(then.polling),
         }
     }
 }
 
+fn polling(group: &GroupInfo) -> Duration {
+    if group.kind == Kind::Blocking { Duration::ZERO } else { group.busy }
+}
+
 impl History {
+    pub(super) fn new(workers: usize) -> Self {
+        Self { workers, samples: VecDeque::new(), points: VecDeque::new(), last_point: None }
+    }
+
     /// Remembers a snapshot taken at `at`, unless the last one is newer than a second.
     pub(super) fn record(&mut self, at: Instant, snapshot: &Snapshot) {
         if !is_due(self.samples.back().map(|sample| sample.at), at, SAMPLE_EVERY) {
@@ -115,12 +127,13 @@ impl History {
         let (then, before) = self.last_point.replace((at, all)).unwrap_or((at, all));
         let (added, seconds) = (all.since(before), (at - then).as_secs_f64());
         let per_second = |value: f64| if seconds == 0.0 { 0.0 } else { rounded(value / seconds) };
+        let busy_share = if seconds == 0.0 { 0.0 } else { self.busy_share(added, at - then) };
         let point = Point {
             at: snapshot.taken_at,
             live: all.live,
             finished_per_second: per_second(added.finished as f64),
             failed_per_second: per_second(added.failed as f64),
-            busy_share: per_second(added.busy.as_secs_f64()),
+            busy_share,
             groups: snapshot.groups.iter().map(|group| (group.id, group.live)).collect(),
         };
         push(&mut self.points, POINTS, point);
@@ -153,9 +166,16 @@ impl History {
         Rates {
             spawned_per_second: rate(|added| added.spawned as f64),
             finished_per_second: rate(|added| added.finished as f64),
-            busy_share: rate(|added| added.busy.as_secs_f64()),
+            busy_share: recent.map(|(added, elapsed)| self.busy_share(added, elapsed)),
             failed_share: minute.map(|(added, _)| rounded(added.failed as f64 / added.finished as f64)),
         }
+    }
+
+    /// What polls took of the workers' time. A `track` future inside a task is counted in both, and workers of other runtimes
+    /// are not counted, so it may come to more than all: that is all.
+    fn busy_share(&self, added: Totals, elapsed: Duration) -> f64 {
+        let all = self.workers as f64 * elapsed.as_secs_f64();
+        rounded((added.polling.as_secs_f64() / all).min(1.0))
     }
 
     /// How many of a group lived, a minute ago first, in three steps; `None` where the memory is shorter.

@@ -17,10 +17,11 @@ pub(crate) struct AdminState {
 }
 
 impl AdminState {
-    pub(crate) fn new(sse_clients: usize) -> Self {
+    /// `workers`: threads that poll the application's tasks.
+    pub(crate) fn new(sse_clients: usize, workers: usize) -> Self {
         Self {
             events: Arc::new(Hub::new(sse_clients)),
-            history: Mutex::default(),
+            history: Mutex::new(History::new(workers)),
             probe: super::health::Probe::default(),
         }
     }

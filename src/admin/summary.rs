@@ -10,10 +10,10 @@ use super::history::{History, Totals};
 use super::router::Context;
 use super::stop;
 use super::warnings::{Seen, short, warnings};
-use super::wire::{Failure, Group, Hello, Lifetime, Summary, Trends, Usual, labels, seconds, time};
+use super::wire::{Failure, Group, Hello, Lifetime, Rates, Summary, Trends, Usual, labels, seconds, time};
 use crate::install::{Identity, Shared};
 use crate::settings::{Hide, Settings, Value};
-use crate::snapshot::{GroupInfo, Snapshot};
+use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
 /// The process and all groups: counts, rates, warnings, what can end it, and how a shutdown goes.
 #[utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
@@ -79,6 +79,7 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
         blocked_after: settings.blocked_after,
     };
     let hidden = settings.hide.contains(&Hide::Messages);
+    let rates = history.rates(Some(info.id), at, Totals::of_group(info));
     Group {
         id: info.id,
         name: info.name.clone(),
@@ -101,7 +102,7 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
             outcome: failure.outcome,
             message: failure.message.clone().filter(|_| !hidden),
         }),
-        rates: history.rates(Some(info.id), at, Totals::of_group(info)),
+        rates: Rates { busy_share: rates.busy_share.filter(|_| info.kind != Kind::Blocking), ..rates },
         warnings: warnings(&seen),
     }
 }

@@ -150,7 +150,7 @@ mod tests {
 
     /// A minute in which the group went from nothing to what it is, evenly.
     fn history(end: Instant, group: &GroupInfo) -> History {
-        let mut history = History::default();
+        let mut history = History::new(2);
         for second in 0..=60 {
             let mut then = group.clone();
             then.live = group.live * second / 60;
@@ -243,7 +243,7 @@ mod tests {
         let at = Instant::now() + Duration::from_secs(100);
         let rates = history(at, &group).rates(Some(1), at, Totals::of_group(&group));
         assert_eq!((rates.spawned_per_second, rates.failed_share), (Some(60.0), Some(0.5)));
-        let first = History::default().rates(Some(1), at, Totals::of_group(&group));
+        let first = History::new(2).rates(Some(1), at, Totals::of_group(&group));
         assert_eq!((first.spawned_per_second, first.failed_share), (None, None));
     }
 }

@@ -235,7 +235,8 @@ pub(super) struct Rates {
     /// Over the last 10 seconds; null in the first second.
     #[schema(required)]
     pub(super) finished_per_second: Option<f64>,
-    /// Share of one core, over the last 10 seconds.
+    /// What polls took of the time of all workers of the runtime that `install` ran in, 1 at most, over the last 10
+    /// seconds; null in the first second, and of closures, which have threads of their own.
     #[schema(required)]
     pub(super) busy_share: Option<f64>,
     /// Share of what finished in the last minute that ended in error or panic; null if nothing finished.

@@ -16,15 +16,16 @@ const pointed = signal<number | null>(null);
 interface FigureOf {
   figure: Figure;
   label: string;
+  hint: string;
   now: (summary: Summary) => number | null;
   show: (value: number | null) => ComponentChildren;
 }
 
 const FIGURES: FigureOf[] = [
-  { figure: "live", label: "live", now: (s) => s.live, show: (v) => (v === null ? "–" : <Short of={v} />) },
-  { figure: "finished", label: "finished", now: (s) => s.finished_per_second, show: (v) => <Rate of={v} /> },
-  { figure: "failed", label: "failed", now: () => null, show: (v) => <Rate of={v} /> },
-  { figure: "busy", label: "busy", now: (s) => s.busy_share, show: (v) => <Share of={v} /> },
+  { figure: "live", label: "live", hint: "Tasks alive", now: (s) => s.live, show: (v) => (v === null ? "–" : <Short of={v} />) },
+  { figure: "finished", label: "finished", hint: "Tasks that ended, however they did, per second", now: (s) => s.finished_per_second, show: (v) => <Rate of={v} /> },
+  { figure: "failed", label: "failed", hint: "Tasks that ended in error or panic, per second", now: () => null, show: (v) => <Rate of={v} /> },
+  { figure: "busy", label: "busy", hint: "Share of all workers' time that polls of tasks took: at 100 % no worker is ever free. Blocking closures have threads of their own and do not count", now: (s) => s.busy_share, show: (v) => <Share of={v} /> },
 ];
 
 export function Strip() {
@@ -48,7 +49,7 @@ function Trace({ of }: { of: FigureOf }) {
   return (
     <figure class="trace">
       <figcaption>
-        <span class="trace-label">{of.label}</span>
+        <span class="trace-label" title={of.hint}>{of.label}</span>
         <span class="trace-now">{of.show(at === null ? now : (points[at] ?? null))}</span>
         <span class="trace-scale">
           {at === null ? <>most {of.show(largest)}</> : ago === 0 ? "now" : `${text(duration(ago))} ago`}

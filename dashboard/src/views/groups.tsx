@@ -23,7 +23,7 @@ const COLUMNS: Column[] = [
   { key: "p50", label: "p50", class: "c-figure wide", sortable: true, hint: "Half of the finished tasks took at most this long" },
   { key: "p95", label: "p95", class: "c-figure mid", sortable: true, hint: "95 % of the finished tasks took at most this long" },
   { key: "p99", label: "p99", class: "c-figure wide", sortable: true, hint: "99 % of the finished tasks took at most this long" },
-  { key: "busy", label: "Busy", class: "c-figure mid", sortable: true, hint: "Share of one core, over the last 10 seconds" },
+  { key: "busy", label: "Busy", class: "c-figure mid", sortable: true, hint: "Share of all workers' time that its polls took, over the last 10 seconds; blocking closures have threads of their own" },
   { key: "failed", label: "Failed", class: "c-figure mid", sortable: true, hint: "Share of what finished in the last minute that ended in error or panic" },
   { key: "oldest", label: "Oldest", class: "c-figure", sortable: true, hint: "Age of the oldest live task" },
   { key: "trend", label: "10 min", class: "c-spark mid", hint: "Live tasks over the last ten minutes" },
