@@ -68,7 +68,13 @@ impl Admission {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Resolves when a task came late.
+    /// Has whoever waits for late tasks look at all of them.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) fn look(&self) {
+        self.arrival.notify_one();
+    }
+
+    /// Resolves when a task came late, or is to be looked at like one.
     #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
     pub(crate) async fn arrival(&self) {
         self.arrival.notified().await;

@@ -4,6 +4,8 @@
 //! The coordinator is the only one that opens gates and changes the stage; all others send it a [`Command`].
 
 use std::borrow::Cow;
+use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 use std::fmt;
 use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
@@ -74,8 +76,8 @@ pub(crate) struct Control {
     serves_late: AtomicBool,
     /// How many await the report.
     awaiting: AtomicUsize,
-    /// Tasks that await the report, which are not waited for.
-    exempt: Mutex<Vec<u64>>,
+    /// Tasks that await the report, by id; they are not waited for.
+    exempt: Mutex<BTreeMap<u64, Exempt>>,
     commands: OnceLock<mpsc::UnboundedSender<Command>>,
     report: OnceLock<watch::Sender<Option<Report>>>,
     pub(crate) status: Mutex<Option<Status>>,
@@ -90,7 +92,7 @@ static CONTROL: Control = Control {
     asked: AtomicBool::new(false),
     serves_late: AtomicBool::new(true),
     awaiting: AtomicUsize::new(0),
-    exempt: Mutex::new(Vec::new()),
+    exempt: Mutex::new(BTreeMap::new()),
     commands: OnceLock::new(),
     report: OnceLock::new(),
     status: Mutex::new(None),
@@ -156,7 +158,30 @@ impl Control {
     }
 
     pub(crate) fn is_exempt(&self, id: u64) -> bool {
-        self.exempt.lock().contains(&id)
+        self.exempt.lock().contains_key(&id)
+    }
+
+    /// The task is not waited for until [`end_exemption`](Self::end_exemption) was called as often.
+    fn exempt(&self, task: Current) {
+        let mut exempt = self.exempt.lock();
+        if let Some(exempt) = exempt.get_mut(&task.id) {
+            exempt.times += 1;
+            return;
+        }
+        let Some(policy) = task.slot.lock(task.id).map(|task| task.policy()) else { return };
+        exempt.insert(task.id, Exempt { policy, times: 1 });
+        registry().set_policy(task, OnShutdown::Detach);
+    }
+
+    fn end_exemption(&self, task: Current) {
+        let mut exempt = self.exempt.lock();
+        let Entry::Occupied(mut entry) = exempt.entry(task.id) else { return };
+        entry.get_mut().times -= 1;
+        if entry.get().times == 0 {
+            registry().set_policy(task, entry.remove().policy);
+            // It may be one to be aborted, or have a grace.
+            registry().admission.look();
+        }
     }
 
     fn reports(&self) -> &watch::Sender<Option<Report>> {
@@ -187,32 +212,35 @@ impl Control {
     }
 }
 
+/// A task that awaits the report.
+struct Exempt {
+    /// Its policy otherwise.
+    policy: OnShutdown,
+    /// How often it awaits it at once.
+    times: usize,
+}
+
 /// Someone who awaits the report. If that is a tracked task, it is not waited for meanwhile.
 struct Awaiting {
     control: &'static Control,
-    exempt: Option<(Current, OnShutdown)>,
+    task: Option<Current>,
 }
 
 impl Awaiting {
     fn new(control: &'static Control) -> Self {
         control.awaiting.fetch_add(1, Ordering::AcqRel);
-        let exempt = local::current().and_then(|task| Some((task, task.slot.lock(task.id)?.policy())));
-        if let Some((task, _)) = exempt {
-            control.exempt.lock().push(task.id);
-            registry().set_policy(task, OnShutdown::Detach);
+        let task = local::current();
+        if let Some(task) = task {
+            control.exempt(task);
         }
-        Self { control, exempt }
+        Self { control, task }
     }
 }
 
 impl Drop for Awaiting {
     fn drop(&mut self) {
-        if let Some((task, policy)) = self.exempt {
-            registry().set_policy(task, policy);
-            let mut exempt = self.control.exempt.lock();
-            if let Some(place) = exempt.iter().position(|id| *id == task.id) {
-                exempt.swap_remove(place);
-            }
+        if let Some(task) = self.task {
+            self.control.end_exemption(task);
         }
         self.control.awaiting.fetch_sub(1, Ordering::AcqRel);
         self.control.tell(Command::Look);

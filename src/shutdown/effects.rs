@@ -136,6 +136,8 @@ impl Coordinator {
         for (due, current) in due {
             let Some(task) = current.slot.read().filter(|task| task.id() == current.id) else { continue };
             match (due, task.policy()) {
+                // It awaits the report. Once it no longer does, its time begins anew.
+                (Due::Grace, OnShutdown::Detach) => drop(self.timed.remove(&current.id)),
                 (Due::Grace, OnShutdown::Last) => self.end_last(current, task),
                 (Due::Grace, _) => over.push((current, task)),
                 (Due::Gone, _) => self.give_up_waiting(current, task),

@@ -1,7 +1,8 @@
 //! The process under test: does what its arguments say.
 //!
 //! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
-//! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`.
+//! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
+//! `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`.
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
@@ -292,6 +293,41 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 hc.draining().await;
                 let report = hc.drain().await;
                 say(&format!("task got {}", report.exit_code));
+            }));
+        }
+        "drains-twice" => {
+            let hc = Arc::clone(hc);
+            drop(task.spawn(async move {
+                let own = || headcount::Snapshot::task(headcount::current().unwrap().id()).unwrap();
+                hc.draining().await;
+                // In this order at each poll, unlike `tokio::join!`.
+                let _reports = futures_util::future::join(hc.drain(), hc.drain()).await;
+                let headcount::snapshot::TaskLookup::Live(task) = own().task else { unreachable!() };
+                say(&format!("it is {} again", task.on_shutdown.as_str()));
+            }));
+        }
+        "drains-and-drops" => {
+            let hc = Arc::clone(hc);
+            drop(task.spawn(async move {
+                hc.draining().await;
+                let (mut first, mut second) = (Box::pin(hc.drain()), Box::pin(hc.drain()));
+                tokio::select! {
+                    biased;
+                    _ = &mut first => {}
+                    _ = &mut second => {}
+                    () = std::future::ready(()) => {}
+                }
+                drop(first);
+                say(&format!("task got {}", second.await.exit_code));
+            }));
+        }
+        "drains-a-while" => {
+            let hc = Arc::clone(hc);
+            drop(task.spawn(async move {
+                // Which begins it.
+                let report = tokio::time::timeout(Duration::from_millis(50), hc.drain()).await;
+                tokio::time::sleep(time).await;
+                say(&format!("gave up {}, and is done", report.is_err()));
             }));
         }
         unknown => panic!("no task: {unknown}"),

@@ -88,6 +88,8 @@ fn tests() -> Vec<libtest_mimic::Trial> {
             late_spawns_are_adopted,
             late_spawns_are_refused,
             a_task_that_awaits_drain_is_not_waited_for,
+            a_task_may_await_drain_twice_at_once,
+            a_task_that_awaits_drain_no_more_is_waited_for,
             failures_are_told_apart,
             a_hundred_thousand_tasks;
         output:

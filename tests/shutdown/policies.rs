@@ -1,6 +1,6 @@
 //! Who is waited for, and how long.
 
-use crate::process::{WAITING, report, term};
+use crate::process::{WAITING, report, start, term};
 
 pub(crate) fn cancel_detach_and_last() {
     let arguments = ["cancel poller", "detach warm-up 60000", "last batcher 100", "wait send-email 500"];
@@ -66,6 +66,36 @@ pub(crate) fn a_task_that_awaits_drain_is_not_waited_for() {
         term(&[], &["drains supervisor", "wait send-email 300", "--main drain-then-close", "--after 300"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
     assert!(end.lines.iter().any(|line| line == "task got 0"), "{:#?}", end.lines);
+}
+
+pub(crate) fn a_task_may_await_drain_twice_at_once() {
+    let end = term(
+        &[],
+        &["drains-twice supervisor", "wait send-email 300", "--main drain-then-close", "--after 300"],
+    );
+    end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
+    assert!(end.lines.iter().any(|line| line == "it is wait again"), "{:#?}", end.lines);
+
+    // One of the two that is dropped leaves the other as it was.
+    let end = term(
+        &[],
+        &["drains-and-drops supervisor", "wait send-email 300", "--main drain-then-close", "--after 300"],
+    );
+    end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
+    assert!(end.lines.iter().any(|line| line == "task got 0"), "{:#?}", end.lines);
+}
+
+pub(crate) fn a_task_that_awaits_drain_no_more_is_waited_for() {
+    let arguments = ["wait send-email 300", "drains-a-while supervisor 600"];
+    let end = start(&[], &arguments).end();
+    end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
+    assert!(end.lines.iter().any(|line| line == "gave up true, and is done"), "{:#?}", end.lines);
+
+    // One that is not waited for at all is cancelled then.
+    let end = start(&[("POLICY", "supervisor=Cancel")], &arguments).end();
+    end.exited_with(0)
+        .logged(&["All background tasks completed in ~s (1 completed, 1 cancelled)"])
+        .never_logged("and is done");
 }
 
 pub(crate) fn failures_are_told_apart() {
