@@ -7,7 +7,10 @@ use crate::registry::registry;
 /// not return early.
 ///
 /// Tasks spawned meanwhile are waited for too. A task that awaits this waits neither for itself nor for others that do; who awaits it outside
-/// of any task waits for all. From the first call on, each spawn and each end also counts on a shared counter.
+/// of any task waits for all.
+///
+/// While the process stops, tasks of `Last` are left alone until no other task lives, or none but such that await this: those wait for the
+/// `Last` ones and not the other way round. From the first call on, each spawn and each end also counts on a shared counter.
 ///
 /// # Cancel safety
 ///
@@ -32,7 +35,7 @@ pub async fn idle() {
         tokio::pin!(none_left);
         // Enabled before the count is read: an end in between is not missed.
         none_left.as_mut().enable();
-        let is_done = if inside.is_some() { registry.only_waiters_left() } else { registry.is_idle() };
+        let is_done = if inside.is_some() { registry.only_idle_left() } else { registry.is_idle() };
         if is_done {
             return;
         }

@@ -96,8 +96,8 @@ pub enum OnShutdown {
     Wait,
     /// It is aborted as soon as draining begins.
     Cancel,
-    /// It is left alone until nothing else is waited for, then told through `draining()` and given its grace: for
-    /// caches, batchers and background loops that other tasks feed.
+    /// It is left alone until nothing else is waited for but what awaits [`idle()`](crate::idle) itself, then told through
+    /// `draining()` and given its grace: for caches, batchers and background loops that other tasks feed.
     Last,
     /// It is reported and not waited for.
     Detach,

@@ -53,13 +53,14 @@ impl Census {
         }
     }
 
-    /// Takes a task off; true if somebody may have waited for that: it was the last of its policy, or no more are left than wait themselves.
+    /// Takes a task off; true if somebody may have waited for that: no more of its policy are left than wait themselves.
     pub(crate) fn remove(&self, policy: OnShutdown) -> bool {
         let Some(unit) = unit_of(policy) else { return false };
         // AcqRel: who sees 0 sees all that the ended tasks did.
         let left = self.live.fetch_sub(unit, Ordering::AcqRel) - unit;
-        // Whoever waits inside has raised that number before its `total`. Either `total` saw this end, or this end sees the number.
-        count_in(left, policy) == 0 || sum_of(left) <= self.inside.load(Ordering::Acquire)
+        // Whoever waits inside has raised that number before anybody asks `total` or `left` for its sake. Either those saw this
+        // end, or this end sees the number.
+        count_in(left, policy) <= self.inside.load(Ordering::Acquire)
     }
 
     /// How many of a policy live.
@@ -67,9 +68,19 @@ impl Census {
         usize::try_from(count_in(self.live.load(Ordering::Acquire), policy)).unwrap_or(usize::MAX)
     }
 
-    /// How many of both policies live; not older than any end that did not see the caller's [`enter`](Self::enter).
+    /// How many of both policies live; not older than any end that did not see an [`enter`](Self::enter) that the caller knows of.
     pub(crate) fn total(&self) -> usize {
-        usize::try_from(sum_of(self.live.fetch_add(0, Ordering::AcqRel))).unwrap_or(usize::MAX)
+        usize::try_from(sum_of(self.latest())).unwrap_or(usize::MAX)
+    }
+
+    /// How many of one policy live; as new as [`total`](Self::total).
+    pub(crate) fn left(&self, policy: OnShutdown) -> usize {
+        usize::try_from(count_in(self.latest(), policy)).unwrap_or(usize::MAX)
+    }
+
+    /// Written, so that all ends are either before or after it, and those after it see what was before it.
+    fn latest(&self) -> u64 {
+        self.live.fetch_add(0, Ordering::AcqRel)
     }
 
     /// Somebody waits from inside a task until [`leave`](Self::leave).

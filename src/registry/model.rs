@@ -9,6 +9,7 @@ use crate::registry::slab::{FreeSlots, Slab};
 use crate::registry::slot::{ABANDONED, Birth, COUNTED, Slot};
 use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::snapshot::{Kind, OnShutdown};
+use crate::sync::Mutex;
 
 fn birth(id: u64) -> Birth {
     Birth {
@@ -247,6 +248,44 @@ fn who_waits_inside_is_woken_by_the_last_of_the_others() {
             woken.wait();
         }
         census.leave();
+        other.join().unwrap();
+    });
+}
+
+/// One task begins to wait inside while the only other one ends. Whoever looks for "all that are left wait" is woken by one of the two.
+#[test]
+fn who_looks_for_waiters_alone_is_woken_by_the_last_of_the_others() {
+    explore(|| {
+        let census = Arc::new(Census::new());
+        census.begin();
+        census.add(OnShutdown::Wait);
+        census.add(OnShutdown::Wait);
+        let inside = Arc::new(Mutex::new(0));
+        let woken = Arc::new(loom::sync::Notify::new());
+        let waiter = thread::spawn({
+            let (census, inside, woken) = (census.clone(), inside.clone(), woken.clone());
+            move || {
+                *inside.lock() = 1;
+                census.enter();
+                woken.notify();
+            }
+        });
+        let other = thread::spawn({
+            let (census, woken) = (census.clone(), woken.clone());
+            move || {
+                if census.remove(OnShutdown::Wait) {
+                    woken.notify();
+                }
+            }
+        });
+        loop {
+            let waiting = *inside.lock();
+            if census.left(OnShutdown::Wait) == waiting {
+                break;
+            }
+            woken.wait();
+        }
+        waiter.join().unwrap();
         other.join().unwrap();
     });
 }

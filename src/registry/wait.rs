@@ -190,15 +190,30 @@ impl Registry {
         self.census.total() == 0
     }
 
-    /// Whether no counted task is left but those that wait for this themselves.
-    pub(crate) fn only_waiters_left(&self) -> bool {
+    /// Whether no counted task is left but those inside `idle()`.
+    pub(crate) fn only_idle_left(&self) -> bool {
+        self.are_idle(|| self.census.total(), census::is_counted)
+    }
+
+    /// Whether no `Wait` task is left but those inside `idle()`, which wait for the `Last` tasks themselves.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) fn only_idle_wait(&self) -> bool {
+        self.are_idle(|| self.census.left(OnShutdown::Wait), |policy| policy == OnShutdown::Wait)
+    }
+
+    /// Whether as many are left as are of these policies and inside `idle()`.
+    fn are_idle(&self, left: impl Fn() -> usize, is_one: impl Fn(OnShutdown) -> bool) -> bool {
         // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
         let inside = self.watch.inside.lock();
-        let mut waiting: Vec<u64> =
-            inside.iter().filter(|task| task.is_counted()).map(|task| task.id).collect();
+        if inside.len() < left() {
+            return false;
+        }
+        let counted = |task: &&Current| task.counted_as().is_some_and(&is_one);
+        let mut waiting: Vec<u64> = inside.iter().filter(counted).map(|task| task.id).collect();
         waiting.sort_unstable();
         waiting.dedup();
-        self.census.total() == waiting.len()
+        // After those that wait: one of them that is counted only now is not taken for one that does not.
+        left() == waiting.len()
     }
 
     /// A task waits for all others until [`leave_idle`](Self::leave_idle).
@@ -217,7 +232,8 @@ impl Registry {
         self.census.leave();
     }
 
-    /// Resolves when the last `Wait` or the last `Last` task ends, or a policy changes; look at the counts after it was enabled.
+    /// Resolves when no more `Wait` or no more `Last` tasks are left than wait themselves, or such a number changes; look at the
+    /// counts after it was enabled.
     pub(crate) fn none_left(&self) -> tokio::sync::futures::Notified<'_> {
         self.watch.none_left.notified()
     }
@@ -272,10 +288,10 @@ impl Registry {
 }
 
 impl Current {
-    /// Whether the census counts the task.
-    fn is_counted(self) -> bool {
-        let task = self.slot.lock(self.id);
-        task.is_some_and(|task| task.has(COUNTED) && census::is_counted(task.policy()))
+    /// As what the census counts the task, or would if it counted such.
+    fn counted_as(self) -> Option<OnShutdown> {
+        let task = self.slot.lock(self.id)?;
+        task.has(COUNTED).then(|| task.policy())
     }
 
     /// Has the end of the task reported to [`watch_ends`](Registry::watch_ends); false if it has ended.

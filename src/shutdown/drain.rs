@@ -220,7 +220,8 @@ impl Coordinator {
         if self.machine.stage() < Stage::Draining {
             return;
         }
-        let pending = pending();
+        let mut pending = pending();
+        pending.idle = 0 < pending.wait && !self.machine.last_told() && registry().only_idle_wait();
         // The line of a task's end comes before the line that all have ended: it is on its way.
         let on_its_way = |(id, current): (&u64, &Current)| current.slot.id() != *id;
         if pending.total() != 0 || !self.listed.iter().any(on_its_way) {
@@ -363,7 +364,7 @@ impl Coordinator {
 /// How many are waited for now.
 pub(crate) fn pending() -> Pending {
     let counted = |policy| registry().counted(policy) as u64;
-    Pending { wait: counted(OnShutdown::Wait), last: counted(OnShutdown::Last) }
+    Pending { wait: counted(OnShutdown::Wait), last: counted(OnShutdown::Last), idle: false }
 }
 
 async fn heard(listener: &mut Option<Listener>) -> Meaning {

@@ -109,6 +109,8 @@ pub(crate) struct Pending {
     pub(crate) wait: u64,
     /// `Last` tasks.
     pub(crate) last: u64,
+    /// Whether all of `wait` await `idle()`, and with it the end of the `Last` tasks.
+    pub(crate) idle: bool,
 }
 
 impl Pending {
@@ -396,8 +398,12 @@ impl Machine {
             Phase::Draining { .. } if self.forced => Some(Step::Hook(Verdict::Forced)),
             Phase::Draining { last_told } => match self.pending? {
                 _ if over(self.deadline) && pending != Some(0) => Some(Step::Hook(Verdict::Deadline)),
-                Pending { wait: 0, last: 0 } if self.released || over(self.deadline) => Some(Step::Settle),
-                Pending { wait: 0, last: 1.. } if !last_told => Some(Step::TellLast),
+                Pending { wait: 0, last: 0, .. } if self.released || over(self.deadline) => {
+                    Some(Step::Settle)
+                }
+                Pending { wait, last: 1.., idle } if (wait == 0 || idle) && !last_told => {
+                    Some(Step::TellLast)
+                }
                 _ => None,
             },
             Phase::Hooking { .. } | Phase::Aborting { .. } | Phase::Lingering { .. } if self.hurried => {

@@ -23,7 +23,7 @@ const LATE_ANNOUNCE: Limits = Limits { announce_delay: ms(60_000), ..LIMITS };
 const EARLY_EXIT: Limits = Limits { exit_after: Some(ms(10_000)), ..LIMITS };
 
 fn pending(wait: u64, last: u64) -> Input {
-    Input::Pending(Pending { wait, last })
+    Input::Pending(Pending { wait, last, idle: false })
 }
 
 /// One thing that happens, and where the machine is afterwards.
@@ -375,6 +375,20 @@ fn last_tasks_are_told_once_and_not_before_their_turn() {
         ],
     );
     assert_eq!(effects.iter().filter(|effect| **effect == Effect::TellLast).count(), 1);
+}
+
+#[test]
+fn who_waits_for_the_last_tasks_is_not_waited_for_before_their_turn() {
+    let idle = |wait, last| Input::Pending(Pending { wait, last, idle: true });
+    let mut lines = vec![
+        (0, Input::Start, Stage::Draining),
+        (0, pending(2, 1), Stage::Draining),
+        (1, idle(1, 1), Stage::Draining),
+    ];
+    assert!(play(LIMITS, &lines).contains(&Effect::TellLast));
+    assert!(!play(LIMITS, &lines[..2]).contains(&Effect::TellLast));
+    lines.extend([(2, pending(1, 0), Stage::Draining), (3, pending(0, 0), Stage::Done)]);
+    assert_eq!(verdict(&play(LIMITS, &lines)), Some(Verdict::Drained));
 }
 
 #[test]

@@ -2,7 +2,7 @@
 //!
 //! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
 //! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
-//! `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`.
+//! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`.
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
@@ -287,49 +287,45 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
             say(&format!("late {}", late.await.is_ok()));
         })),
-        "drains" => {
-            let hc = Arc::clone(hc);
-            drop(task.spawn(async move {
-                hc.draining().await;
-                let report = hc.drain().await;
-                say(&format!("task got {}", report.exit_code));
-            }));
-        }
-        "drains-twice" => {
-            let hc = Arc::clone(hc);
-            drop(task.spawn(async move {
-                let own = || headcount::Snapshot::task(headcount::current().unwrap().id()).unwrap();
-                hc.draining().await;
-                // In this order at each poll, unlike `tokio::join!`.
-                let _reports = futures_util::future::join(hc.drain(), hc.drain()).await;
-                let headcount::snapshot::TaskLookup::Live(task) = own().task else { unreachable!() };
-                say(&format!("it is {} again", task.on_shutdown.as_str()));
-            }));
-        }
-        "drains-and-drops" => {
-            let hc = Arc::clone(hc);
-            drop(task.spawn(async move {
-                hc.draining().await;
-                let (mut first, mut second) = (Box::pin(hc.drain()), Box::pin(hc.drain()));
-                tokio::select! {
-                    biased;
-                    _ = &mut first => {}
-                    _ = &mut second => {}
-                    () = std::future::ready(()) => {}
-                }
-                drop(first);
-                say(&format!("task got {}", second.await.exit_code));
-            }));
-        }
-        "drains-a-while" => {
-            let hc = Arc::clone(hc);
-            drop(task.spawn(async move {
-                // Which begins it.
-                let report = tokio::time::timeout(Duration::from_millis(50), hc.drain()).await;
-                tokio::time::sleep(time).await;
-                say(&format!("gave up {}, and is done", report.is_err()));
-            }));
-        }
+        _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
+        unknown => panic!("no task: {unknown}"),
+    }
+}
+
+/// Tasks that await the report themselves.
+fn await_drain(what: &str, task: headcount::TaskBuilder, time: Duration, hc: Arc<Headcount>) {
+    match what {
+        "drains" => drop(task.spawn(async move {
+            hc.draining().await;
+            let report = hc.drain().await;
+            say(&format!("task got {}", report.exit_code));
+        })),
+        "drains-twice" => drop(task.spawn(async move {
+            let own = || headcount::Snapshot::task(headcount::current().unwrap().id()).unwrap();
+            hc.draining().await;
+            // In this order at each poll, unlike `tokio::join!`.
+            let _reports = futures_util::future::join(hc.drain(), hc.drain()).await;
+            let headcount::snapshot::TaskLookup::Live(task) = own().task else { unreachable!() };
+            say(&format!("it is {} again", task.on_shutdown.as_str()));
+        })),
+        "drains-and-drops" => drop(task.spawn(async move {
+            hc.draining().await;
+            let (mut first, mut second) = (Box::pin(hc.drain()), Box::pin(hc.drain()));
+            tokio::select! {
+                biased;
+                _ = &mut first => {}
+                _ = &mut second => {}
+                () = std::future::ready(()) => {}
+            }
+            drop(first);
+            say(&format!("task got {}", second.await.exit_code));
+        })),
+        "drains-a-while" => drop(task.spawn(async move {
+            // Which begins it.
+            let report = tokio::time::timeout(Duration::from_millis(50), hc.drain()).await;
+            tokio::time::sleep(time).await;
+            say(&format!("gave up {}, and is done", report.is_err()));
+        })),
         unknown => panic!("no task: {unknown}"),
     }
 }

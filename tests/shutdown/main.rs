@@ -82,6 +82,7 @@ fn tests() -> Vec<libtest_mimic::Trial> {
             a_poll_that_does_not_end_is_told_once;
         policies:
             cancel_detach_and_last,
+            who_awaits_idle_is_not_what_last_tasks_wait_for,
             a_last_task_is_cut_after_its_grace,
             a_grace_of_its_own,
             a_policy_by_name,

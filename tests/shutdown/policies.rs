@@ -20,6 +20,17 @@ pub(crate) fn cancel_detach_and_last() {
     assert_eq!((&report["ended"]["ok"], &report["ended"]["cancelled"]), (&2.into(), &1.into()));
 }
 
+pub(crate) fn who_awaits_idle_is_not_what_last_tasks_wait_for() {
+    let end = term(&[], &["idles reporter", "idles second", "last batcher 100", "wait send-email 500"]);
+    end.exited_with(0).logged(&[
+        "  send-email #~ completed after ~s, 3 remaining",
+        "  batcher #~ completed after ~s, 2 remaining",
+        "All background tasks completed in ~s (4 completed)",
+    ]);
+    let at = |text: &str| end.lines.iter().position(|line| line == text).unwrap();
+    assert!(at("last done") < at("idle"));
+}
+
 pub(crate) fn a_last_task_is_cut_after_its_grace() {
     let end = term(&[], &["last batcher 60000"]);
     end.exited_with(0).logged(&[
