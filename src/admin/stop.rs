@@ -77,7 +77,7 @@ mod coordinator {
     use crate::admin::problem::Problem;
     use crate::admin::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
     use crate::install::Shared;
-    use crate::shutdown::{Cause, Command, ExtendError, Stage, Status, control, pending};
+    use crate::shutdown::{Cause, Command, ExtendError, Stage, Status, control};
 
     pub(super) fn is_stopping() -> bool {
         crate::shutdown::is_stopping()
@@ -128,9 +128,13 @@ mod coordinator {
     }
 
     pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
-        let status = control().status.lock().clone()?;
+        let (status, pending) = {
+            let mut status = control().status.lock();
+            let pending = crate::shutdown::pending_now();
+            status.as_mut()?.see(pending);
+            (status.clone()?, pending)
+        };
         let elapsed = status.started.elapsed();
-        let pending = pending().total();
         let hide = &shared.settings.hide;
         Some(Shutdown {
             started_at: time(status.started_at),
@@ -141,7 +145,7 @@ mod coordinator {
             budget_seconds: status.deadline.map(seconds),
             exit_at: status.time(status.exit_at).map(time),
             forced_by: status.forced_by.map(str::to_owned),
-            total: status.ended + pending,
+            total: status.total,
             ended: status.ended,
             pending,
             pending_requests: status.listing.requests.min(pending),

@@ -293,7 +293,9 @@ pub(super) struct Shutdown {
     pub(super) exit_at: Option<String>,
     #[schema(required)]
     pub(super) forced_by: Option<String>,
+    /// How many were waited for so far, those that came late and those that were aborted too; it never shrinks.
     pub(super) total: u64,
+    /// How many of them ended by themselves.
     pub(super) ended: u64,
     pub(super) pending: u64,
     pub(super) pending_requests: u64,

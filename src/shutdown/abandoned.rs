@@ -25,6 +25,8 @@ pub(crate) struct Abandoned {
     infos: BTreeMap<u64, TaskInfo>,
     /// Ended on their own after all.
     spared: u64,
+    /// Dropped.
+    gone: u64,
 }
 
 impl Abandoned {
@@ -56,7 +58,8 @@ impl Abandoned {
     pub(crate) fn note(&mut self, ended: &Ended) {
         if let Some(entry) = self.entries.get_mut(&ended.task.id()) {
             entry.ended = Some(ended.outcome);
-            self.spared += u64::from(ended.outcome != Outcome::Aborted);
+            let is_gone = ended.outcome == Outcome::Aborted;
+            *(if is_gone { &mut self.gone } else { &mut self.spared }) += 1;
         }
     }
 
@@ -68,6 +71,11 @@ impl Abandoned {
     /// How many were given up, but for those that ended on their own.
     pub(crate) fn total(&self) -> u64 {
         self.entries.len() as u64 - self.spared
+    }
+
+    /// How many of them were dropped.
+    pub(crate) fn gone(&self) -> u64 {
+        self.gone
     }
 
     /// The same by group: those that are known not to end on their own, which at the end are all.

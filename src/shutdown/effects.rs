@@ -4,7 +4,7 @@ use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
 
-use super::drain::Coordinator;
+use super::drain::{Coordinator, pending};
 use super::listing;
 use super::log::Waiting;
 use super::policy::{Due, LAST_GRACE};
@@ -270,6 +270,8 @@ impl Coordinator {
         }
         self.log.close_screen();
         self.next_lines = None;
+        // Who ends from now on is no part of it: a task that awaited the report.
+        self.listed.clear();
         let alive: Vec<Seen> =
             self.abandoned.alive().filter_map(|current| Some((current, current.slot.read()?))).collect();
         if !alive.is_empty() && Stage::Aborting <= self.machine.stage() {
@@ -463,13 +465,15 @@ impl Coordinator {
     }
 
     fn show(&mut self, listing: listing::Listing) {
-        let ended = self.tally.ended();
+        let (ended, gone) = (self.tally.ended().total(), self.abandoned.gone());
         let abandoned = self.abandoned.by_group(self.settled);
+        // After the above: who is in neither has come meanwhile.
+        let pending = pending().total();
         if self.log.has_screen() && self.machine.stage() == Stage::Draining {
             self.draw(&listing);
         }
         self.change_status(|status| {
-            status.ended = ended.total();
+            status.count(ended, gone, pending);
             status.add_point(listing.total);
             status.abandoned = abandoned;
             status.listing = listing;

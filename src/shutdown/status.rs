@@ -38,7 +38,13 @@ pub(crate) struct Status {
     /// From the start.
     pub(crate) exit_at: Option<Duration>,
     pub(crate) forced_by: Option<&'static str>,
+    /// Those that ended by themselves.
     pub(crate) ended: u64,
+    /// How many were waited for, so far: it never shrinks.
+    pub(crate) total: u64,
+    /// Those that are gone, the aborted too, as the last look found them, and as the one before did.
+    gone: u64,
+    surely_gone: u64,
     pub(crate) listing: Listing,
     /// Time since the start, and how many were pending then.
     pub(crate) burn_down: Vec<(Duration, u64)>,
@@ -59,6 +65,9 @@ impl Status {
             exit_at: None,
             forced_by: None,
             ended: 0,
+            total: 0,
+            gone: 0,
+            surely_gone: 0,
             listing: Listing::default(),
             burn_down: Vec::new(),
             recently_ended: VecDeque::new(),
@@ -74,7 +83,23 @@ impl Status {
         (since < LAST_DATE).then_some(time)
     }
 
-    /// Takes in how many are pending now.
+    /// Takes in how many ended by themselves, were aborted, and are pending.
+    pub(crate) fn count(&mut self, ended: u64, aborted: u64, pending: u64) {
+        let gone = ended + aborted;
+        // A task is counted as gone a moment before it is no longer pending. In both it would be in the total twice, for ever; what
+        // the look before found gone is not pending any more.
+        self.surely_gone = if pending == 0 { gone } else { self.gone.min(gone) };
+        self.gone = gone;
+        self.ended = ended;
+        self.see(pending);
+    }
+
+    /// Takes in how many are pending, for the total.
+    pub(crate) fn see(&mut self, pending: u64) {
+        self.total = self.total.max(self.surely_gone + pending);
+    }
+
+    /// Takes in how many are pending now, for the burn-down.
     pub(crate) fn add_point(&mut self, pending: u64) {
         let point = (self.started.elapsed(), pending);
         if self.burn_down.last().is_some_and(|(_, last)| *last == pending) && 1 < self.burn_down.len() {
@@ -117,6 +142,21 @@ mod tests {
             status.add_point(pending);
         }
         assert!(status.burn_down.len() <= POINTS);
+    }
+
+    #[test]
+    fn the_total_never_shrinks_and_counts_nobody_twice() {
+        let mut status = Status::new("SIGTERM".into());
+        let mut total = |ended, aborted, pending| {
+            status.count(ended, aborted, pending);
+            status.total
+        };
+        assert_eq!(total(0, 0, 10), 10);
+        assert_eq!(total(4, 0, 7), 10, "one is in both");
+        assert_eq!(total(4, 0, 9), 13, "three came late");
+        assert_eq!(total(5, 4, 4), 13);
+        assert_eq!(total(5, 8, 0), 13, "forced");
+        assert_eq!(total(7, 8, 0), 15, "two came and went unseen");
     }
 
     #[test]

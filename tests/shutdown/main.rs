@@ -100,6 +100,7 @@ fn tests() -> Vec<libtest_mimic::Trial> {
             a_report_file_that_cannot_be_written,
             calls_that_come_too_often_or_too_late,
             steering_through_the_api,
+            the_total_does_not_shrink,
             lingering_ends_with_a_scrape,
             where_warnings_are_off_the_log_goes_to_stderr;
         requests:

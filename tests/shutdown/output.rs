@@ -93,6 +93,27 @@ pub(crate) fn steering_through_the_api() {
     process.end().exited_with(1).logged(&["Shutting down (API)", "Forced by API: aborting 1 task"]);
 }
 
+pub(crate) fn the_total_does_not_shrink() {
+    let settings = [("ADMIN", "127.0.0.1:0"), ("ALLOW_ACTIONS", "yes"), ("HOOK_TIMEOUT", "30s")];
+    let mut process = start(
+        &settings,
+        &["forever loop", "forever loop", "forever loop", "wait send-email 50", "--main hang"],
+    );
+    let address = admin(&mut process);
+    let total = || {
+        let answer = get(&address, "/api/v1/summary");
+        let summary: Value = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        let shutdown = &summary["shutdown"];
+        (shutdown["total"].as_u64().unwrap(), shutdown["ended"].as_u64().unwrap())
+    };
+    process.signal(SIGTERM);
+    process.wait_for("send-email #4 completed");
+    assert_eq!(total().0, 4, "at once, not with the next look");
+    assert_eq!(post(&address, "/api/v1/shutdown/force", "").0, 202);
+    process.wait_for("Forced by API, in");
+    assert_eq!(total(), (4, 1));
+}
+
 pub(crate) fn lingering_ends_with_a_scrape() {
     let mut process = start(&LINGERING, &["wait send-email 100"]);
     let address = admin(&mut process);
