@@ -15,7 +15,7 @@ use tracing::Span;
 use crate::console::named;
 use crate::current::note_failure;
 use crate::registry::begin::{NewTask, hold};
-use crate::registry::group::NameSource;
+use crate::registry::group::{NameSource, Signature};
 use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::snapshot::{Kind, OnShutdown};
@@ -345,14 +345,11 @@ impl TaskBuilder {
             _ => NameSource::Code(std::any::type_name::<F>()),
         };
         let task = NewTask {
-            name,
-            labels: &self.labels,
+            signature: Signature { name, labels: &self.labels, kind, location },
             fields: &self.fields,
-            kind,
             policy: self.policy,
             grace: self.grace,
             scope: self.scope,
-            location,
         };
         Entry::new(&task, self.span)
     }
@@ -361,15 +358,13 @@ impl TaskBuilder {
 /// The entry of a task that has nothing but its code and its place.
 #[inline]
 fn unnamed<F>(kind: Kind, location: &'static Location<'static>) -> Entry {
+    let name = NameSource::Code(std::any::type_name::<F>());
     let task = NewTask {
-        name: NameSource::Code(std::any::type_name::<F>()),
-        labels: &[],
+        signature: Signature { name, labels: &[], kind, location },
         fields: &[],
-        kind,
         policy: OnShutdown::Wait,
         grace: None,
         scope: None,
-        location,
     };
     Entry::new(&task, None)
 }

@@ -2,13 +2,12 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
-use std::panic::Location;
 use std::time::Duration;
 
 use crate::name::{self, MAX_FIELD};
 use crate::registry::config::Text;
 use crate::registry::details::Details;
-use crate::registry::group::{GivenLabels, Group, NameSource, Signature};
+use crate::registry::group::{Group, Signature};
 use crate::registry::local::{self, Current, with_local};
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE};
@@ -20,42 +19,29 @@ use crate::snapshot::{Kind, OnShutdown};
 /// A task about to begin.
 #[derive(Debug)]
 pub(crate) struct NewTask<'a> {
-    pub(crate) name: NameSource<'a>,
-    pub(crate) labels: &'a GivenLabels,
+    pub(crate) signature: Signature<'a>,
     pub(crate) fields: &'a [(Cow<'static, str>, String)],
-    pub(crate) kind: Kind,
     pub(crate) policy: OnShutdown,
     pub(crate) grace: Option<Duration>,
     /// The leak check that it opens.
     pub(crate) scope: Option<u64>,
-    pub(crate) location: &'static Location<'static>,
 }
 
 /// Enters a task: from now on it is counted, listed and readable.
-#[inline]
+///
+/// Not inlined, since each spawn in a program would have a copy.
 pub(crate) fn begin(task: &NewTask<'_>) -> Current {
     let registry = registry();
-    let is_late = registry.admission.current() != Admit::Open && task.kind != Kind::Request;
+    let kind = task.signature.kind;
+    let is_late = registry.admission.current() != Admit::Open && kind != Kind::Request;
     let parent = local::current();
     let details = details_of(registry, task, parent);
-    let signature =
-        Signature { name: task.name, labels: task.labels, kind: task.kind, location: task.location };
-    let birth = Birth {
-        id: 0,
-        parent: parent.map_or(0, |parent| parent.id),
-        scoped: details.as_ref().is_some_and(|details| details.scope.is_some()),
-        kind: task.kind,
-        policy: task.policy,
-        flags: first_flags(task.kind, details.is_some()),
-        group: 0,
-        started: registry.clock.ticks(),
-    };
-    let current = enter(registry, &signature, &birth, details);
+    let current = enter(registry, task, parent, details);
     if is_late {
         // Who is woken by this finds it.
         registry.admission.count_late();
     }
-    if matches!(task.kind, Kind::Future | Kind::Request) {
+    if matches!(kind, Kind::Future | Kind::Request) {
         // Nobody hands it to a runtime and comes back to `hold` what aborts it.
         registry.count_if_counting(current);
     }
@@ -65,10 +51,14 @@ pub(crate) fn begin(task: &NewTask<'_>) -> Current {
 #[inline]
 fn enter(
     registry: &Registry,
-    signature: &Signature<'_>,
-    birth: &Birth,
+    task: &NewTask<'_>,
+    parent: Option<Current>,
     details: Option<Box<Details>>,
 ) -> Current {
+    let started = registry.clock.ticks();
+    let kind = task.signature.kind;
+    let flags = first_flags(kind, details.is_some());
+    let scoped = details.as_ref().is_some_and(|details| details.scope.is_some());
     // Only one of the two below runs, so only one takes the details.
     let details = Cell::new(details);
     let start = |slot: TaskSlot, id: u64, group: &Group| {
@@ -76,19 +66,27 @@ fn enter(
         if let Some(details) = details.take() {
             registry.details.insert(id, details);
         }
-        let policy = group.policy().unwrap_or(birth.policy);
-        slot.begin(&Birth { id, group: group.id, policy, ..*birth });
+        slot.begin(&Birth {
+            id,
+            parent: parent.map_or(0, |parent| parent.id),
+            scoped,
+            kind,
+            policy: group.policy().unwrap_or(task.policy),
+            flags,
+            group: group.id,
+            started,
+        });
         Current { slot, id }
     };
     with_local(
         |local| {
-            let group = local.known.find(signature, &registry.groups, &registry.config);
+            let group = local.known.find(&task.signature, &registry.groups, &registry.config);
             local.stripe(group).count_spawn();
             let slot = registry.slab.acquire(&mut local.free);
             start(slot, local.next_id(), group)
         },
         || {
-            let group = registry.groups.find(signature, &registry.config);
+            let group = registry.groups.find(&task.signature, &registry.config);
             group.with_shared(Stripe::count_spawn);
             let mut batch = FreeSlots::new();
             let slot = registry.slab.acquire(&mut batch);
@@ -140,7 +138,6 @@ pub(crate) fn storable_field(
 }
 
 /// Keeps what aborts a task that was handed to a runtime, unless it has ended already.
-#[inline]
 pub(crate) fn hold(task: Current, handle: Handle) {
     let registry = registry();
     // Whatever is not held is dropped after the lock.

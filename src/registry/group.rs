@@ -4,8 +4,8 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
-use std::sync::{Arc, OnceLock};
 
 use parking_lot::Mutex;
 
@@ -54,7 +54,7 @@ pub(crate) struct Group {
     pub(crate) name: Arc<str>,
     pub(crate) kind: Kind,
     pub(crate) labels: Labels,
-    /// The labels as given, by which a thread's cache knows the group again; `None` if they are too long to be kept.
+    /// The labels as given, by which a thread [knows](super::known) the group again; `None` if they are too long to be kept.
     pub(crate) given: Option<Box<GivenLabels>>,
     pub(crate) location: Arc<str>,
     pub(crate) bounds: Arc<Bounds>,
@@ -247,7 +247,7 @@ struct Table {
 }
 
 impl Groups {
-    /// The group of a spawn, made if it is new and there is room. Threads [remember](Known) the answer.
+    /// The group of a spawn, made if it is new and there is room. Threads [remember](super::known) the answer.
     #[cold]
     pub(crate) fn find(&self, signature: &Signature<'_>, config: &Config) -> &'static Group {
         let key = Key::of(signature);
@@ -308,126 +308,4 @@ impl Table {
         self.list.push(group);
         group
     }
-}
-
-/// The groups that one thread has seen, found again without a lock.
-#[derive(Debug)]
-pub(crate) struct Known {
-    entries: Vec<Option<Entry>>,
-    /// Which of the ways is given up next.
-    next_way: usize,
-    /// Where the last was found: spawns of a kind often follow each other.
-    last: usize,
-}
-
-#[derive(Clone, Copy, Debug)]
-struct Entry {
-    name: KnownName,
-    kind: Kind,
-    location: &'static Location<'static>,
-    group: &'static Group,
-}
-
-/// A static text is known by its address, any other by its content.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum KnownName {
-    Static(*const u8, usize),
-    Code(*const u8, usize),
-    Owned,
-}
-
-impl KnownName {
-    #[inline]
-    fn of(name: NameSource<'_>) -> Self {
-        match name {
-            NameSource::Given(Cow::Borrowed(text)) => Self::Static(text.as_ptr(), text.len()),
-            NameSource::Code(text) => Self::Code(text.as_ptr(), text.len()),
-            NameSource::Given(Cow::Owned(_)) => Self::Owned,
-        }
-    }
-}
-
-const KNOWN_ENTRIES: usize = 512;
-/// Places in which an entry may stand.
-const WAYS: usize = 4;
-
-impl Known {
-    pub(crate) const fn new() -> Self {
-        Self { entries: Vec::new(), next_way: 0, last: 0 }
-    }
-
-    #[inline]
-    pub(crate) fn find(
-        &mut self,
-        signature: &Signature<'_>,
-        groups: &Groups,
-        config: &Config,
-    ) -> &'static Group {
-        match self.entries.get(self.last) {
-            Some(Some(entry)) if entry.matches(signature) => entry.group,
-            _ => self.search(signature, groups, config),
-        }
-    }
-
-    fn search(&mut self, signature: &Signature<'_>, groups: &Groups, config: &Config) -> &'static Group {
-        let place = place_in_cache(signature);
-        let ways = self.entries.get(place..place + WAYS).unwrap_or_default();
-        let way = ways.iter().position(|entry| entry.is_some_and(|entry| entry.matches(signature)));
-        self.last = place + way.unwrap_or_else(|| self.learn(place, signature, groups, config));
-        self.entries[self.last].expect("found or learnt").group
-    }
-
-    /// Puts the group of a signature into one of its places, and gives which.
-    #[cold]
-    fn learn(&mut self, place: usize, signature: &Signature<'_>, groups: &Groups, config: &Config) -> usize {
-        let group = groups.find(signature, config);
-        self.entries.resize(KNOWN_ENTRIES, None);
-        let free = self.entries[place..place + WAYS].iter().position(Option::is_none);
-        self.next_way = (self.next_way + 1) % WAYS;
-        let way = free.unwrap_or(self.next_way);
-        let name = KnownName::of(signature.name);
-        let entry = Entry { name, kind: signature.kind, location: signature.location, group };
-        self.entries[place + way] = Some(entry);
-        way
-    }
-}
-
-impl Entry {
-    #[inline]
-    fn matches(&self, signature: &Signature<'_>) -> bool {
-        self.name == KnownName::of(signature.name)
-            && std::ptr::eq(self.location, signature.location)
-            && self.kind == signature.kind
-            && self.group.given.as_deref() == Some(signature.labels)
-            && self.content_matches(signature)
-    }
-
-    #[inline]
-    fn content_matches(&self, signature: &Signature<'_>) -> bool {
-        match (self.name, signature.name) {
-            (KnownName::Owned, NameSource::Given(text)) => **text == *self.group.name,
-            _ => true,
-        }
-    }
-}
-
-#[inline]
-fn place_in_cache(signature: &Signature<'_>) -> usize {
-    use std::hash::BuildHasher;
-    let text = match signature.name {
-        NameSource::Given(Cow::Borrowed(text)) => text.as_ptr() as u64,
-        NameSource::Code(text) => text.as_ptr() as u64,
-        NameSource::Given(Cow::Owned(text)) => hasher().hash_one(text),
-    };
-    let place = std::ptr::from_ref(signature.location) as u64;
-    let mut mixed = text.rotate_left(20) ^ place ^ signature.kind as u64;
-    for (_, value) in signature.labels {
-        mixed = mixed.rotate_left(7) ^ hasher().hash_one(value);
-    }
-    (mixed.wrapping_mul(0x9e37_79b9_7f4a_7c15) >> 48) as usize % (KNOWN_ENTRIES / WAYS) * WAYS
-}
-
-fn hasher() -> &'static foldhash::fast::FixedState {
-    static HASHER: OnceLock<foldhash::fast::FixedState> = OnceLock::new();
-    HASHER.get_or_init(|| foldhash::fast::FixedState::with_seed(0))
 }

@@ -3,8 +3,9 @@
 use std::cell::{Cell, RefCell};
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use crate::registry::group::{Group, Known};
+use crate::registry::group::Group;
 use crate::registry::history::HistoryWriter;
+use crate::registry::known::Known;
 use crate::registry::slab::FreeSlots;
 use crate::registry::stripe::Stripe;
 use crate::registry::{Handle, Registry, TaskSlot, registry};

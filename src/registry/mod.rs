@@ -22,7 +22,7 @@
 //!
 //! 1. Each id is in at most one slot, once, and never comes back.
 //! 2. A task is counted as ended by one store to one bucket of one [stripe](stripe); all totals follow from buckets and `spawned`.
-//! 3. A slot's lock is held for a few stores; never while code of users runs, while memory is taken or given back, or while another slot is locked.
+//! 3. A slot's lock is held for a few stores, and for the entry of 4; never while code of users runs or while another slot is locked.
 //! 4. A task with an entry in the side table of [details](details) has the flag `DETAILS`, set under its lock in the same section that makes the entry;
 //!    who ends the task sees the flag and removes the entry.
 //! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it keeps the task's memory.
@@ -40,6 +40,7 @@ pub(crate) mod end;
 pub(crate) mod failure;
 pub(crate) mod group;
 pub(crate) mod history;
+mod known;
 pub(crate) mod local;
 pub(crate) mod page;
 mod quantile;

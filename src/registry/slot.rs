@@ -1,7 +1,7 @@
 //! One live task: 64 bytes, one cache line.
 
 use crate::snapshot::{Kind, OnShutdown};
-use crate::sync::{AtomicU64, Mutex, MutexGuard, Ordering, fence};
+use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
 const FLAG_BITS: u32 = 12;
@@ -52,7 +52,7 @@ pub(crate) struct Slot<H> {
     /// Group, and polls begun.
     polls: AtomicU64,
     /// What aborts it.
-    held: Mutex<Option<H>>,
+    held: ShortMutex<Option<H>>,
 }
 
 /// What is known of a task when it begins.
@@ -166,7 +166,7 @@ impl<H> Slot<H> {
             poll: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             polls: AtomicU64::new(0),
-            held: Mutex::new(None),
+            held: ShortMutex::new(None),
         }
     }
 
@@ -266,7 +266,7 @@ impl<H> Slot<H> {
 /// A live task whose end waits until this is dropped. Flags and handle change only through it.
 pub(crate) struct Locked<'a, H> {
     slot: &'a Slot<H>,
-    held: MutexGuard<'a, Option<H>>,
+    held: ShortMutexGuard<'a, Option<H>>,
     identity: u64,
 }
 
