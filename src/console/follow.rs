@@ -17,11 +17,10 @@ use super::select::{Live, Selection};
 use super::wire::{self, Delta, Extras, Hidden};
 use crate::clock;
 use crate::outcome::Outcome;
-use crate::registry::details::Details;
 use crate::registry::group::Group;
 use crate::registry::history::{Note, Record};
 use crate::registry::read::Describer;
-use crate::registry::slot::Reading;
+use crate::registry::slot::{DETAILS, Reading};
 use crate::registry::{TaskSlot, registry};
 
 /// How long finished tasks are told to new clients. The client keeps them as long.
@@ -56,6 +55,18 @@ struct Known {
     life: Life,
     /// The pass that last selected it.
     pass: u64,
+    news: News,
+}
+
+/// What the clients do not know of a task yet: the next includes the one before.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+enum News {
+    Nothing,
+    Figures,
+    /// Fields of it: they are told by telling the task once more.
+    Fields,
+    /// The task.
+    Task,
 }
 
 #[derive(Clone, Copy, Debug)]
@@ -90,16 +101,38 @@ impl Known {
         (self.task.clone(), self.stats())
     }
 
-    /// Adds what changed: the whole of it, if the client must learn more than figures.
-    ///
-    /// A client that looks at a task in detail holds on to the task as it was told first, so nothing but figures is told of a task that is watched.
-    fn change(&mut self, task: Task, is_watched: bool, delta: &mut Delta) {
-        if task != self.task && !is_watched {
-            self.task = task;
-            delta.tasks.push(self.told());
-        } else {
-            delta.stats.push((self.reading.id(), self.stats()));
+    fn read(&mut self, reading: Reading) {
+        if self.reading != reading {
+            self.reading = reading;
+            self.news = self.news.max(News::Figures);
         }
+    }
+
+    fn end_at(&mut self, at: u64) {
+        if self.end() != Some(at) {
+            self.life = Life::Ended(at);
+            self.news = self.news.max(News::Figures);
+        }
+    }
+
+    fn renew(&mut self, task: Task) {
+        if self.task != task {
+            self.task = task;
+            self.news = self.news.max(News::Fields);
+        }
+    }
+
+    /// Tells the news.
+    ///
+    /// A client that looks at a task in detail holds on to the task as it was told first, so fields of a task that is watched have to wait.
+    fn tell(&mut self, is_watched: bool, delta: &mut Delta) {
+        let must_wait = is_watched && self.news == News::Fields;
+        match self.news {
+            News::Nothing => return,
+            News::Fields | News::Task if !must_wait => delta.tasks.push(self.told()),
+            _ => delta.stats.push((self.reading.id(), self.stats())),
+        }
+        self.news = if must_wait { News::Fields } else { News::Nothing };
     }
 }
 
@@ -127,14 +160,17 @@ impl Follower {
         // After the live ones: a task that was seen alive and is in the history has ended.
         let ends = registry().histories.read_since(self.since(), MAX_ENDS);
         self.passes += 1;
-        self.ends(&ends, &describer, &is_watched, &mut delta);
+        self.ends(&ends, &describer);
         self.now = describer.now;
-        for live in selection.tasks() {
-            self.live(live, &describer, is_watched(live.reading.id()), &mut delta);
+        for live in &selection.tasks {
+            self.live(live, &describer);
         }
-        self.unselected(&mut delta);
+        let stay = self.unselected(&is_watched, &mut delta);
+        for (id, known) in &mut self.known {
+            known.tell(is_watched(*id), &mut delta);
+        }
         self.forget(&mut delta);
-        self.more_line(selection.left_out, &mut delta);
+        self.more_line(selection.left_out.saturating_sub(stay), &mut delta);
         let missed = (finished - self.finished_before).saturating_sub(self.ends_told);
         delta.missed = missed.saturating_sub(self.missed);
         self.missed += delta.missed;
@@ -159,18 +195,12 @@ impl Follower {
         self.now.saturating_sub(clock::ticks_in(back))
     }
 
-    fn ends(
-        &mut self,
-        ends: &[(Record, Option<Arc<Note>>)],
-        describer: &Describer,
-        is_watched: &impl Fn(u64) -> bool,
-        delta: &mut Delta,
-    ) {
+    fn ends(&mut self, ends: &[(Record, Option<Arc<Note>>)], describer: &Describer) {
         let mut room = MAX_FINISHED;
         for (record, note) in ends {
-            let id = record.task.id();
-            let known = self.known.get(&id);
-            if known.is_some_and(|known| known.end().is_some()) {
+            let known = self.known.get(&record.task.id()).map(Known::end);
+            // What it left may come after the record.
+            if known == Some(Some(record.ended)) && note.is_none() {
                 continue;
             }
             if known.is_none() && (room == 0 || record.ended <= self.forgotten_until) {
@@ -179,62 +209,74 @@ impl Follower {
             }
             room -= usize::from(known.is_none());
             // What ended before the first pass is no news.
-            self.ends_told += u64::from(1 < self.passes || self.now < record.ended);
-            let task = finished_task(record, note.as_deref(), describer, self.hidden);
-            self.end(record, task, is_watched(id), delta);
+            let is_news = 1 < self.passes || self.now < record.ended;
+            self.ends_told += u64::from(is_news && known.flatten().is_none());
+            self.end(record, finished_task(record, note.as_deref(), describer, self.hidden));
         }
     }
 
-    fn end(&mut self, record: &Record, task: Task, is_watched: bool, delta: &mut Delta) {
+    fn end(&mut self, record: &Record, task: Task) {
         let (reading, life) = (record.task, Life::Ended(record.ended));
         if let Some(known) = self.known.get_mut(&reading.id()) {
-            (known.reading, known.life) = (reading, life);
-            known.change(task, is_watched, delta);
+            known.read(reading);
+            known.end_at(record.ended);
+            known.renew(task);
         } else {
-            let known = Known { task, reading, life, pass: self.passes };
-            delta.tasks.push(known.told());
-            self.known.insert(reading.id(), known);
+            self.meet(task, reading, life);
         }
     }
 
-    fn live(&mut self, live: &Live, describer: &Describer, is_watched: bool, delta: &mut Delta) {
+    fn live(&mut self, live: &Live, describer: &Describer) {
         let reading = live.reading;
-        let details = describer.details(&reading);
-        let task = live_task(&reading, details.as_deref(), describer, self.hidden);
         let Some(known) = self.known.get_mut(&reading.id()) else {
-            let known = Known { task, reading, life: Life::Live(live.slot), pass: self.passes };
-            delta.tasks.push(known.told());
-            self.known.insert(reading.id(), known);
+            let task = live_task(&reading, describer, self.hidden);
+            self.meet(task, reading, Life::Live(live.slot));
             return;
         };
         if known.end().is_some() {
             return;
         }
         known.pass = self.passes;
-        if known.reading != reading || (known.task != task && !is_watched) {
-            known.reading = reading;
-            known.change(task, is_watched, delta);
+        // Nothing else that is told as a field changes while a task lives.
+        if reading.has(DETAILS) || reading.identity != known.reading.identity {
+            known.renew(live_task(&reading, describer, self.hidden));
         }
+        known.read(reading);
     }
 
-    /// Known tasks that were live and are not among the selected: others are, or they ended and the history has lost them.
-    fn unselected(&mut self, delta: &mut Delta) {
+    fn meet(&mut self, task: Task, reading: Reading, life: Life) {
+        let known = Known { task, reading, life, pass: self.passes, news: News::Task };
+        self.known.insert(reading.id(), known);
+    }
+
+    /// Known tasks that were live and are not among the selected: others are, or they ended and the history has lost them. Those that are watched stay
+    /// on the list; tells how many.
+    fn unselected(&mut self, is_watched: &impl Fn(u64) -> bool, delta: &mut Delta) -> usize {
         let (passes, now) = (self.passes, self.now);
         let ends_told = &mut self.ends_told;
+        let mut stay = 0;
         self.known.retain(|id, known| {
             let Life::Live(slot) = known.life else { return true };
             if known.pass == passes {
                 return true;
             }
-            if slot.id() == *id {
-                delta.stats.push((*id, wire::withdrawn(&known.reading)));
-                return false;
+            match slot.read().filter(|reading| reading.id() == *id) {
+                None => {
+                    *ends_told += 1;
+                    known.end_at(now);
+                }
+                Some(reading) if is_watched(*id) => {
+                    stay += 1;
+                    known.read(reading);
+                }
+                Some(_) => {
+                    delta.stats.push((*id, wire::withdrawn(&known.reading)));
+                    return false;
+                }
             }
-            *ends_told += 1;
-            known.life = Life::Ended(now);
-            delta.stats.push((*id, known.stats()));
             true
         });
+        stay
     }
 
     /// Forgets what ended long ago, and the oldest ends if there are too many.
@@ -272,8 +314,9 @@ impl Follower {
     }
 }
 
-fn live_task(reading: &Reading, details: Option<&Details>, describer: &Describer, hidden: Hidden) -> Task {
-    let extras = Extras { details, ..Extras::default() };
+fn live_task(reading: &Reading, describer: &Describer, hidden: Hidden) -> Task {
+    let details = describer.details(reading);
+    let extras = Extras { details: details.as_deref(), ..Extras::default() };
     wire::task(describer.group(reading), reading, &extras, hidden)
 }
 

@@ -7,11 +7,14 @@
 //! progress, state, times and polls; one that did not end well has the fields `outcome` and `message`.
 //!
 //! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls before that are not in the histogram.
+//!   Meanwhile its figures are renewed, and its fields are not: they are when the look is over.
 //! - Tasks that `tokio::spawn` began, resources and async ops are absent: a registry of tasks does not know them.
-//! - `Woken` counts the wakes that led to a poll, `Sched` the time to the first poll. A live task has `Current wakers: 1`, since wakers are not
-//!   seen: the warning about lost wakers never comes. Those about self-wakes, large and boxed futures do not come either. `never yielded` does.
+//! - `Woken` counts the wakes that led to a poll; `Sched` is how long a task has waited for its first poll, until that comes. A live task has
+//!   `Current wakers: 1`, since wakers are not seen: the warning about lost wakers never comes. Those about self-wakes, large and boxed futures do
+//!   not come either. `never yielded` does.
 //! - A client sees at most 1,000 of the oldest and 1,000 of the newest live tasks, with a line that says how many more live, and 1,000 finished ones for
 //!   6 seconds. Tasks that began and ended unseen count as `dropped`.
+//! - A pause is for all clients, until one resumes or all are gone. What happened meanwhile is told then.
 //! - At most 8 clients; one that is 8 seconds behind is let go, which is logged.
 //!
 //! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber, `console-subscriber` answers, which also sees wakers,

@@ -5,6 +5,7 @@
 
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 
+use console_api::tasks::DurationHistogram;
 use hdrhistogram::Histogram;
 use hdrhistogram::serialization::{Serializer, V2Serializer};
 use parking_lot::Mutex;
@@ -60,12 +61,12 @@ impl Watch {
     }
 
     /// The poll times so far, as the console reads them; `None` if there are none.
-    pub(super) fn serialized(&self) -> Option<Vec<u8>> {
+    pub(super) fn histogram(&self) -> Option<DurationHistogram> {
         // Cloned, so that the task does not wait for the rest.
         let (_, histogram) = self.place.histogram.lock().clone().filter(|(_, polls)| !polls.is_empty())?;
-        let mut bytes = Vec::new();
-        V2Serializer::new().serialize(&histogram, &mut bytes).ok()?;
-        Some(bytes)
+        let mut raw_histogram = Vec::new();
+        V2Serializer::new().serialize(&histogram, &mut raw_histogram).ok()?;
+        Some(DurationHistogram { raw_histogram, max_value: LONGEST_NANOS, ..DurationHistogram::default() })
     }
 }
 

@@ -5,8 +5,8 @@ use std::time::Duration;
 
 use console_api::Id;
 use console_api::instrument::{State, Temporality, Update};
+use console_api::tasks::TaskDetails;
 use console_api::tasks::task_details::PollTimesHistogram;
-use console_api::tasks::{DurationHistogram, TaskDetails};
 use tokio::sync::{mpsc, oneshot};
 use tokio::time::MissedTickBehavior;
 use tonic::Status;
@@ -257,13 +257,11 @@ impl Detail {
     /// How long its polls took; the last message of a task that has ended.
     fn message(&mut self) -> TaskDetails {
         self.slot = self.slot.filter(|slot| slot.id() == self.id);
-        let histogram = self.watch.as_ref().and_then(Watch::serialized).map(|raw_histogram| {
-            PollTimesHistogram::Histogram(DurationHistogram { raw_histogram, ..DurationHistogram::default() })
-        });
+        let histogram = self.watch.as_ref().and_then(Watch::histogram);
         TaskDetails {
             task_id: Some(Id { id: self.id }),
             now: Some(wire::time(clock::ticks())),
-            poll_times_histogram: histogram,
+            poll_times_histogram: histogram.map(PollTimesHistogram::Histogram),
             scheduled_times_histogram: None,
         }
     }

@@ -1,7 +1,6 @@
 //! Which live tasks are sent: all, or the oldest and the newest.
 
 use std::cmp::{Ordering, Reverse};
-use std::collections::BinaryHeap;
 
 use crate::registry::slot::Reading;
 use crate::registry::{TaskSlot, registry};
@@ -45,53 +44,72 @@ impl Ord for Live {
 /// The live tasks to be sent, and how many are not.
 #[derive(Debug)]
 pub(super) struct Selection {
-    oldest: BinaryHeap<Live>,
-    newest: BinaryHeap<Reverse<Live>>,
-    at_either_end: usize,
+    pub(super) tasks: Vec<Live>,
     pub(super) left_out: usize,
 }
 
 impl Selection {
     /// A pass over all slots. It stops nobody.
     pub(super) fn of_live() -> Self {
-        let mut selection = Self::new(MAX_AT_EITHER_END);
-        registry().slab.slots().for_each(|slot| {
-            if let Some(reading) = slot.read() {
-                selection.offer(Live { slot, reading });
-            }
-        });
-        selection
+        let live = |slot: TaskSlot| Some(Live { slot, reading: slot.read()? });
+        Self::of(registry().slab.slots().filter_map(live), MAX_AT_EITHER_END)
     }
 
-    fn new(at_either_end: usize) -> Self {
-        Self { oldest: BinaryHeap::new(), newest: BinaryHeap::new(), at_either_end, left_out: 0 }
+    fn of(tasks: impl Iterator<Item = Live>, at_either_end: usize) -> Self {
+        let (mut oldest, mut newest) = (First::new(at_either_end), First::new(at_either_end));
+        let mut all = 0;
+        for task in tasks {
+            all += 1;
+            oldest.offer(task);
+            newest.offer(Reverse(task));
+        }
+        let mut tasks = oldest.into_kept();
+        // Where all are few, the two ends overlap.
+        let last = tasks.iter().max().copied();
+        let newest = newest.into_kept().into_iter().map(|Reverse(task)| task);
+        tasks.extend(newest.filter(|task| last.is_some_and(|last| last < *task)));
+        Self { left_out: all - tasks.len(), tasks }
+    }
+}
+
+/// Those that come first of all that are offered, in no order.
+///
+/// Up to twice as many are held, so that it costs little to drop the rest whatever order they come in: heaps, which are at their worst where tasks
+/// come in the order of their age, took ten times as long.
+#[derive(Debug)]
+struct First<T> {
+    kept: Vec<T>,
+    wanted: usize,
+    /// The last of those that were kept when the others were dropped: what comes after it is none of them.
+    bound: Option<T>,
+}
+
+impl<T: Ord + Copy> First<T> {
+    fn new(wanted: usize) -> Self {
+        Self { kept: Vec::new(), wanted, bound: None }
     }
 
-    /// What the oldest have no room for is offered to the newest; what those have no room for is left out.
-    fn offer(&mut self, task: Live) {
-        if self.is_in_the_middle(&task) {
-            self.left_out += 1;
+    fn offer(&mut self, task: T) {
+        if self.bound.is_some_and(|bound| bound < task) {
             return;
         }
-        self.oldest.push(task);
-        if self.oldest.len() <= self.at_either_end {
-            return;
-        }
-        self.newest.extend(self.oldest.pop().map(Reverse));
-        if self.at_either_end < self.newest.len() {
-            self.newest.pop();
-            self.left_out += 1;
+        self.kept.push(task);
+        if self.kept.len() == 2 * self.wanted {
+            self.drop_rest();
         }
     }
 
-    fn is_in_the_middle(&self, task: &Live) -> bool {
-        self.newest.len() == self.at_either_end
-            && self.oldest.peek().is_some_and(|last| last < task)
-            && self.newest.peek().is_some_and(|Reverse(first)| task < first)
+    fn drop_rest(&mut self) {
+        if self.wanted < self.kept.len() {
+            let (_, last, _) = self.kept.select_nth_unstable(self.wanted - 1);
+            self.bound = Some(*last);
+            self.kept.truncate(self.wanted);
+        }
     }
 
-    pub(super) fn tasks(&self) -> impl Iterator<Item = &Live> {
-        self.oldest.iter().chain(self.newest.iter().map(|Reverse(task)| task))
+    fn into_kept(mut self) -> Vec<T> {
+        self.drop_rest();
+        self.kept
     }
 }
 
@@ -108,16 +126,17 @@ mod tests {
     }
 
     fn selected(starts: impl Iterator<Item = u64>) -> (Vec<u64>, usize) {
-        let mut selection = Selection::new(3);
-        starts.for_each(|start| selection.offer(live(start)));
-        let mut kept: Vec<u64> = selection.tasks().map(|task| task.reading.started).collect();
+        let selection = Selection::of(starts.map(live), 3);
+        let mut kept: Vec<u64> = selection.tasks.iter().map(|task| task.reading.started).collect();
         kept.sort_unstable();
         (kept, selection.left_out)
     }
 
     #[test]
     fn few_are_all_sent() {
-        assert_eq!(selected(1..=6), (vec![1, 2, 3, 4, 5, 6], 0));
+        for few in 0..=6 {
+            assert_eq!(selected(1..=few), ((1..=few).collect(), 0));
+        }
     }
 
     #[test]

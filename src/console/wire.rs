@@ -122,8 +122,9 @@ pub(super) fn more_stats(since: u64, until: Option<u64>) -> Stats {
 
 /// The figures of a task, which ended at `end`.
 pub(super) fn stats(reading: &Reading, end: Option<u64>) -> Stats {
-    let waits = end.is_none() && reading.is_queued() && is_spawned(reading.kind());
-    let unpolled = end.filter(|_| reading.is_queued());
+    let is_scheduled = reading.is_queued() && is_spawned(reading.kind());
+    let waits = is_scheduled && end.is_none();
+    let unpolled = end.filter(|_| is_scheduled);
     Stats {
         created_at: Some(time(reading.started)),
         dropped_at: end.map(time),
