@@ -1,16 +1,18 @@
-//! A client of the console that puts together what it is told, and asserts that it can be.
+//! A client of the console that puts together what it is told, and asserts that it can be: that figures belong to tasks and never go backwards,
+//! that times are in order, and that the real client would draw no warning that is not true.
 #![allow(dead_code, reason = "no test needs all of it")]
 #![allow(clippy::unwrap_used)]
 
 use std::collections::HashMap;
 use std::sync::OnceLock;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use console_api::field;
 use console_api::instrument::instrument_client::InstrumentClient;
 use console_api::instrument::{InstrumentRequest, TaskDetailsRequest, Update};
 use console_api::tasks::{Stats, Task, TaskDetails};
 use headcount::Headcount;
+use prost_types::Timestamp;
 use tonic::Streaming;
 use tonic::transport::Channel;
 
@@ -35,7 +37,8 @@ pub(crate) struct Console {
     metadata: Vec<u64>,
     pub(crate) tasks: HashMap<u64, Task>,
     pub(crate) stats: HashMap<u64, Stats>,
-    now: SystemTime,
+    /// The time of the last update.
+    pub(crate) now: SystemTime,
     /// Tasks that began and ended unseen.
     pub(crate) missed: u64,
 }
@@ -75,15 +78,28 @@ impl Console {
             self.tasks.insert(id, task);
         }
         for (id, stats) in change.stats_update {
-            assert!(self.tasks.contains_key(&id), "figures of a task that was never told");
-            self.stats.insert(id, stats);
+            let task = self.tasks.get(&id).expect("figures of a task that was never told");
+            assert_cries_no_wolf(task, &stats);
+            assert_is_in_order(&stats);
+            if let Some(before) = self.stats.insert(id, stats) {
+                assert_goes_on(&before, &stats);
+            }
         }
     }
 
-    /// Takes in updates until a task of this name is as wanted.
+    /// Takes in updates until figures of a task of this name are as wanted.
     pub(crate) async fn until(&mut self, name: &str, wanted: impl Fn(&Stats) -> bool) -> (Task, Stats) {
+        self.until_told(name, |_, stats| wanted(stats)).await
+    }
+
+    /// Takes in updates until a task of this name is as wanted.
+    pub(crate) async fn until_told(
+        &mut self,
+        name: &str,
+        wanted: impl Fn(&Task, &Stats) -> bool,
+    ) -> (Task, Stats) {
         for _ in 0..20 {
-            if let Some(found) = self.named(name).into_iter().find(|(_, stats)| wanted(stats)) {
+            if let Some(found) = self.named(name).into_iter().find(|(task, stats)| wanted(task, stats)) {
                 return found;
             }
             self.next().await;
@@ -108,14 +124,25 @@ pub(crate) fn text(task: &Task, name: &str) -> String {
     task.fields.iter().find(is_it).map(|field| field.value.as_ref().unwrap().to_string()).unwrap_or_default()
 }
 
-pub(crate) fn is_idle(stats: &Stats) -> bool {
-    let polls = stats.poll_stats.as_ref().unwrap();
-    stats.dropped_at.is_none() && 0 < polls.polls && !is_running(stats)
+pub(crate) fn at(time: Option<Timestamp>) -> Option<SystemTime> {
+    time.map(|time| SystemTime::try_from(time).unwrap())
 }
 
+pub(crate) fn span(time: Option<prost_types::Duration>) -> Duration {
+    time.unwrap_or_default().try_into().unwrap()
+}
+
+pub(crate) fn polls(stats: &Stats) -> u64 {
+    stats.poll_stats.as_ref().unwrap().polls
+}
+
+pub(crate) fn is_idle(stats: &Stats) -> bool {
+    stats.dropped_at.is_none() && 0 < polls(stats) && !is_running(stats)
+}
+
+/// The client's own rule for a task that is being polled.
 pub(crate) fn is_running(stats: &Stats) -> bool {
     let polls = stats.poll_stats.as_ref().unwrap();
-    let at = |time: Option<prost_types::Timestamp>| time.map(|time| SystemTime::try_from(time).unwrap());
     at(polls.last_poll_ended) < at(polls.last_poll_started)
 }
 
@@ -123,17 +150,43 @@ pub(crate) fn is_dropped(stats: &Stats) -> bool {
     stats.dropped_at.is_some()
 }
 
-/// The client's own rule for a lost waker.
-pub(crate) fn has_lost_its_waker(stats: &Stats) -> bool {
-    let wakers = stats.waker_clones.saturating_sub(stats.waker_drops);
-    !is_dropped(stats) && wakers == 0 && !is_running(stats) && 0 < stats.poll_stats.as_ref().unwrap().polls
-}
-
-pub(crate) fn polls(stats: &Stats) -> u64 {
-    stats.poll_stats.as_ref().unwrap().polls
-}
-
 /// Taken off the list, since other tasks are shown in its place.
 pub(crate) fn is_withdrawn(stats: &Stats) -> bool {
     stats.dropped_at.is_some_and(|at| at.seconds == 0)
+}
+
+/// By the client's own rules.
+fn assert_cries_no_wolf(task: &Task, stats: &Stats) {
+    let is_awake =
+        polls(stats) == 0 || at(stats.poll_stats.as_ref().unwrap().last_poll_started) < at(stats.last_wake);
+    let has_no_waker = stats.waker_clones.saturating_sub(stats.waker_drops) == 0;
+    let has_lost_its_waker = !is_dropped(stats) && has_no_waker && !is_running(stats) && !is_awake;
+    assert!(!has_lost_its_waker, "no waker of {task:?} is seen: {stats:?}");
+    assert!(2 * stats.self_wakes <= stats.wakes, "{stats:?}");
+    let sizes = ["size.bytes", "original_size.bytes"];
+    assert!(sizes.iter().all(|size| text(task, size).is_empty()), "{task:?}");
+}
+
+fn assert_is_in_order(stats: &Stats) {
+    let created = at(stats.created_at);
+    let polls = stats.poll_stats.as_ref().unwrap();
+    for later in [stats.last_wake, polls.first_poll, polls.last_poll_started, polls.last_poll_ended] {
+        assert!(later.is_none() || created <= at(later), "{stats:?}");
+    }
+    if is_dropped(stats) && !is_withdrawn(stats) {
+        let dropped = at(stats.dropped_at);
+        assert!(created.max(at(polls.last_poll_ended)) <= dropped, "{stats:?}");
+        let lived = dropped.unwrap().duration_since(created.unwrap()).unwrap();
+        // Each is rounded for itself.
+        let parts = span(polls.busy_time) + span(stats.scheduled_time);
+        assert!(parts <= lived + Duration::from_nanos(2), "{stats:?}");
+    }
+}
+
+fn assert_goes_on(before: &Stats, stats: &Stats) {
+    let busy = |stats: &Stats| span(stats.poll_stats.as_ref().unwrap().busy_time);
+    assert_eq!(before.created_at, stats.created_at);
+    assert!(polls(before) <= polls(stats) && before.wakes <= stats.wakes, "{before:?}, then {stats:?}");
+    assert!(busy(before) <= busy(stats), "{before:?}, then {stats:?}");
+    assert!(!is_dropped(before) || is_withdrawn(stats) || before.dropped_at == stats.dropped_at);
 }
