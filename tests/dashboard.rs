@@ -32,9 +32,15 @@ fn get(address: SocketAddr, path: &str, headers: &str) -> Answer {
     Answer { status, head, body: answer[end + 4..].to_vec() }
 }
 
-/// The addresses that the page asks for.
+/// The files that the page asks for.
 fn references(page: &str) -> Vec<&str> {
     page.split('"').filter_map(|part| part.strip_prefix("./assets/")).collect()
+}
+
+/// The files that a script asks for when it needs them.
+fn parts(script: &str) -> Vec<&str> {
+    let quoted = script.split(['"', '\'', '`']).filter_map(|part| part.strip_prefix("./"));
+    quoted.filter(|part| part.ends_with(".js")).collect()
 }
 
 #[test]
@@ -55,8 +61,12 @@ fn the_page_and_its_files_are_served_tagged_compressed_and_kept() {
     assert_eq!(get(address, "/", &format!("If-None-Match: \"x\", W/{known}\r\n")).status, 304);
     assert_eq!(get(address, "/", "If-None-Match: \"x\"\r\n").status, 200);
 
-    let files = references(&html);
+    let mut files = references(&html);
     assert_eq!(files.len(), 3, "an icon, a script and a style: {html}");
+    let script = files.iter().find(|file| file.ends_with(".js")).unwrap();
+    let script = String::from_utf8(get(address, &format!("/assets/{script}"), "").body).unwrap();
+    files.extend(parts(&script));
+    assert_eq!(files.len(), 4, "and the charts, once there is something to draw");
     let mut compressed_in_all = 0;
     for file in files {
         let path = format!("/assets/{file}");

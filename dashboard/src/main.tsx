@@ -14,6 +14,8 @@ import { follow, followLinks } from "./place.ts";
 import { takeover } from "./store.ts";
 import { followTheme } from "./theme.ts";
 
+// Asked first: the answers come while the rest begins.
+start();
 followTheme();
 follow();
 followLinks(() => {
@@ -21,7 +23,6 @@ followLinks(() => {
 });
 listen();
 watchVisibility();
-start();
 
 const root = document.getElementById("app");
 if (root !== null) render(<App />, root);

@@ -12,7 +12,7 @@ function remembered(): Theme {
   return kept === "light" || kept === "dark" ? kept : "system";
 }
 
-export const theme = signal<Theme>(remembered());
+export const theme = signal<Theme>("system");
 /** What is shown, the system's choice resolved: canvases draw again when it changes. */
 export const shownTheme = signal<"light" | "dark">("light");
 
@@ -25,6 +25,7 @@ function apply(): void {
 }
 
 export function followTheme(): void {
+  theme.value = remembered();
   apply();
   dark.addEventListener("change", apply);
 }

@@ -1,8 +1,20 @@
-// uPlot, fitted to its place and drawn again with the theme.
+// uPlot, fitted to its place and drawn again with the theme. It comes by itself, behind the figures, which do not wait for it.
 
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { useEffect, useRef } from "preact/hooks";
 import { shownTheme } from "../theme.ts";
+
+type Library = { default: typeof uPlot };
+
+let asked: Promise<Library> | null = null;
+
+/** Asked for when the first chart is wanted, and again where that fails. */
+function library(): Promise<Library> {
+  const answer = asked ?? import("uplot");
+  asked = answer;
+  answer.catch(() => (asked = null));
+  return answer;
+}
 
 export interface Inks {
   line: string;
@@ -18,7 +30,7 @@ interface PlotProps {
   data: Data;
   height: number;
   /** Called once for each theme; must not depend on what changes. */
-  options: (inks: Inks) => Omit<uPlot.Options, "width" | "height">;
+  options: (inks: Inks, paths: typeof uPlot.paths) => Omit<uPlot.Options, "width" | "height">;
   label: string;
   class?: string;
 }
@@ -33,13 +45,20 @@ export function Plot({ data, height, options, label, class: name }: PlotProps) {
   useEffect(() => {
     const element = place.current;
     if (element === null) return;
-    const made = new uPlot({ ...options(inksOf(element)), width: element.clientWidth, height }, newest.current, element);
-    plot.current = made;
-    const watcher = new ResizeObserver(() => made.setSize({ width: element.clientWidth, height }));
-    watcher.observe(element);
+    const watcher = new ResizeObserver(() => plot.current?.setSize({ width: element.clientWidth, height }));
+    let left = false;
+    const make = ({ default: Made }: Library) => {
+      if (left) return;
+      plot.current = new Made({ ...options(inksOf(element), Made.paths), width: element.clientWidth, height }, newest.current, element);
+      watcher.observe(element);
+    };
+    // Without charts the page is still worth having.
+    library().then(make, () => undefined);
     return () => {
+      left = true;
       watcher.disconnect();
-      made.destroy();
+      plot.current?.destroy();
+      plot.current = null;
     };
   }, [theme, height]);
 

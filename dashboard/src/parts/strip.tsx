@@ -55,7 +55,8 @@ function Trace({ of }: { of: FigureOf }) {
           {at === null ? <>most {of.show(largest)}</> : ago === 0 ? "now" : `${text(duration(ago))} ago`}
         </span>
       </figcaption>
-      <Plot data={data} height={56} options={options} label={`${of.label} over the last ten minutes`} />
+      {/* Not before there is something to draw, and then after the rows: the figures are what is waited for. */}
+      {summary.value === null ? <div class="plot plot-56" /> : <Plot data={data} height={56} options={options} label={`${of.label} over the last ten minutes`} />}
     </figure>
   );
 }

@@ -1,5 +1,5 @@
 import { useMemo, useRef } from "preact/hooks";
-import uPlot from "uplot";
+import type uPlot from "uplot";
 import { count, duration, text } from "../format.ts";
 import { type Data, type Inks, Plot } from "../parts/chart.tsx";
 import type { Shutdown } from "../wire.ts";
@@ -32,13 +32,13 @@ export function BurnDown({ shutdown, frozen }: { shutdown: Shutdown; frozen: boo
       data={data}
       height={132}
       label={`Remaining tasks over time: ${count(pending)} of ${count(total)}, ${ends}`}
-      options={(inks) => optionsOf(inks, marks)}
+      options={(inks, paths) => optionsOf(inks, paths, marks)}
       class="burn"
     />
   );
 }
 
-function optionsOf(inks: Inks, marks: { current: Marks }): Omit<uPlot.Options, "width" | "height"> {
+function optionsOf(inks: Inks, paths: typeof uPlot.paths, marks: { current: Marks }): Omit<uPlot.Options, "width" | "height"> {
   const axis = { stroke: inks.text, font: "11px system-ui, sans-serif", ticks: { show: false } };
   return {
     legend: { show: false },
@@ -52,7 +52,7 @@ function optionsOf(inks: Inks, marks: { current: Marks }): Omit<uPlot.Options, "
       { ...axis, size: 22, gap: 4, space: 90, grid: { show: false }, values: (_, splits) => splits.map((split) => `${split} s`) },
       { ...axis, size: 44, gap: 6, grid: { stroke: inks.grid, width: 1 }, splits: () => [0, Math.round(marks.current.total / 2), marks.current.total] },
     ],
-    series: [{}, { stroke: inks.line, fill: inks.fill, width: 1.5, points: { show: false }, paths: uPlot.paths.stepped!({ align: 1 }) }],
+    series: [{}, { stroke: inks.line, fill: inks.fill, width: 1.5, points: { show: false }, paths: paths.stepped!({ align: 1 }) }],
     hooks: { draw: [(plot) => drawMarks(plot, inks, marks.current)] },
   };
 }
