@@ -40,7 +40,11 @@ fn references(page: &str) -> Vec<&str> {
 /// The files that a script asks for when it needs them.
 fn parts(script: &str) -> Vec<&str> {
     let quoted = script.split(['"', '\'', '`']).filter_map(|part| part.strip_prefix("./"));
-    quoted.filter(|part| part.ends_with(".js")).collect()
+    quoted.filter(|part| is_script(part)).collect()
+}
+
+fn is_script(file: &str) -> bool {
+    file.rsplit_once('.').is_some_and(|(_, kind)| kind == "js")
 }
 
 #[test]
@@ -63,7 +67,7 @@ fn the_page_and_its_files_are_served_tagged_compressed_and_kept() {
 
     let mut files = references(&html);
     assert_eq!(files.len(), 3, "an icon, a script and a style: {html}");
-    let script = files.iter().find(|file| file.ends_with(".js")).unwrap();
+    let script = files.iter().find(|file| is_script(file)).unwrap();
     let script = String::from_utf8(get(address, &format!("/assets/{script}"), "").body).unwrap();
     files.extend(parts(&script));
     assert_eq!(files.len(), 4, "and the charts, once there is something to draw");
