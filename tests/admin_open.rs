@@ -196,4 +196,13 @@ fn openapi(admin: SocketAddr) {
     for path in ["/metrics", "/livez", "/api/v1/summary", "/api/v1/tasks", "/api/v1/tasks/{id}/cancel"] {
         assert!(paths.contains_key(path), "{path} is not described");
     }
+    let parameters = document["paths"]["/api/v1/tasks"]["get"]["parameters"].as_array().unwrap();
+    for (name, values) in [("sort", &["age", "busy", "polls", "name"][..]), ("order", &["asc", "desc"])] {
+        let parameter = parameters.iter().find(|parameter| parameter["name"] == name).unwrap();
+        assert_eq!(parameter["schema"]["enum"], serde_json::json!(values), "{parameter}");
+        assert_ne!(parameter["required"], true, "{parameter}");
+        for value in values {
+            get(admin, &format!("/api/v1/tasks?{name}={value}")).expect(200);
+        }
+    }
 }

@@ -14,8 +14,8 @@ use super::extract::{Path, Query};
 use super::problem::Problem;
 use super::router::Context;
 use super::wire::{
-    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, ids, kinds, outcomes, states,
-    time,
+    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, ids, kinds, orders, outcomes,
+    sorts, states, time,
 };
 use crate::registry::registry;
 use crate::registry::wait::Abort;
@@ -52,11 +52,13 @@ pub(super) struct TaskParameters {
     parent: Option<u64>,
     /// Only tasks with this text in name, label, field, status, location or state, in any case.
     q: Option<String>,
+    /// By what they are sorted: by age if not said.
     #[serde(default)]
-    #[param(inline)]
-    sort: Sort,
-    #[param(inline)]
-    order: Option<Order>,
+    #[param(schema_with = sorts)]
+    sort: SortBy,
+    /// In which direction; by default the largest first, names ascending.
+    #[param(schema_with = orders)]
+    order: Option<SortOrder>,
     /// How many; 100 if not said.
     #[param(minimum = 1, maximum = 500)]
     limit: Option<usize>,
@@ -90,25 +92,6 @@ pub(super) struct FinishedParameters {
     cursor: Option<String>,
 }
 
-/// By what tasks are sorted.
-#[derive(Clone, Copy, Debug, Default, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Sort {
-    #[default]
-    Age,
-    Busy,
-    Polls,
-    Name,
-}
-
-/// In which direction; by default the largest first, names ascending.
-#[derive(Clone, Copy, Debug, Deserialize, utoipa::ToSchema)]
-#[serde(rename_all = "snake_case")]
-pub(super) enum Order {
-    Asc,
-    Desc,
-}
-
 /// The tasks that live, a page at a time.
 #[utoipa::path(get, path = "/api/v1/tasks", tag = "read", params(TaskParameters), responses(
     (status = 200, description = "A page of tasks", body = TaskPage),
@@ -124,16 +107,8 @@ pub(super) async fn tasks(
         group: parameters.group,
         parent: parameters.parent,
         search: parameters.q,
-        sort: match parameters.sort {
-            Sort::Age => SortBy::Age,
-            Sort::Busy => SortBy::Busy,
-            Sort::Polls => SortBy::Polls,
-            Sort::Name => SortBy::Name,
-        },
-        order: parameters.order.map(|order| match order {
-            Order::Asc => SortOrder::Asc,
-            Order::Desc => SortOrder::Desc,
-        }),
+        sort: parameters.sort,
+        order: parameters.order,
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };

@@ -496,6 +496,14 @@ pub(super) fn states() -> Object {
     choice(State::ALL.map(State::as_str))
 }
 
+pub(super) fn sorts() -> Object {
+    choice(["age", "busy", "polls", "name"])
+}
+
+pub(super) fn orders() -> Object {
+    choice(["asc", "desc"])
+}
+
 fn optional_states() -> Object {
     optional(states())
 }
