@@ -287,6 +287,11 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
             say(&format!("late {}", late.await.is_ok()));
         })),
+        "idles" => drop(task.spawn(async {
+            headcount::draining().await;
+            headcount::idle().await;
+            say("idle");
+        })),
         _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
         unknown => panic!("no task: {unknown}"),
     }
