@@ -19,7 +19,7 @@ use crate::error::Error;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Figures, Metrics};
 use crate::name::escape;
-use crate::observer;
+use crate::observer::{self, Lines};
 use crate::registry::registry;
 use crate::settings::{self, Difference, Hide, Settings, Variables};
 #[cfg(feature = "shutdown")]
@@ -52,6 +52,8 @@ pub(crate) struct Shared {
     pub(crate) drained: AtomicBool,
     /// The runtime of headcount's own thread.
     pub(crate) observer: Handle,
+    /// What that thread writes to the log.
+    pub(crate) lines: Lines,
     /// The runtime that it was installed in.
     pub(crate) application: Option<Handle>,
     #[cfg(feature = "admin")]
@@ -171,12 +173,14 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     #[cfg(feature = "admin")]
     let listener = admin::bind(&settings)?;
     configure(&settings);
+    let (observer, lines) = observer::start(settings.log)?;
     let application = Handle::try_current().ok();
     let shared = Arc::new(Shared {
         identity: Identity::new(settings.service_name()),
         ready: AtomicBool::new(settings.ready),
         drained: AtomicBool::new(false),
-        observer: observer::start()?,
+        observer,
+        lines,
         #[cfg(feature = "admin")]
         admin: AdminState::new(settings.sse_clients, workers(application.as_ref())),
         application,
@@ -195,7 +199,7 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     #[cfg(feature = "admin")]
     admin::start(&shared, listener);
     #[cfg(feature = "console")]
-    console::start(&shared.settings, &shared.observer, console);
+    console::start(&shared.settings, &shared.observer, &shared.lines, console);
     Ok(shared)
 }
 

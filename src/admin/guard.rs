@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::problem::Problem;
 use super::router::{Context, Mount};
+use crate::observer::Lines;
 use crate::settings::Settings;
 
 /// The name of the header that says which process answered.
@@ -65,7 +66,7 @@ fn check(context: &Context, request: &Request) -> Result<(), Problem> {
     check_actions(settings)?;
     check_origin(settings, request.headers())?;
     check_instance(&context.shared.identity.instance, request.headers())?;
-    log_action(request);
+    log_action(&context.shared.lines, request);
     Ok(())
 }
 
@@ -163,15 +164,16 @@ fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
 }
 
-fn log_action(request: &Request) {
+fn log_action(lines: &Lines, request: &Request) {
     let peer =
         request.extensions().get::<Peer>().map_or_else(|| "unknown".to_owned(), |peer| peer.0.to_string());
     let user = ["x-forwarded-user", "x-auth-request-user", "remote-user"]
         .iter()
         .find_map(|name| request.headers().get(*name)?.to_str().ok())
-        .unwrap_or("");
-    let action = request.uri().path();
-    warn!(target: "headcount::admin", peer, user, "Action requested: {action:?}");
+        .unwrap_or("")
+        .to_owned();
+    let action = request.uri().path().to_owned();
+    lines.write(move || warn!(target: "headcount::admin", peer, user, "Action requested: {action:?}"));
 }
 
 fn marked(context: &Context, mut response: Response) -> Response {

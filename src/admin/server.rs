@@ -14,7 +14,7 @@ use hyper_util::rt::{TokioIo, TokioTimer};
 use tokio::net::TcpStream;
 use tower::Service;
 use tower_http::timeout::RequestBodyDeadlineLayer;
-use tracing::{debug, warn};
+use tracing::{Level, debug, enabled, warn};
 
 use super::connections::{Asked, Connections};
 use super::guard::Peer;
@@ -23,6 +23,7 @@ use super::write_limit::WriteLimit;
 use super::{events, health};
 use crate::error::Error;
 use crate::install::Shared;
+use crate::observer::Lines;
 use crate::settings::Settings;
 
 /// Clients of the events, scrapes, health checks and people together.
@@ -68,20 +69,29 @@ pub(crate) fn start(shared: &Arc<Shared>, listener: Option<TcpListener>) {
 async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
-        Err(problem) => return warn!(target: "headcount", "The admin server cannot listen: {problem}"),
+        Err(problem) => {
+            let write = move || warn!(target: "headcount", "The admin server cannot listen: {problem}");
+            return shared.lines.write(write);
+        }
     };
+    let lines = shared.lines.clone();
     let router = router(shared, Mount::Own).layer(RequestBodyDeadlineLayer::new(BODY_TIMEOUT));
     let mut connections = Connections::new(CONNECTIONS);
     loop {
         match listener.accept().await {
             Ok((stream, peer)) if connections.make_room() => {
                 let asked = Asked::default();
-                let task = tokio::spawn(connection(stream, peer, router.clone(), asked.clone()));
+                let task =
+                    tokio::spawn(connection(stream, peer, router.clone(), asked.clone(), lines.clone()));
                 connections.add(task.abort_handle(), asked);
             }
             Ok(_) => {}
             Err(problem) => {
-                debug!(target: "headcount", "A connection was not accepted: {problem}");
+                if enabled!(target: "headcount", Level::DEBUG) {
+                    lines.write(
+                        move || debug!(target: "headcount", "A connection was not accepted: {problem}"),
+                    );
+                }
                 // Most often for want of file descriptors, which others must give back first.
                 tokio::time::sleep(Duration::from_millis(100)).await;
             }
@@ -89,7 +99,7 @@ async fn serve(shared: Arc<Shared>, listener: TcpListener) {
     }
 }
 
-async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: Asked) {
+async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: Asked, lines: Lines) {
     let service = hyper::service::service_fn(move |mut request: Request<Incoming>| {
         asked.set();
         request.extensions_mut().insert(Peer(peer));
@@ -102,7 +112,9 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: 
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_TIMEOUT)), service)
         .await;
-    if let Err(problem) = served {
-        debug!(target: "headcount", %peer, "A connection ended: {problem}");
+    if let Err(problem) = served
+        && enabled!(target: "headcount", Level::DEBUG)
+    {
+        lines.write(move || debug!(target: "headcount", %peer, "A connection ended: {problem}"));
     }
 }

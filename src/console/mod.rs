@@ -45,6 +45,7 @@ pub(crate) use self::polls::note as note_poll;
 use self::wire::Hidden;
 use crate::error::Error;
 use crate::install::Headcount;
+use crate::observer::Lines;
 use crate::settings::{Hide, Settings};
 
 /// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
@@ -93,7 +94,7 @@ pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
 }
 
 /// Starts to serve, and logs what.
-pub(crate) fn start(settings: &Settings, observer: &Handle, listener: Option<TcpListener>) {
+pub(crate) fn start(settings: &Settings, observer: &Handle, lines: &Lines, listener: Option<TcpListener>) {
     #[cfg(tokio_unstable)]
     let listener = match listener {
         Some(listener) => subscriber::start(listener),
@@ -111,9 +112,12 @@ pub(crate) fn start(settings: &Settings, observer: &Handle, listener: Option<Tcp
         fields: settings.hide.contains(&Hide::Fields),
         messages: settings.hide.contains(&Hide::Messages),
     };
+    let lines = lines.clone();
     let serve = async move {
-        if let Err(problem) = server::serve(listener, hidden).await {
-            error!(target: "headcount", "The console at {address} has stopped: {problem}");
+        if let Err(problem) = server::serve(listener, hidden, lines.clone()).await {
+            lines.write(
+                move || error!(target: "headcount", "The console at {address} has stopped: {problem}"),
+            );
         }
     };
     observer.spawn(serve);

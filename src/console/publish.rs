@@ -16,6 +16,7 @@ use super::follow::Follower;
 use super::polls::Watch;
 use super::wire::{self, Hidden};
 use crate::clock;
+use crate::observer::Lines;
 use crate::registry::{TaskSlot, registry};
 
 const INTERVAL: Duration = Duration::from_secs(1);
@@ -42,6 +43,7 @@ pub(super) enum Command {
 pub(super) struct Publisher {
     commands: mpsc::Receiver<Command>,
     hidden: Hidden,
+    lines: Lines,
     follower: Option<Follower>,
     updates: Streams<Update>,
     states: Streams<State>,
@@ -109,10 +111,11 @@ impl<T> Streams<T> {
 }
 
 impl Publisher {
-    pub(super) fn new(commands: mpsc::Receiver<Command>, hidden: Hidden) -> Self {
+    pub(super) fn new(commands: mpsc::Receiver<Command>, hidden: Hidden, lines: Lines) -> Self {
         Self {
             commands,
             hidden,
+            lines,
             follower: None,
             updates: Streams::default(),
             states: Streams::default(),
@@ -159,7 +162,7 @@ impl Publisher {
         }
         let hidden = self.hidden;
         let follower = self.follower.get_or_insert_with(|| {
-            info!(target: "headcount", "A console is attached");
+            self.lines.write(|| info!(target: "headcount", "A console is attached"));
             let mut follower = Follower::new(hidden);
             follower.pass(|_| false);
             follower
@@ -227,7 +230,7 @@ impl Publisher {
             return;
         }
         if self.follower.take().is_some() {
-            info!(target: "headcount", "No console is attached any more");
+            self.lines.write(|| info!(target: "headcount", "No console is attached any more"));
         }
         if self.temporality != Temporality::Live {
             self.turn(Temporality::Live);
@@ -248,7 +251,10 @@ impl Publisher {
         self.details.retain(|detail| detail.slot.is_some());
         if 0 < slow {
             self.let_go += slow;
-            warn!(target: "headcount", "A console was too slow and was let go ({} since the start)", self.let_go);
+            let let_go = self.let_go;
+            self.lines.write(
+                move || warn!(target: "headcount", "A console was too slow and was let go ({let_go} since the start)"),
+            );
         }
     }
 }

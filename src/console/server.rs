@@ -20,6 +20,7 @@ use tonic::{Request, Response, Status};
 
 use super::publish::{Answer, Batch, Command, Publisher};
 use super::wire::Hidden;
+use crate::observer::Lines;
 
 /// Commands that may wait to be obeyed.
 const MAX_COMMANDS: usize = 16;
@@ -29,10 +30,10 @@ const MAX_CALLS: u32 = 32;
 const KEEPALIVE: Duration = Duration::from_secs(10);
 
 /// Serves the registry until the process ends.
-pub(super) async fn serve(listener: TcpListener, hidden: Hidden) -> std::io::Result<()> {
+pub(super) async fn serve(listener: TcpListener, hidden: Hidden, lines: Lines) -> std::io::Result<()> {
     let listener = tokio::net::TcpListener::from_std(listener)?;
     let (commands, receiver) = mpsc::channel(MAX_COMMANDS);
-    tokio::spawn(Publisher::new(receiver, hidden).run());
+    tokio::spawn(Publisher::new(receiver, hidden, lines).run());
     serve_instrument(listener, InstrumentServer::new(Registry { commands })).await
 }
 

@@ -41,13 +41,11 @@ pub(crate) fn tell(registry: &Registry, record: &Record, message: Option<Arc<str
         Some(LastFailure { at: record.ended, task: record.task.id(), outcome: record.outcome, message });
 }
 
-/// Writes how many lines were held back, for the groups whose minute is over. For whoever has a timer.
-pub(crate) fn close_storms(registry: &Registry) {
+/// How many lines were held back of the groups whose minute is over. For whoever has a timer.
+pub(crate) fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
     let now = clock::ticks();
-    for group in registry.groups.all() {
-        let held_back = group.storm.lock().close_window(now);
-        write_held_back(group, held_back);
-    }
+    let close = |group: &'static Group| (group, group.storm.lock().close_window(now));
+    registry.groups.all().into_iter().map(close).filter(|(_, held_back)| 0 < *held_back).collect()
 }
 
 fn write_failure(group: &Group, record: &Record, text: &str) {
@@ -61,7 +59,7 @@ fn write_failure(group: &Group, record: &Record, text: &str) {
     );
 }
 
-fn write_held_back(group: &Group, held_back: u64) {
+pub(crate) fn write_held_back(group: &Group, held_back: u64) {
     if 0 < held_back {
         let name = escape(&group.name);
         tracing::error!(target: "headcount::task", "{name}: {held_back} more failures were not logged");

@@ -8,7 +8,7 @@
 //! ```
 //!
 //! [`stage`] decides and knows neither threads nor time; [`drain`] drives it; [`effects`] does what it says. [`signal`] has a thread
-//! of its own, and so have [`log`] and [`hooks`]: whatever hangs there, force still forces. [`control`] is what free functions and
+//! of its own, and so have [`hooks`] and whatever is written to the [`log`]: whatever hangs there, force still forces. [`control`] is what free functions and
 //! other threads see of it.
 //!
 //! Invariants:
@@ -63,19 +63,19 @@ use crate::registry::is_enabled;
 pub(crate) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
     let _runtime = shared.observer.enter();
     let threads = |problem| Error::resources("what the shutdown needs", problem);
-    let log = log::Logger::start(shared.settings.log).map_err(threads)?;
+    let log = log::Logger::new(shared.lines.clone(), shared.settings.log);
     shared.observer.spawn(blocked::watch(log.clone()));
-    let coordinator = drain::Coordinator::new(Arc::clone(shared), log).map_err(threads)?;
+    let coordinator = drain::Coordinator::new(Arc::clone(shared), log.clone()).map_err(threads)?;
     let run = shared.observer.spawn(coordinator.run());
-    shared.observer.spawn(last_resort(run));
+    shared.observer.spawn(last_resort(run, log));
     Ok(())
 }
 
 /// A coordinator that panicked must not leave a process behind that cannot be stopped: who awaits the report gets one, and draining
 /// tasks are told. The third signal works in any case.
-async fn last_resort(run: tokio::task::JoinHandle<()>) {
+async fn last_resort(run: tokio::task::JoinHandle<()>, log: log::Logger) {
     if run.await.is_err() {
-        tracing::error!(target: "headcount::shutdown", "The coordinator panicked: nothing is waited for");
+        log.error("The coordinator panicked: nothing is waited for");
         control().ladder.start();
         control().draining.open();
         control().last_turn.open();

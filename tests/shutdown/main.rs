@@ -56,6 +56,7 @@ fn tests() -> Vec<libtest_mimic::Trial> {
             a_doubled_signal_is_one,
             three_signals_end_it_while_the_log_is_full,
             two_signals_end_it_while_the_log_is_full,
+            actions_are_told_while_the_log_is_full,
             term_after_another_start_is_only_logged,
             int_after_another_start_forces,
             force_while_announcing,

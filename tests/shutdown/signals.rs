@@ -7,7 +7,7 @@ use std::time::{Duration, Instant};
 use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
 use serde_json::Value;
 
-use crate::http::{LINGERING, admin, get};
+use crate::http::{LINGERING, admin, get, post};
 use crate::process::{End, Process, WAITING, command, report, start, term};
 
 /// A process whose log nobody reads, so that who writes to it hangs.
@@ -130,6 +130,25 @@ pub(crate) fn three_signals_end_it_while_the_log_is_full() {
 pub(crate) fn two_signals_end_it_while_the_log_is_full() {
     let child = with_a_full_log(&["forever loop", "--flood", "--main ignore"]);
     assert_eq!(signal_until_gone(child, 2, SIGTERM), Some(143));
+}
+
+/// What the admin server says of an action must not hold up the signal that comes after it.
+pub(crate) fn actions_are_told_while_the_log_is_full() {
+    let mut command = command(&["forever loop", "--flood", "--main ignore"]);
+    command.envs([("LOG_TO_STDOUT", "1"), ("HEADCOUNT_DRAIN_TIMEOUT", "none")]);
+    command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_ALLOW_ACTIONS", "yes")]);
+    command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped());
+    let mut child = command.spawn().unwrap();
+    // Read up to the address and no further, so that it fills.
+    let mut output = std::io::BufReader::new(child.stdout.take().unwrap()).lines();
+    let admin = output.find_map(|line| line.unwrap().strip_prefix("admin ").map(str::to_owned)).unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "the log is full");
+    for _ in 0..3 {
+        assert_eq!(post(&admin, "/api/v1/tasks/999999/cancel", "").0, 404);
+    }
+    assert_eq!(post(&admin, "/api/v1/shutdown", "").0, 202);
+    assert_eq!(signal_until_gone(child, 1, SIGINT), Some(130));
 }
 
 pub(crate) fn term_after_another_start_is_only_logged() {
