@@ -43,7 +43,9 @@ pub(super) struct Follower {
     more: Option<More>,
     /// What ended until then is not sent any more.
     forgotten_until: u64,
+    /// Tasks finished before the first pass, and until the last one.
     finished_before: u64,
+    finished: u64,
     ends_told: u64,
     missed: u64,
 }
@@ -145,7 +147,8 @@ impl Follower {
             passes: 0,
             more: None,
             forgotten_until: 0,
-            finished_before: finished(),
+            finished_before: 0,
+            finished: 0,
             ends_told: 0,
             missed: 0,
         }
@@ -155,11 +158,15 @@ impl Follower {
     pub(super) fn pass(&mut self, is_watched: impl Fn(u64) -> bool) -> Vec<Update> {
         let describer = Describer::new();
         let mut delta = Delta::default();
-        let finished = finished();
         let selection = Selection::of_live();
         // After the live ones: a task that was seen alive and is in the history has ended.
         let ends = registry().histories.read_since(self.since(), MAX_ENDS);
         self.passes += 1;
+        if self.passes == 1 {
+            // After the ends: none is counted as to be told whose end was there already.
+            self.finished_before = finished();
+            self.finished = self.finished_before;
+        }
         self.ends(&ends, &describer);
         self.now = describer.now;
         for live in &selection.tasks {
@@ -171,9 +178,7 @@ impl Follower {
         }
         self.forget(&mut delta);
         self.more_line(selection.left_out.saturating_sub(stay), &mut delta);
-        let missed = (finished - self.finished_before).saturating_sub(self.ends_told);
-        delta.missed = missed.saturating_sub(self.missed);
-        self.missed += delta.missed;
+        delta.missed = self.newly_missed();
         delta.into_updates(self.now, false)
     }
 
@@ -188,6 +193,15 @@ impl Follower {
 
     pub(super) fn knows(&self, id: u64) -> bool {
         self.known.contains_key(&id)
+    }
+
+    /// Tasks that began and ended unseen, of those that had finished a pass ago: a task is counted just before it comes to the history.
+    fn newly_missed(&mut self) -> u64 {
+        let missed = (self.finished - self.finished_before).saturating_sub(self.ends_told);
+        let more = missed.saturating_sub(self.missed);
+        self.missed += more;
+        self.finished = finished();
+        more
     }
 
     fn since(&self) -> u64 {
@@ -208,9 +222,8 @@ impl Follower {
                 continue;
             }
             room -= usize::from(known.is_none());
-            // What ended before the first pass is no news.
-            let is_news = 1 < self.passes || self.now < record.ended;
-            self.ends_told += u64::from(is_news && known.flatten().is_none());
+            // What had ended at the first pass is no news.
+            self.ends_told += u64::from(1 < self.passes && known.flatten().is_none());
             self.end(record, finished_task(record, note.as_deref(), describer, self.hidden));
         }
     }
