@@ -3,7 +3,8 @@
 //! Two things can answer there; the log of [`install`](crate::Builder::install) says which does, and why.
 //!
 //! **On stock stable** headcount speaks the console's protocol itself, from its registry: no flag, no rebuild, nothing added to a spawn or poll.
-//! A pass over the registry is made once a second while a client is attached. The client shows each tracked task with name, kind, place, fields, labels, status,
+//! While a client is attached a pass over the registry is made once a second, on headcount's own thread; `bench/RESULTS-CONSOLE.md` in the
+//! repository has what that costs, beside `console-subscriber`. The client shows each tracked task with name, kind, place, fields, labels, status,
 //! progress, state, times and polls; one that did not end well has the fields `outcome` and `message`.
 //!
 //! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls before that are not in the histogram.
@@ -19,7 +20,7 @@
 //!
 //! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber, `console-subscriber` answers, which also sees wakers,
 //! resources and what `tokio::spawn` began. Tasks spawned through headcount have their names there. It costs what it costs: tens of
-//! microseconds a spawn, and some ten kilobytes a task.
+//! microseconds a spawn, and some fifty kilobytes for each live task and each that ended in the last 6 seconds.
 //!
 //! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback, such as [`DEFAULT_ADDRESS`].
 

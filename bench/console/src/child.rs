@@ -1,12 +1,20 @@
-//! This binary once more, as a process that does one thing.
+//! This binary once more, or its twin of the other build, as a process that does one thing.
 
 use std::env;
 use std::io::{BufRead, BufReader};
+use std::path::{Path, PathBuf};
 use std::process::{Child, Command, Stdio};
 
+/// The path of this program.
+pub(crate) fn this() -> PathBuf {
+    env::current_exe().expect("this program has a path")
+}
+
 /// Runs a measurement, and reads the figures it prints.
-pub(crate) fn run(what: &str) -> Vec<f64> {
-    let output = this().arg(what).stderr(Stdio::inherit()).output().expect("it can be started");
+pub(crate) fn run(program: &Path, what: &str) -> Vec<f64> {
+    let mut command = Command::new(program);
+    let output = command.arg(what).stdin(Stdio::null()).stderr(Stdio::inherit()).output();
+    let output = output.expect("it can be started");
     assert!(output.status.success(), "{what}: {}", output.status);
     let text = String::from_utf8_lossy(&output.stdout);
     text.split_whitespace().map(|figure| figure.parse().expect("a figure")).collect()
@@ -17,8 +25,17 @@ pub(crate) struct Attached(Child);
 
 impl Attached {
     pub(crate) fn to(address: &str) -> Self {
-        let mut command = this();
-        command.args(["client", address]).stdout(Stdio::piped());
+        Self::start(&["client", address])
+    }
+
+    /// One that looks at the first task it is told in detail.
+    pub(crate) fn looking(address: &str) -> Self {
+        Self::start(&["client", address, "look"])
+    }
+
+    fn start(arguments: &[&str]) -> Self {
+        let mut command = Command::new(this());
+        command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it can be started");
         let mut line = String::new();
         let told = child.stdout.as_mut().map(|output| BufReader::new(output).read_line(&mut line));
@@ -32,10 +49,4 @@ impl Drop for Attached {
         let _ = self.0.kill();
         let _ = self.0.wait();
     }
-}
-
-fn this() -> Command {
-    let mut command = Command::new(env::current_exe().expect("this program has a path"));
-    command.stdin(Stdio::null());
-    command
 }

@@ -1,6 +1,6 @@
-//! 20,000 tasks from spawn to end, in bursts of 64 on a worker.
+//! Tasks from spawn to end, in bursts of 64 on a worker: 20,000 of them, and three seconds of them.
 
-use std::future::Future;
+use std::future::{Future, pending};
 use std::time::{Duration, Instant};
 
 use tokio::runtime::{Builder, Runtime};
@@ -8,37 +8,57 @@ use tokio::task::JoinHandle;
 
 use crate::child::Attached;
 
-#[cfg(not(tokio_unstable))]
-pub(crate) const SUBJECTS: &[&str] = &["tokio::spawn", "headcount::spawn", "headcount's console"];
-#[cfg(tokio_unstable)]
-pub(crate) const SUBJECTS: &[&str] = &["tokio::spawn", "headcount::spawn", "console-subscriber"];
+pub(crate) const TOKIO: &str = "`tokio::spawn`";
+pub(crate) const TOKIO_AGAIN: &str = "`tokio::spawn` again";
+pub(crate) const SPAWN: &str = "`headcount::spawn`";
+pub(crate) const CONSOLE: &str = "**headcount's console**";
+pub(crate) const LOOK: &str = "headcount's console, a task looked at in detail";
+pub(crate) const SUBSCRIBER: &str = "`console-subscriber`";
+pub(crate) const SUBJECTS: [&str; 6] = [TOKIO, TOKIO_AGAIN, SPAWN, CONSOLE, LOOK, SUBSCRIBER];
 
 const TASKS: usize = 20_000;
 const BURST: usize = 64;
+const LONG: Duration = Duration::from_secs(3);
 
-/// Measures a subject, and prints nanoseconds for each task and megabytes more than before.
+/// Measures a subject, and prints nanoseconds for each task, the same without pause, and megabytes more than before.
 pub(crate) fn measure(subject: &str) {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match subject {
-        "headcount's console" => {
+        TOKIO | TOKIO_AGAIN => print(&runtime, tokio::spawn, LONG),
+        SPAWN => print(&runtime, headcount::spawn, LONG),
+        CONSOLE => {
             let (_hc, address) = crate::gaps::install(&runtime);
             let _client = Attached::to(&address);
-            print(&runtime, headcount::spawn);
+            print(&runtime, headcount::spawn, LONG);
         }
-        #[cfg(tokio_unstable)]
-        "console-subscriber" => {
-            let address = subscriber();
-            let _client = Attached::to(&address);
-            print(&runtime, tokio::spawn);
+        LOOK => {
+            let (_hc, address) = crate::gaps::install(&runtime);
+            let idle = headcount::spawn_on(pending::<()>(), runtime.handle());
+            let _client = Attached::looking(&address);
+            print(&runtime, headcount::spawn, LONG);
+            idle.abort();
         }
-        "headcount::spawn" => print(&runtime, headcount::spawn),
-        _ => print(&runtime, tokio::spawn),
+        _ => measure_subscriber(&runtime),
     }
 }
 
-type Yield = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+#[cfg(tokio_unstable)]
+fn measure_subscriber(runtime: &Runtime) {
+    let address = subscriber();
+    let _client = Attached::to(&address);
+    // Three seconds more would take gigabytes.
+    print(runtime, tokio::spawn, Duration::ZERO);
+}
 
-fn print(runtime: &Runtime, spawn: fn(Yield) -> JoinHandle<()>) {
+#[cfg(not(tokio_unstable))]
+fn measure_subscriber(_: &Runtime) {
+    panic!("console-subscriber takes a build with `--cfg tokio_unstable`");
+}
+
+type Yield = std::pin::Pin<Box<dyn Future<Output = ()> + Send>>;
+type Spawn = fn(Yield) -> JoinHandle<()>;
+
+fn print(runtime: &Runtime, spawn: Spawn, long: Duration) {
     runtime.block_on(runtime.spawn(bursts(spawn, TASKS / 10))).expect("it ends");
     let before = resident();
     let start = Instant::now();
@@ -46,16 +66,34 @@ fn print(runtime: &Runtime, spawn: fn(Yield) -> JoinHandle<()>) {
     let nanos = start.elapsed().as_nanos() as f64 / TASKS as f64;
     // Long enough for the console to tell the client of all of them.
     std::thread::sleep(Duration::from_millis(2_500));
-    println!("{nanos} {}", resident() - before);
+    let megabytes = resident() - before;
+    let without_pause = runtime.block_on(runtime.spawn(bursts_for(spawn, long))).expect("it ends");
+    println!("{nanos} {without_pause} {megabytes}");
 }
 
-async fn bursts(spawn: fn(Yield) -> JoinHandle<()>, tasks: usize) {
+async fn bursts(spawn: Spawn, tasks: usize) {
     let mut handles = Vec::with_capacity(BURST);
     for _ in 0..tasks / BURST {
-        handles.extend((0..BURST).map(|_| spawn(Box::pin(tokio::task::yield_now()))));
-        for handle in handles.drain(..) {
-            handle.await.expect("it ends");
-        }
+        burst(spawn, &mut handles).await;
+    }
+}
+
+/// Nanoseconds for each task; not a number without time.
+async fn bursts_for(spawn: Spawn, time: Duration) -> f64 {
+    let mut handles = Vec::with_capacity(BURST);
+    let mut bursts = 0;
+    let start = Instant::now();
+    while start.elapsed() < time {
+        burst(spawn, &mut handles).await;
+        bursts += 1;
+    }
+    if bursts == 0 { f64::NAN } else { start.elapsed().as_nanos() as f64 / f64::from(bursts) / BURST as f64 }
+}
+
+async fn burst(spawn: Spawn, handles: &mut Vec<JoinHandle<()>>) {
+    handles.extend((0..BURST).map(|_| spawn(Box::pin(tokio::task::yield_now()))));
+    for handle in handles.drain(..) {
+        handle.await.expect("it ends");
     }
 }
 
