@@ -28,7 +28,11 @@ async fn idle_and_slow_clients_are_dropped_and_the_application_does_not_notice()
     assert_eq!(value(&samples, "headcount_tasks_live", &[("task", "application")]), 1.0);
     let open = connections.iter().filter(|connection| is_open(connection)).count();
     assert!(open <= 256, "{open} idle connections are still open");
-    assert!(slow.join().unwrap() < Duration::from_secs(15), "a byte a second went on for ever");
+    // In the flood it has to make room; alone it has its time.
+    drop(connections);
+    for held in [slow.join().unwrap(), slow_client(admin)] {
+        assert!(held < Duration::from_secs(15), "a byte a second went on for ever");
+    }
 
     app.abort();
     large_requests(admin);

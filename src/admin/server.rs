@@ -11,6 +11,7 @@ use axum::http::Request;
 use hyper::body::Incoming;
 use hyper::server::conn::http1;
 use hyper_util::rt::{TokioIo, TokioTimer};
+use socket2::{Domain, Protocol, Socket, Type};
 use tokio::net::TcpStream;
 use tower::Service;
 use tower_http::timeout::RequestBodyDeadlineLayer;
@@ -26,6 +27,8 @@ use crate::install::Shared;
 use crate::observer::Lines;
 use crate::settings::Settings;
 
+/// Connections that wait to be accepted: beyond it a client's system tries again after a second, which is long for a health check.
+const BACKLOG: i32 = 4096;
 /// Clients of the events, scrapes, health checks and people together.
 const CONNECTIONS: usize = 256;
 /// For the whole head of a request, and between two requests of a connection.
@@ -42,15 +45,25 @@ pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
     if !address.ip().to_canonical().is_loopback() && settings.token.is_none() {
         return Err(Error::unprotected("admin", address));
     }
-    let listener = match TcpListener::bind(address) {
+    let listener = match listen(address) {
         Err(problem) if problem.kind() == io::ErrorKind::AddrInUse && !settings.chosen.contains("admin") => {
             warn!(target: "headcount", "{address} is taken: the admin server listens on another port");
-            TcpListener::bind((Ipv4Addr::LOCALHOST, 0))
+            listen((Ipv4Addr::LOCALHOST, 0).into())
         }
         bound => bound,
     };
-    let listener = listener.and_then(|listener| listener.set_nonblocking(true).map(|()| listener));
     listener.map(Some).map_err(|problem| Error::address("admin", address, problem))
+}
+
+/// Binds as the standard library does, with a longer queue.
+fn listen(address: SocketAddr) -> io::Result<TcpListener> {
+    let socket = Socket::new(Domain::for_address(address), Type::STREAM, Some(Protocol::TCP))?;
+    #[cfg(unix)]
+    socket.set_reuse_address(true)?;
+    socket.bind(&address.into())?;
+    socket.listen(BACKLOG)?;
+    socket.set_nonblocking(true)?;
+    Ok(socket.into())
 }
 
 /// Starts what runs in the background: the listener where there is one, frames of events, the probe.
