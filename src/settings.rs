@@ -218,7 +218,7 @@ settings! {
     ["HEADCOUNT_BLOCKED_AFTER", "1s"]
     blocked_after(at_least: Duration): Duration = at_least;
 
-    /// When `/livez` answers 503: the runtime `install` ran in began no new task for so long. `none` for never.
+    /// When `/livez` answers 503 and a line of the log names who blocks: the runtime `install` ran in began no new task for so long. `none` for never.
     ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
     unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
 

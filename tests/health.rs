@@ -5,6 +5,7 @@
 
 mod support;
 
+use std::io::{self, Write};
 use std::net::SocketAddr;
 use std::sync::mpsc;
 use std::time::{Duration, Instant};
@@ -14,19 +15,56 @@ use support::{Answer, get};
 
 const WORKERS: usize = 2;
 
+/// A line of the log, told to the test.
+struct Told(mpsc::Sender<String>);
+
+impl Write for Told {
+    fn write(&mut self, line: &[u8]) -> io::Result<usize> {
+        // Nobody listens once the test is over.
+        let _ = self.0.send(String::from_utf8_lossy(line).into_owned());
+        Ok(line.len())
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
+}
+
+/// What the threads of headcount log, which are installed under it, and nobody else.
+fn listen() -> (mpsc::Receiver<String>, tracing::subscriber::DefaultGuard) {
+    let (sender, told) = mpsc::channel();
+    let subscriber = tracing_subscriber::fmt()
+        .with_writer(move || Told(sender.clone()))
+        .with_ansi(false)
+        .without_time()
+        .finish();
+    (told, tracing::subscriber::set_default(subscriber))
+}
+
+/// The next line about an application that does not answer, or does again.
+fn next_line(told: &mpsc::Receiver<String>) -> String {
+    loop {
+        let line = told.recv_timeout(Duration::from_secs(30)).unwrap();
+        if line.contains("headcount::blocked: The application") {
+            return line;
+        }
+    }
+}
+
 /// The tasks block until the test lets them go, so whatever is answered before is answered meanwhile.
 #[test]
 fn a_blocked_application_is_seen_and_named() {
     let runtime =
         tokio::runtime::Builder::new_multi_thread().worker_threads(WORKERS).enable_all().build().unwrap();
     let guard = runtime.enter();
+    let (told, listening) = listen();
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
         .blocked_after(Duration::from_millis(20))
-        .unresponsive_after(Duration::from_millis(100))
+        .unresponsive_after(Duration::from_millis(200))
         .install()
         .unwrap();
-    drop(guard);
+    drop((guard, listening));
     let admin = hc.admin_addr().unwrap();
     get(admin, "/livez").expect(200);
 
@@ -34,6 +72,12 @@ fn a_blocked_application_is_seen_and_named() {
     let release: Vec<_> = (0..WORKERS).map(|worker| block(&runtime, worker, begun.clone())).collect();
     (0..WORKERS).for_each(|_| has_begun.recv().unwrap());
 
+    // Nobody has asked yet.
+    let line = next_line(&told);
+    assert!(line.starts_with(" WARN headcount::blocked: The application does not answer: no task"), "{line}");
+    for worker in 0..WORKERS {
+        assert!(line.contains(&format!("sleeper-{worker} #")), "{line}");
+    }
     let unresponsive = wait_for(|| get(admin, "/livez"), |answer| answer.status == 503);
     let detail = unresponsive.json()["detail"].as_str().unwrap().to_owned();
     for worker in 0..WORKERS {
@@ -51,6 +95,11 @@ fn a_blocked_application_is_seen_and_named() {
 
     drop(release);
     wait_for(|| get(admin, "/livez"), |answer| answer.status == 200);
+    let line = next_line(&told);
+    assert!(
+        line.starts_with(" INFO headcount::blocked: The application answers again, after"),
+        "once: {line}"
+    );
     runtime.block_on(headcount::idle());
     drop(runtime);
     get(admin, "/livez").expect(200);

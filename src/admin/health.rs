@@ -9,11 +9,22 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 use parking_lot::Mutex;
 use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+use tracing::{info, warn};
 
 use super::problem::Problem;
 use super::router::Context;
+use crate::clock;
 use crate::install::Shared;
-use crate::snapshot::{Snapshot, State as TaskState, TaskInfo, TaskQuery};
+use crate::registry::read::{Describer, is_blocked};
+use crate::registry::registry;
+use crate::registry::slot::{Reading, Slot};
+use crate::registry::storm::{Admission, Storm};
+use crate::snapshot::TaskInfo;
+
+/// Blocking tasks that are named.
+const MAX_NAMED: usize = 10;
 
 /// Whether the application's runtime still begins new tasks.
 #[derive(Debug, Default)]
@@ -28,19 +39,48 @@ impl Probe {
     }
 }
 
-/// Gives the runtime a task that does nothing, again and again, until it has gone.
+/// Gives the runtime a task that does nothing, again and again, until it has gone. Logs when it does not begin it, and when it does again.
 pub(super) async fn probe(shared: Arc<Shared>, runtime: Handle, unresponsive_after: Duration) {
     let pause = (unresponsive_after / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
     let probe = &shared.admin.probe;
+    let mut storm = Storm::default();
     loop {
         *probe.waiting_since.lock() = Some(Instant::now());
-        let begun = runtime.spawn(async {}).await;
+        let mut task = runtime.spawn(async {});
+        let begun = match timeout(unresponsive_after, &mut task).await {
+            Ok(begun) => begun,
+            Err(_) => late(&shared, task, &mut storm).await,
+        };
         *probe.waiting_since.lock() = None;
         if begun.is_err() {
             return;
         }
         tokio::time::sleep(pause).await;
     }
+}
+
+/// Waits for a probe that is over its time, and tells both ends of that.
+async fn late(shared: &Shared, task: JoinHandle<()>, storm: &mut Storm) -> Result<(), JoinError> {
+    let told = match storm.admit(clock::ticks()) {
+        Admission::HoldBack => false,
+        Admission::Write { held_back } => {
+            let problem = unresponsive(shared.admin.probe.waiting());
+            let before =
+                if held_back == 0 { String::new() } else { format!(" ({held_back} times more before)") };
+            shared.lines.write(move || {
+                warn!(target: "headcount::blocked", "The application does not answer: {problem}{before}");
+            });
+            true
+        }
+    };
+    let begun = task.await;
+    if told && begun.is_ok() {
+        let waited = shared.admin.probe.waiting().as_secs_f64();
+        shared.lines.write(move || {
+            info!(target: "headcount::blocked", "The application answers again, after {waited:.1}s");
+        });
+    }
+    begun
 }
 
 /// Whether the application's runtime still makes progress.
@@ -54,8 +94,7 @@ pub(super) async fn livez(State(context): State<Context>) -> Response {
     let waiting = shared.admin.probe.waiting();
     match shared.settings.unresponsive_after {
         Some(limit) if limit < waiting => {
-            let detail = format!("no task was begun for {:.1}s; {}", waiting.as_secs_f64(), blocking_tasks());
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, unresponsive(waiting)).into_response()
         }
         _ => "alive\n".into_response(),
     }
@@ -77,16 +116,25 @@ pub(super) async fn readyz(State(context): State<Context>) -> Response {
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
 }
 
-/// Who does not yield, for people who read the answer.
-fn blocking_tasks() -> String {
-    let blocked = TaskQuery { state: Some(TaskState::Blocked), limit: Some(10), ..TaskQuery::default() };
-    let tasks = Snapshot::tasks(&blocked).map(|page| page.items).unwrap_or_default();
-    if tasks.is_empty() {
-        return "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned();
-    }
-    let named = |task: &TaskInfo| {
-        let (name, id, location) = (&task.name, task.id, &task.location);
-        format!("{name} #{id} has not yielded for {:.1}s ({location})", task.state_for.as_secs_f64())
+/// How long no task was begun, and who does not yield, for people.
+fn unresponsive(waiting: Duration) -> String {
+    let mut describer = Describer::new();
+    // Where `blocked_after` is longer than the time waited, who held a worker for most of that.
+    let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
+    let reading = registry().slab.slots().filter_map(Slot::read);
+    let blocking: Vec<_> =
+        reading.filter(|task| is_blocked(task, describer.now, limit)).take(MAX_NAMED).collect();
+    let named = |task: &Reading| {
+        let TaskInfo { name, id, location, state_for, .. } = describer.live(task);
+        format!(
+            "{} #{id} has not yielded for {:.1}s ({location})",
+            crate::name::escape(&name),
+            state_for.as_secs_f64()
+        )
     };
-    tasks.iter().map(named).collect::<Vec<_>>().join("; ")
+    let named = match &blocking[..] {
+        [] => "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned(),
+        blocking => blocking.iter().map(named).collect::<Vec<_>>().join("; "),
+    };
+    format!("no task was begun for {:.1}s; {named}", waiting.as_secs_f64())
 }
