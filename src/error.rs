@@ -1,11 +1,13 @@
-//! The one error: why [`install`](crate::Headcount::install) was refused.
+//! The one error: why [`install`](crate::Headcount::install) was refused, or a [page](crate::Snapshot::tasks) not read.
 
 use std::error;
 use std::fmt;
 
+use crate::name::{MAX_NAME, cut};
+
 /// Why headcount could not do what was asked.
 ///
-/// Its text names the setting, the value and what would be right. What kind it is, the `is_…` methods tell.
+/// Its text names the value and what would be right. What kind it is, the `is_…` methods tell.
 pub struct Error {
     kind: Kind,
     text: String,
@@ -20,6 +22,7 @@ enum Kind {
     Unprotected,
     File,
     Resources,
+    Cursor,
 }
 
 impl Error {
@@ -51,6 +54,11 @@ impl Error {
     /// The operating system refused a thread or a runtime.
     pub fn is_resources(&self) -> bool {
         self.kind == Kind::Resources
+    }
+
+    /// A cursor is of no page, or of one in another order.
+    pub fn is_cursor(&self) -> bool {
+        self.kind == Kind::Cursor
     }
 
     fn new(kind: Kind, text: String) -> Self {
@@ -89,6 +97,12 @@ impl Error {
     pub(crate) fn unreadable(setting: &str, path: impl fmt::Display, source: std::io::Error) -> Self {
         Self::file(setting, path, &format!("cannot be read ({source}): name a file that this user may read"))
             .with_source(source)
+    }
+
+    pub(crate) fn cursor(cursor: &str) -> Self {
+        let expected = "expected `next` of the page before, with the same sorting";
+        let cursor = cut(cursor.into(), MAX_NAME);
+        Self::new(Kind::Cursor, format!("cursor={cursor:?}: {expected}"))
     }
 
     pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {

@@ -12,10 +12,10 @@
 //! - **A page of tasks** has no task twice. One that starts or ends during the reading may be missing.
 
 use std::borrow::Cow;
-use std::fmt;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::error::Error;
 use crate::registry::{page, read};
 
 pub use crate::outcome::{Outcome, OutcomeCounts};
@@ -420,20 +420,6 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
-/// A cursor that no page gave, or one of another sorting.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct InvalidCursor;
-
-impl fmt::Display for InvalidCursor {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(
-            "the cursor is not one of this page: take `next` of the page before, with the same sorting",
-        )
-    }
-}
-
-impl std::error::Error for InvalidCursor {}
-
 /// Reads totals and groups as they are now, also before `install` and without it.
 ///
 /// # Cost
@@ -463,8 +449,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// If the cursor is none.
-    pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCursor> {
+    /// If the cursor is [none](Error::is_cursor).
+    pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, Error> {
         page::live_page(query)
     }
 
@@ -472,8 +458,8 @@ impl Snapshot {
     ///
     /// # Errors
     ///
-    /// If the cursor is none.
-    pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, InvalidCursor> {
+    /// If the cursor is [none](Error::is_cursor).
+    pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, Error> {
         page::finished_page(query)
     }
 

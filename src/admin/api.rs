@@ -17,11 +17,12 @@ use super::wire::{
     Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, ids, kinds, orders, outcomes,
     sorts, states, time,
 };
+use crate::error::Error;
 use crate::registry::registry;
 use crate::registry::wait::Abort;
 use crate::snapshot::{
-    FinishedQuery, FinishedTask, InvalidCursor, Kind, Outcome, Snapshot, SortBy, SortOrder,
-    State as TaskState, TaskLookup, TaskQuery,
+    FinishedQuery, FinishedTask, Kind, Outcome, Snapshot, SortBy, SortOrder, State as TaskState, TaskLookup,
+    TaskQuery,
 };
 
 /// The most tasks that one answer holds.
@@ -112,7 +113,7 @@ pub(super) async fn tasks(
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };
-    let page = Snapshot::tasks(&query).map_err(bad_cursor)?;
+    let page = Snapshot::tasks(&query).map_err(|problem| bad_cursor(&problem))?;
     let items = page.items.into_iter().map(|task| Task::new(task, context.hidden())).collect();
     Ok(Json(TaskPage { total: page.total, items, next: page.next }))
 }
@@ -134,7 +135,7 @@ pub(super) async fn finished(
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };
-    let page = Snapshot::finished(&query).map_err(bad_cursor)?;
+    let page = Snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
     let items = page.items.into_iter().map(|task| Finished::new(task, context.hidden())).collect();
     Ok(Json(FinishedPage { total: page.total, items, next: page.next }))
 }
@@ -151,7 +152,7 @@ pub(super) async fn task(
 ) -> Result<Json<TaskDetail>, Problem> {
     let found = Snapshot::task(id).ok_or_else(|| unknown(id))?;
     let children = TaskQuery { parent: Some(id), limit: Some(CHILDREN), ..TaskQuery::default() };
-    let children = Snapshot::tasks(&children).map_err(bad_cursor)?;
+    let children = Snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
     let hidden = context.hidden();
     let (task, ended) = match found.task {
         TaskLookup::Live(task) => (Task::new(task, hidden), None),
@@ -198,8 +199,8 @@ pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
     }
 }
 
-fn bad_cursor(problem: InvalidCursor) -> Problem {
-    Problem::bad_request(format!("cursor: {problem}"))
+fn bad_cursor(problem: &Error) -> Problem {
+    Problem::bad_request(problem.to_string())
 }
 
 fn unknown(id: u64) -> Problem {

@@ -1,13 +1,12 @@
 //! Pages of tasks: filtered, sorted, and of a million live ones no more is kept than two pages.
 
+use crate::error::Error;
 use crate::registry::group::Group;
 use crate::registry::history::Record;
 use crate::registry::read::Describer;
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
-use crate::snapshot::{
-    FinishedQuery, FinishedTask, InvalidCursor, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery,
-};
+use crate::snapshot::{FinishedQuery, FinishedTask, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
@@ -20,10 +19,10 @@ fn bounded(limit: Option<usize>) -> usize {
 }
 
 /// One page of live tasks.
-pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, InvalidCursor> {
+pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, Error> {
     let mut describer = Describer::new();
     let sorting = Sorting::new(query, &describer.groups);
-    let after = query.cursor.as_deref().map(|cursor| sorting.parse(cursor)).transpose()?;
+    let after = start(query.cursor.as_deref(), |cursor| sorting.parse(cursor))?;
     let filter = Filter::new(query, &describer);
     let limit = bounded(query.limit);
     let mut total = 0;
@@ -126,14 +125,15 @@ impl Sorting {
         format!("{id:x}-{}", name.map_or("", String::as_str))
     }
 
-    fn parse(&self, cursor: &str) -> Result<Rank, InvalidCursor> {
-        let (id, key) = cursor.split_once('-').ok_or(InvalidCursor)?;
-        let id = u64::from_str_radix(id, 16).map_err(|_| InvalidCursor)?;
+    /// The rank that a cursor stands for; `None` if it is none.
+    fn parse(&self, cursor: &str) -> Option<Rank> {
+        let (id, key) = cursor.split_once('-')?;
+        let id = u64::from_str_radix(id, 16).ok()?;
         if self.by != SortBy::Name {
-            return Ok((u64::from_str_radix(key, 16).map_err(|_| InvalidCursor)?, id));
+            return Some((u64::from_str_radix(key, 16).ok()?, id));
         }
         let place = self.names.partition_point(|name| name.as_str() < key) as u64;
-        Ok((if self.descending { !place } else { place }, id))
+        Some((if self.descending { !place } else { place }, id))
     }
 }
 
@@ -232,12 +232,12 @@ fn has(candidate: &str, lowercase: &str) -> bool {
 }
 
 /// One page of finished tasks, newest first.
-pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>, InvalidCursor> {
+pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>, Error> {
     let mut describer = Describer::new();
     let registry = registry();
     let history = registry.histories.read(registry.config.history());
     let search = Search::new(query.search.as_deref(), &describer.groups);
-    let after = query.cursor.as_deref().map(parse_finished).transpose()?;
+    let after = start(query.cursor.as_deref(), parse_finished)?;
     let matches = |record: &&Record| {
         let group = describer.group(&record.task);
         let note = history.notes.get(&record.task.id());
@@ -275,8 +275,13 @@ fn place(record: &Record) -> Rank {
     (record.ended, record.task.id())
 }
 
-fn parse_finished(cursor: &str) -> Result<Rank, InvalidCursor> {
-    let (id, ended) = cursor.split_once('-').ok_or(InvalidCursor)?;
-    let number = |text| u64::from_str_radix(text, 16).map_err(|_| InvalidCursor);
-    Ok((number(ended)?, number(id)?))
+fn parse_finished(cursor: &str) -> Option<Rank> {
+    let (id, ended) = cursor.split_once('-')?;
+    let number = |text| u64::from_str_radix(text, 16).ok();
+    Some((number(ended)?, number(id)?))
+}
+
+/// Where a page begins, if it is not the first.
+fn start(cursor: Option<&str>, parse: impl Fn(&str) -> Option<Rank>) -> Result<Option<Rank>, Error> {
+    cursor.map(|cursor| parse(cursor).ok_or_else(|| Error::cursor(cursor))).transpose()
 }
