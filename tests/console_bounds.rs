@@ -98,6 +98,9 @@ async fn a_task_that_is_watched_stays_on_the_list() {
         handle.abort();
         assert!(handle.await.unwrap_err().is_cancelled());
     }
+    while !console.stats.values().all(is_dropped) {
+        console.next().await;
+    }
 }
 
 async fn of_many_live_tasks_the_oldest_and_newest_are_shown() {
@@ -129,7 +132,9 @@ async fn of_many_live_tasks_the_oldest_and_newest_are_shown() {
     while !is_over(&console) {
         console.next().await;
     }
-    assert!(console.missed < LIVE as u64, "those shown were not missed");
+    // One that was withdrawn may have ended unseen.
+    let accounted_for = accounted_for(&mut console, "one-of-many").await;
+    assert!((LIVE..=LIVE + 1).contains(&accounted_for), "{accounted_for} of {LIVE} told or missed");
 }
 
 async fn what_comes_and_goes_unseen_is_counted() {
@@ -138,13 +143,24 @@ async fn what_comes_and_goes_unseen_is_counted() {
     for handle in handles {
         handle.await.unwrap();
     }
-    while usize::try_from(console.missed).unwrap() + console.named("brief").len() < LIVE {
-        console.next().await;
-    }
+    assert_eq!(accounted_for(&mut console, "brief").await, LIVE);
     let told = console.named("brief").len();
     assert!((500..=5_000).contains(&told), "{told} told");
-    console.next().await;
-    assert_eq!(usize::try_from(console.missed).unwrap() + console.named("brief").len(), LIVE);
+}
+
+/// How many of the many were told, or told to be missed, once no more are: that follows a pass later.
+async fn accounted_for(console: &mut Console, name: &str) -> usize {
+    let count = |console: &Console| usize::try_from(console.missed).unwrap() + console.named(name).len();
+    for _ in 0..20 {
+        if LIVE <= count(console) {
+            break;
+        }
+        console.next().await;
+    }
+    for _ in 0..2 {
+        console.next().await;
+    }
+    count(console)
 }
 
 async fn a_slow_client_is_let_go_and_counted(log: &Log) {
