@@ -18,7 +18,7 @@ use crate::console;
 use crate::error::Error;
 #[cfg(feature = "metrics")]
 use crate::metrics::{self, Figures, Metrics};
-use crate::name::escape;
+use crate::name::{escape, place};
 use crate::observer::{self, Lines};
 use crate::registry::registry;
 use crate::settings::{self, Difference, Hide, Settings, Variables};
@@ -291,7 +291,7 @@ fn log_lost_tasks() {
     for task in &page.items {
         let TaskInfo { name, id, location, .. } = task;
         let age = task.age.as_secs_f64();
-        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: nobody awaited drain() ({location})", escape(name));
+        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: nobody awaited drain() ({})", escape(name), place(location));
     }
     let more = page.total - page.items.len();
     if 0 < more {

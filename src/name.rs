@@ -16,6 +16,11 @@ pub(crate) const MAX_LABELS: usize = 8;
 /// Where groups beyond the limits are counted.
 pub(crate) const OTHER: &str = "__other__";
 
+/// The place of a task, for people: those that are counted together have none.
+pub(crate) fn place(location: &str) -> &str {
+    if location.is_empty() { "of one group too many" } else { location }
+}
+
 const RESERVED_KEYS: [&str; 5] = ["task", "kind", "outcome", "le", "quantile"];
 
 /// Cuts a text to `limit` bytes at a character, with `…` for what is missing.

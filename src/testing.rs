@@ -4,7 +4,7 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::name::escape;
+use crate::name::{escape, place};
 use crate::registry::read::Describer;
 use crate::registry::registry;
 use crate::snapshot::TaskInfo;
@@ -69,7 +69,8 @@ fn complaint(tasks: &[TaskInfo]) -> String {
     let mut text = format!("{} task(s) left alive:", tasks.len());
     for task in tasks {
         let age = task.age.as_secs_f64();
-        let _ = write!(text, "\n  {} #{} {age:.1}s old ({})", escape(&task.name), task.id, task.location);
+        let _ =
+            write!(text, "\n  {} #{} {age:.1}s old ({})", escape(&task.name), task.id, place(&task.location));
     }
     text
 }

@@ -3,52 +3,16 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "support/lines.rs"]
+mod lines;
+
 use std::fmt;
-use std::io::{self, Write};
-use std::sync::{Arc, Mutex};
 
 use headcount::Snapshot;
 use headcount::snapshot::{FinishedQuery, Outcome};
-use tracing::subscriber::DefaultGuard;
-use tracing_subscriber::fmt::MakeWriter;
+use lines::Lines;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
-
-#[derive(Clone, Debug, Default)]
-struct Lines(Arc<Mutex<Vec<u8>>>);
-
-impl Lines {
-    /// What this thread logs from now on.
-    fn capture() -> (Self, DefaultGuard) {
-        let lines = Self::default();
-        let subscriber =
-            tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).without_time().finish();
-        (lines, tracing::subscriber::set_default(subscriber))
-    }
-
-    fn take(&self) -> Vec<String> {
-        let text = std::mem::take(&mut *self.0.lock().unwrap());
-        String::from_utf8(text).unwrap().lines().map(|line| line.trim_start().to_owned()).collect()
-    }
-}
-
-impl Write for Lines {
-    fn write(&mut self, text: &[u8]) -> io::Result<usize> {
-        self.0.lock().unwrap().write(text)
-    }
-
-    fn flush(&mut self) -> io::Result<()> {
-        Ok(())
-    }
-}
-
-impl MakeWriter<'_> for Lines {
-    type Writer = Self;
-
-    fn make_writer(&self) -> Self {
-        self.clone()
-    }
-}
 
 #[tokio::test]
 async fn one_line_with_name_id_age_text_and_place() {

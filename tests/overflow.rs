@@ -2,7 +2,12 @@
 
 #![allow(clippy::unwrap_used, reason = "a test")]
 
+#[path = "support/lines.rs"]
+mod lines;
+
 use std::future::pending;
+
+use lines::Lines;
 
 /// A name for each task: twenty from one place, then they are counted together. Then labels of too many values fill the groups.
 #[test]
@@ -32,4 +37,16 @@ fn later_groups_are_counted_together() {
     let spawned: u64 = snapshot.groups.iter().map(|group| group.spawned).sum();
     assert_eq!(snapshot.spawned, spawned);
     assert_eq!(headcount::snapshot().live, 0);
+    a_failure_says_why_it_has_no_name();
+}
+
+/// The line of a task whose group is one too many says so, and where to look.
+fn a_failure_says_why_it_has_no_name() {
+    let (lines, _guard) = Lines::capture();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let fails = headcount::task("one-more").spawn_on(async { panic!("no paper") }, runtime.handle());
+    runtime.block_on(fails).unwrap_err();
+    let [line] = &lines.take()[..] else { panic!("one line") };
+    assert!(line.contains("__other__ #") && line.contains(": no paper (name and place not kept"), "{line}");
+    assert!(line.contains("`max_groups`") && line.contains("headcount_groups_overflowed_total"), "{line}");
 }

@@ -17,6 +17,7 @@ use super::problem::Problem;
 use super::router::Context;
 use crate::clock;
 use crate::install::Shared;
+use crate::name::{escape, place};
 use crate::registry::read::{Describer, is_blocked};
 use crate::registry::registry;
 use crate::registry::slot::{Reading, Slot};
@@ -127,9 +128,10 @@ fn unresponsive(waiting: Duration) -> String {
     let named = |task: &Reading| {
         let TaskInfo { name, id, location, state_for, .. } = describer.live(task);
         format!(
-            "{} #{id} has not yielded for {:.1}s ({location})",
-            crate::name::escape(&name),
-            state_for.as_secs_f64()
+            "{} #{id} has not yielded for {:.1}s ({})",
+            escape(&name),
+            state_for.as_secs_f64(),
+            place(&location)
         )
     };
     let named = match &blocking[..] {

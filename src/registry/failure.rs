@@ -12,6 +12,10 @@ use crate::registry::group::{Group, LastFailure};
 use crate::registry::history::Record;
 use crate::registry::storm::Admission;
 
+/// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has neither name nor place of its own.
+const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
+    names from one place; see headcount_groups_overflowed_total";
+
 static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
 
 /// Log lines held back since the process started.
@@ -52,10 +56,10 @@ fn write_failure(group: &Group, record: &Record, text: &str) {
     let verb = if record.outcome == Outcome::Panic { "panicked" } else { "failed" };
     let age = clock::between(record.task.started, record.ended).as_secs_f64();
     let (name, text, id) = (escape(&group.name), escape(text), record.task.id());
+    let place = if group.location.is_empty() { NO_PLACE } else { &group.location };
     tracing::error!(
         target: "headcount::task",
-        "{name} #{id} {verb} after {age:.1}s: {text} ({})",
-        group.location
+        "{name} #{id} {verb} after {age:.1}s: {text} ({place})"
     );
 }
 

@@ -7,6 +7,7 @@ use super::listing::{self, NAMED};
 use super::log::Logger;
 use super::text;
 use crate::clock;
+use crate::name::place;
 use crate::registry::read::{Describer, is_blocked};
 use crate::registry::registry;
 
@@ -36,7 +37,10 @@ fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     for (_, task) in named {
         let task = describer.live(task);
         let (who, length) = (text::who(&task.name, task.id), text::length(task.state_for));
-        log.blocked(format!("{who} has not yielded for {length}: it blocks its thread ({})", task.location));
+        log.blocked(format!(
+            "{who} has not yielded for {length}: it blocks its thread ({})",
+            place(&task.location)
+        ));
     }
     if let Some(rest) = text::rest(&listing::counted(rest)) {
         log.blocked(rest);

@@ -3,7 +3,7 @@
 use std::fmt::Write;
 use std::time::Duration;
 
-use crate::name::escape;
+use crate::name::{escape, place};
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
 
@@ -88,7 +88,7 @@ pub(crate) fn percent(progress: Progress) -> Option<u64> {
 
 /// `send-email #17 running 3.2s, idle 1.1s, "batch 3/10" 30% (src/main.rs:41), usually 1.2s, p95 3.4s`.
 pub(crate) fn task(task: &TaskInfo) -> String {
-    let mut text = format!("{} {} ({})", who(&task.name, task.id), doing(task), task.location);
+    let mut text = format!("{} {} ({})", who(&task.name, task.id), doing(task), place(&task.location));
     if let Some(usual) = task.usual {
         let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
     }
@@ -140,8 +140,12 @@ pub(crate) fn counts(ended: &OutcomeCounts, abandoned: u64) -> String {
 
 /// `index-rebuild #9 abandoned after 61s (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
 pub(crate) fn abandoned(task: &TaskInfo, endless: bool) -> String {
-    let mut text =
-        format!("{} abandoned after {} ({})", who(&task.name, task.id), took(task.age), task.location);
+    let mut text = format!(
+        "{} abandoned after {} ({})",
+        who(&task.name, task.id),
+        took(task.age),
+        place(&task.location)
+    );
     if !task.cancellable {
         let cut = if task.kind == Kind::Request { ", its response is cut" } else { "" };
         let _ = write!(text, ", {} is not ours to abort{cut}", what(task));
@@ -173,7 +177,7 @@ pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
         "{} not gone {} after the abort: {inside} for {since} ({})",
         who(&task.name, task.id),
         length(grace),
-        task.location
+        place(&task.location)
     )
 }
 
