@@ -117,11 +117,13 @@ fn block(runtime: &tokio::runtime::Runtime, worker: usize, begun: mpsc::Sender<(
 }
 
 fn wait_for(ask: impl Fn() -> Answer, until: impl Fn(&Answer) -> bool) -> Answer {
+    let patience = Instant::now() + Duration::from_secs(30);
     loop {
         let answer = ask();
         if until(&answer) {
             return answer;
         }
+        assert!(Instant::now() < patience, "{answer:?}");
         std::thread::sleep(Duration::from_millis(5));
     }
 }

@@ -22,17 +22,27 @@ async fn nothing_to_wait_for() {
 async fn tasks_of_tasks_are_waited_for() {
     let _alone = ALONE.lock().await;
     static DONE: AtomicBool = AtomicBool::new(false);
+    let (go, may_go) = oneshot::channel::<()>();
+    let (release, is_released) = std::sync::mpsc::channel::<()>();
+    let (tell, told) = oneshot::channel();
     headcount::task("idle-parent").spawn(async {
-        tokio::time::sleep(Duration::from_millis(5)).await;
+        may_go.await.unwrap();
         headcount::task("idle-child").spawn(async {
-            tokio::time::sleep(Duration::from_millis(5)).await;
-            headcount::task("idle-grandchild").spawn_blocking(|| {
-                std::thread::sleep(Duration::from_millis(5));
+            headcount::task("idle-grandchild").spawn_blocking(move || {
+                tell.send(()).unwrap();
+                is_released.recv().unwrap();
                 DONE.store(true, Ordering::SeqCst);
             });
         });
     });
-    headcount::idle().await;
+    let idle = headcount::idle();
+    tokio::pin!(idle);
+    assert!(futures_util::poll!(&mut idle).is_pending(), "the parent lives");
+    go.send(()).unwrap();
+    told.await.unwrap();
+    assert!(futures_util::poll!(&mut idle).is_pending(), "the grandchild lives");
+    release.send(()).unwrap();
+    idle.await;
     assert!(DONE.load(Ordering::SeqCst));
 }
 

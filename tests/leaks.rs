@@ -40,14 +40,17 @@ async fn what_is_left_is_named_with_place_and_age() {
 async fn descendants_of_all_kinds_count() {
     let (release, is_released) = std::sync::mpsc::channel::<()>();
     let text = complaint(async {
-        headcount::task("child").spawn(async {
+        let child = headcount::task("child").spawn(async {
             headcount::task("grandchild").spawn(pending::<()>());
         });
+        let (spawned, has_spawned) = tokio::sync::oneshot::channel();
         headcount::task("closure").spawn_blocking(move || {
             headcount::task("of-closure").spawn(pending::<()>());
+            spawned.send(()).unwrap();
             is_released.recv().unwrap_err();
         });
-        tokio::time::sleep(Duration::from_millis(20)).await;
+        child.await.unwrap();
+        has_spawned.await.unwrap();
     })
     .await;
     for name in ["grandchild #", "closure #", "of-closure #"] {

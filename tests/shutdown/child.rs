@@ -8,7 +8,6 @@
 use std::io::{self, Write};
 use std::process::ExitCode;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use headcount::{Headcount, OnShutdown, Report};
@@ -153,22 +152,21 @@ fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
 
 /// Fills the pipe of the log until its writers hang.
 fn flood() {
-    static WRITTEN: AtomicU64 = AtomicU64::new(0);
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+
     std::thread::spawn(|| {
         loop {
             tracing::info!("{}", "x".repeat(4_000));
-            WRITTEN.fetch_add(1, Ordering::Relaxed);
         }
     });
-    // It is full when nothing more is written.
-    let mut before = 0;
-    loop {
-        std::thread::sleep(Duration::from_millis(300));
-        let written = WRITTEN.load(Ordering::Relaxed);
-        if 0 < written && written == before {
-            break;
-        }
-        before = written;
+    let has_room = || {
+        let out = io::stdout();
+        poll(&mut [PollFd::new(out.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).unwrap() != 0
+    };
+    // Nobody reads it, so once it is full it stays so.
+    while has_room() {
+        std::thread::sleep(Duration::from_millis(5));
     }
     eprintln!("the log is full");
 }

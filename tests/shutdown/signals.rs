@@ -27,6 +27,8 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     for _ in 0..count {
         nix::sys::signal::kill(pid, signal).unwrap();
+        // Two that wait to be delivered are one, and so are two within 200 ms.
+        wait_until_delivered(pid, signal);
         std::thread::sleep(Duration::from_millis(300));
     }
     let until = Instant::now() + Duration::from_secs(10);
@@ -37,18 +39,29 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
     child.wait().unwrap().code()
 }
 
-/// Waits until a process has a handler for a signal: it has one once it polls, and says nothing of that.
-fn wait_until_caught(pid: nix::unistd::Pid, signal: Signal) {
-    let caught = || {
-        let status = std::fs::read_to_string(format!("/proc/{pid}/status")).unwrap();
-        let mask = status.lines().find_map(|line| line.strip_prefix("SigCgt:")).unwrap();
-        u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (signal as i32 - 1) != 0
-    };
+/// Whether a signal is in one of the masks that the system shows of a process; `None` once that has ended.
+fn is_in(mask: &str, pid: nix::unistd::Pid, signal: Signal) -> Option<bool> {
+    let status = std::fs::read_to_string(format!("/proc/{pid}/status")).ok()?;
+    let mask = status.lines().find_map(|line| line.strip_prefix(mask)?.strip_prefix(':'))?;
+    Some(u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (signal as i32 - 1) != 0)
+}
+
+#[track_caller]
+fn wait_until(what: &str, is_so: impl Fn() -> bool) {
     let until = Instant::now() + Duration::from_secs(20);
-    while !caught() {
-        assert!(Instant::now() < until, "no handler for {signal}");
+    while !is_so() {
+        assert!(Instant::now() < until, "never {what}");
         std::thread::sleep(Duration::from_millis(10));
     }
+}
+
+/// Waits until a process has a handler for a signal: it has one once it polls, and says nothing of that.
+fn wait_until_caught(pid: nix::unistd::Pid, signal: Signal) {
+    wait_until("caught", || is_in("SigCgt", pid, signal) == Some(true));
+}
+
+fn wait_until_delivered(pid: nix::unistd::Pid, signal: Signal) {
+    wait_until("delivered", || is_in("ShdPnd", pid, signal) != Some(true));
 }
 
 fn forced(first: Signal, second: Signal) -> End {
