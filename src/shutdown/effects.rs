@@ -1,5 +1,6 @@
 //! What the coordinator does when the machine says so.
 
+use std::collections::HashSet;
 use std::io::Write;
 use std::sync::Arc;
 use std::time::Duration;
@@ -424,7 +425,9 @@ impl Coordinator {
             self.log.warn(format!("  {}", text::task(&describer.live(task))));
         }
         if holders.is_empty() {
-            self.log.warn("  no task is left: the application has not returned from main");
+            let holder = "an open connection that holds its server, or a thread";
+            self.log
+                .warn(format!("  no task is left: the application has not returned from main ({holder}?)"));
         } else if let Some(rest) =
             text::rest(&listing::counted(&holders[holders.len().min(listing::NAMED)..]))
         {
@@ -436,10 +439,15 @@ impl Coordinator {
     fn name_abandoned(&mut self, tasks: &[Seen]) {
         let (named, rest) = tasks.split_at(tasks.len().min(listing::NAMED));
         let mut describer = Describer::new();
+        let mut hinted = HashSet::new();
         for (_, task) in named {
-            let endless =
-                registry().group(task.group()).totals().ended.iter().all(|ended| ended.total() == 0);
-            self.log.warn(format!("  {}", text::abandoned(&describer.live(task), endless)));
+            let info = describer.live(task);
+            let ends = &registry().group(task.group()).totals().ended;
+            // One that knows how far it is comes to an end, and one hint a group is enough.
+            let endless = ends.iter().all(|ended| ended.total() == 0)
+                && info.progress.and_then(text::percent).is_none()
+                && hinted.insert(task.group());
+            self.log.warn(format!("  {}", text::abandoned(&info, endless)));
         }
         if let Some(rest) = text::rest(&listing::counted(rest)) {
             self.log.warn(format!("  {rest}"));
@@ -509,7 +517,8 @@ impl Coordinator {
         }
         let deadline = self.machine.deadline().map(|at| at.saturating_sub(self.now()));
         let tasks = listing.total - listing.requests;
-        let waiting = |what, pending| Waiting { what, pending, deadline, estimate: listing.estimate };
+        let estimate = listing.estimate.filter(|_| 0 < listing.total);
+        let waiting = |what, pending| Waiting { what, pending, deadline, estimate };
         if 0 < listing.requests {
             self.log.waiting(waiting(
                 "Waiting for connections to close. (CTRL+C to force quit)",
@@ -521,7 +530,8 @@ impl Coordinator {
                 .waiting(waiting("Waiting for background tasks to complete. (CTRL+C to force quit)", tasks));
         } else if listing.requests == 0 && self.control.was_asked() && !self.control.is_awaited() && !first {
             self.log.waiting(waiting(
-                "Waiting for the application, which does not await drain() yet. (CTRL+C to force quit)",
+                "Waiting for the application, which does not await drain() yet: an open connection may hold its \
+                 server. (CTRL+C to force quit)",
                 0,
             ));
         }

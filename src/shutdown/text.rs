@@ -60,7 +60,12 @@ fn doing(task: &TaskInfo) -> String {
         State::Running => "polling",
         State::Blocked => "blocked",
     };
-    let mut text = format!("running {}, {state} {}", length(task.age), length(task.state_for));
+    format!("running {}, {state} {}{}", length(task.age), length(task.state_for), said(task))
+}
+
+/// `, "batch 3/10" 30%`: what it said of itself, if anything.
+fn said(task: &TaskInfo) -> String {
+    let mut text = String::new();
     if let Some(status) = &task.status {
         let _ = write!(text, ", \"{}\"", escape(status));
     }
@@ -138,14 +143,10 @@ pub(crate) fn counts(ended: &OutcomeCounts, abandoned: u64) -> String {
     text
 }
 
-/// `index-rebuild #9 abandoned after 61s (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
+/// `index-rebuild #9 abandoned after 61s, "batch 3/10" 30% (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
 pub(crate) fn abandoned(task: &TaskInfo, endless: bool) -> String {
-    let mut text = format!(
-        "{} abandoned after {} ({})",
-        who(&task.name, task.id),
-        took(task.age),
-        place(&task.location)
-    );
+    let (who, age, place) = (who(&task.name, task.id), took(task.age), place(&task.location));
+    let mut text = format!("{who} abandoned after {age}{} ({place})", said(task));
     if !task.cancellable {
         let cut = if task.kind == Kind::Request { ", its response is cut" } else { "" };
         let _ = write!(text, ", {} is not ours to abort{cut}", what(task));
@@ -268,6 +269,11 @@ mod tests {
     #[test]
     fn the_abandoned_are_named_with_what_can_be_done() {
         let lost = TaskInfo { name: "index-rebuild".into(), id: 9, age: ms(61_000), ..example() };
+        assert_eq!(
+            abandoned(&lost, false),
+            "index-rebuild #9 abandoned after 61s, \"batch 3/10\" 30% (src/main.rs:41)"
+        );
+        let lost = TaskInfo { status: None, progress: None, ..lost };
         assert_eq!(abandoned(&lost, false), "index-rebuild #9 abandoned after 61s (src/main.rs:41)");
         assert_eq!(
             abandoned(&lost, true),

@@ -75,9 +75,11 @@ pub(crate) fn a_slow_application_is_waited_for() {
     let end = term(&[], &["wait send-email 100", "--after 2500"]);
     end.exited_with(0).logged(&[
         "  send-email #~ completed",
-        "Waiting for the application, which does not await drain() yet. (CTRL+C to force quit) pending=0",
+        "Waiting for the application, which does not await drain() yet: an open connection may hold its server. \
+         (CTRL+C to force quit) pending=0 deadline=2",
         "All background tasks completed in ~s (1 completed)",
     ]);
+    end.never_logged("estimate=");
 }
 
 pub(crate) fn the_deadline_names_and_aborts() {
@@ -89,6 +91,7 @@ pub(crate) fn the_deadline_names_and_aborts() {
         "  index-rebuild #~ abandoned after",
         "Stopped at the deadline, in ~s (0 completed, 2 abandoned)",
     ]);
+    assert_eq!(end.lines.iter().filter(|line| line.contains("a loop?")).count(), 1, "once a group");
     let report = report(&end);
     assert_eq!((&report["exit_code"], &report["reason"]), (&124.into(), &"SIGTERM".into()));
 }
@@ -101,7 +104,11 @@ pub(crate) fn a_deadline_with_nothing_left_is_0() {
 
 pub(crate) fn the_hook_gets_each_task_before_the_abort() {
     let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["status one", "status two", "--hook writes"]);
-    end.exited_with(124).logged(&["Deadline of 300ms reached: aborting 2 tasks"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 300ms reached: aborting 2 tasks",
+        "  one #~ abandoned after ~s, \"batch 3/10\" 30% (tests/shutdown/child.rs:~)",
+    ]);
+    end.never_logged("a loop?");
     for name in ["one", "two"] {
         assert!(end.lines.contains(&format!("handed {name} batch 3/10")), "{:#?}", end.lines);
     }
