@@ -111,7 +111,11 @@ impl Headcount {
     ///
     /// They keep their guards: `Host` must be an address, `localhost` or one of `allowed_hosts`, and without a token
     /// all but `/livez` and `/readyz` answer 403, unless `trust_outer_auth` is set. They run on the application's
-    /// runtime, so they answer no longer than that does.
+    /// runtime, so they answer no longer than that does; events end as draining begins, so that an open page does not hold
+    /// up the server's graceful end.
+    ///
+    /// Use `nest_service`: the page is then at `/admin/`, and `/admin` answers 308 to `admin/index.html`, since its links are
+    /// relative to the directory that it is in. (With `nest` all is the same but for `/admin/`, which axum answers with 404.)
     ///
     /// ```no_run
     /// # let hc = headcount::Headcount::install()?;

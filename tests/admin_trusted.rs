@@ -30,6 +30,8 @@ async fn relative_links_work_under_any_prefix() {
         get(address, &format!("{prefix}/nothing")).expect_problem(404, "nothing");
     }
     page(address, "/ops/headcount/");
+    // A nested router has no such route, as the guide says.
+    get(address, "/nested/headcount/").expect(404);
 }
 
 /// A page that names nothing from the root.

@@ -2,6 +2,8 @@
 //!
 //! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again; what it
 //! missed is counted. One that reads nothing loses its connection, as every client of the own server does.
+//!
+//! The own server tells to the end; a mounted router until draining begins.
 
 use std::convert::Infallible;
 use std::sync::Arc;
@@ -18,7 +20,8 @@ use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
 use super::problem::Problem;
-use super::router::Context;
+use super::router::{Context, Mount};
+use super::stop;
 use super::summary::{hello, summary};
 use super::wire::Summary;
 use crate::install::Shared;
@@ -44,7 +47,18 @@ pub(super) struct Hub {
 struct Frame {
     number: u64,
     bytes: Bytes,
-    last: bool,
+    until: Until,
+}
+
+/// Who gets no other frame.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+enum Until {
+    #[default]
+    Nobody,
+    /// Those of mounted routers: the application's server waits for its connections, and tasks perhaps for the server. Who looks
+    /// on holds up neither.
+    Draining,
+    Everybody,
 }
 
 /// A client's place among those that are served.
@@ -80,10 +94,10 @@ impl Hub {
         entered.is_ok().then(|| Place(Arc::clone(self)))
     }
 
-    fn send(&self, bytes: Bytes, last: bool) {
+    fn send(&self, bytes: Bytes, until: Until) {
         self.frames.send_modify(|frame| {
-            if !frame.last {
-                *frame = Frame { number: frame.number + 1, bytes, last };
+            if frame.until != Until::Everybody {
+                *frame = Frame { number: frame.number + 1, bytes, until };
             }
         });
     }
@@ -101,7 +115,7 @@ pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
     let hub = &shared.admin.events;
     let mut last = summary_frame(summary(shared, &crate::snapshot())).to_vec();
     last.extend_from_slice(&report_frame(report));
-    hub.send(last.into(), true);
+    hub.send(last.into(), Until::Everybody);
     while 0 < hub.clients.load(Ordering::Acquire) {
         hub.left.notified().await;
     }
@@ -117,15 +131,17 @@ pub(super) async fn publish(shared: Arc<Shared>) {
             _ = ticks.tick() => {}
             () = hub.changed.notified() => {}
         }
+        // Before the summary, which then tells of it.
+        let until = if stop::is_draining() { Until::Draining } else { Until::Nobody };
         let snapshot = crate::snapshot();
         shared.admin.history.lock().record(Instant::now(), &snapshot);
         if 0 < hub.clients.load(Ordering::Acquire) {
-            hub.send(summary_frame(summary(&shared, &snapshot)), false);
+            hub.send(summary_frame(summary(&shared, &snapshot)), until);
         }
     }
 }
 
-/// What changes as it happens: `hello`, then `summary` each second, at the end `report`.
+/// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted router until draining begins.
 #[utoipa::path(get, path = "/api/v1/events", tag = "read", responses(
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 503, description = "Others follow already, as many as `sse_clients` allows", body = Problem,
@@ -140,15 +156,15 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    (headers, Body::from_stream(follow(place, frame("hello", &hello(&context.shared.identity)))))
-        .into_response()
+    let hello = frame("hello", &hello(&context.shared.identity));
+    (headers, Body::from_stream(follow(place, hello, context.mount))).into_response()
 }
 
-fn follow(place: Place, hello: Bytes) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+fn follow(place: Place, hello: Bytes, mount: Mount) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
     let frames = place.0.frames.subscribe();
     let seen = frames.borrow().number;
     place.0.changed.notify_one();
-    stream::unfold(Follower { place, frames, seen, hello: Some(hello), over: false }, Follower::next)
+    stream::unfold(Follower { place, frames, seen, hello: Some(hello), mount, over: false }, Follower::next)
 }
 
 struct Follower {
@@ -156,6 +172,7 @@ struct Follower {
     frames: watch::Receiver<Frame>,
     seen: u64,
     hello: Option<Bytes>,
+    mount: Mount,
     over: bool,
 }
 
@@ -180,10 +197,19 @@ impl Follower {
             return None;
         }
         let seen = self.seen;
-        let frame = self.frames.wait_for(|frame| seen < frame.number || frame.last).await.ok()?.clone();
+        let frame = self
+            .frames
+            .wait_for(|frame| seen < frame.number || frame.until == Until::Everybody)
+            .await
+            .ok()?
+            .clone();
         self.missed(frame.number.saturating_sub(seen + 1));
         self.seen = frame.number;
-        self.over = frame.last;
+        self.over = match frame.until {
+            Until::Nobody => false,
+            Until::Draining => self.mount == Mount::Application,
+            Until::Everybody => true,
+        };
         Some((Ok(frame.bytes), self))
     }
 }
@@ -263,15 +289,15 @@ mod tests {
     #[tokio::test]
     async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
         let hub = Arc::new(Hub::new(1));
-        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello")));
+        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own));
         assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
         for frame in ["one", "two", "three"] {
-            hub.send(bytes(frame), false);
+            hub.send(bytes(frame), Until::Nobody);
         }
         assert_eq!(client.next().await, Some(Ok(bytes("three"))));
         assert_eq!(hub.dropped(), 2);
-        hub.send(bytes("report"), true);
-        hub.send(bytes("late"), false);
+        hub.send(bytes("report"), Until::Everybody);
+        hub.send(bytes("late"), Until::Nobody);
         assert_eq!(client.next().await, Some(Ok(bytes("report"))));
         assert_eq!(client.next().await, None);
         assert_eq!(hub.dropped(), 2);

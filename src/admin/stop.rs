@@ -49,6 +49,11 @@ pub(super) fn is_stopping() -> bool {
     coordinator::is_stopping()
 }
 
+/// Whether tasks have been told.
+pub(super) fn is_draining() -> bool {
+    coordinator::is_draining()
+}
+
 pub(super) fn stage() -> &'static str {
     coordinator::stage()
 }
@@ -81,6 +86,10 @@ mod coordinator {
 
     pub(super) fn is_stopping() -> bool {
         crate::shutdown::is_stopping()
+    }
+
+    pub(super) fn is_draining() -> bool {
+        Stage::Draining <= control().stage()
     }
 
     pub(super) fn stage() -> &'static str {
@@ -193,6 +202,10 @@ mod coordinator {
     }
 
     pub(super) fn is_stopping() -> bool {
+        false
+    }
+
+    pub(super) fn is_draining() -> bool {
         false
     }
 
