@@ -68,9 +68,9 @@ export function count(value: number): string {
   return Math.round(value).toFixed(0).replace(/\B(?=(\d{3})+$)/g, ",");
 }
 
-/** Three significant figures from a hundred thousand on: `123 k`, `4.5 M`. */
-export function short(value: number): Part {
-  if (value < 1e5) return { figure: count(value), unit: "" };
+/** Three significant figures from a hundred thousand on, or from where it is said: `123 k`, `4.5 M`. */
+export function short(value: number, from = 1e5): Part {
+  if (value < from) return { figure: count(value), unit: "" };
   if (value < 999_500) return { figure: significant(value / 1e3), unit: "k" };
   if (value < 999_500_000) return { figure: significant(value / 1e6), unit: "M" };
   return { figure: significant(value / 1e9), unit: "G" };
@@ -80,13 +80,13 @@ function significant(value: number): string {
   return Number(value.toPrecision(3)).toString();
 }
 
-/** Per second: `412`, `3.1`, `0.04`, and `–` where unknown. */
+/** Per second: `412`, `3.1`, `0.04`, `47.9k`, and `–` where unknown. */
 export function rate(value: number | null): string {
   if (value === null) return NONE;
   if (value === 0) return "0";
   if (value < 0.095) return value < 0.005 ? "<0.01" : value.toFixed(2);
   if (value < 9.95) return value.toFixed(1);
-  const { figure, unit } = short(value);
+  const { figure, unit } = short(value, 1e4);
   return figure + unit;
 }
 

@@ -55,7 +55,7 @@ describe("figures", () => {
   });
 
   it("gives rates the digits that they bear", () => {
-    expect([null, 0, 0.001, 0.04, 3.14, 412.3, 250_000].map(rate)).toEqual(["–", "0", "<0.01", "0.04", "3.1", "412", "250k"]);
+    expect([null, 0, 0.001, 0.04, 3.14, 412.3, 4_123, 47_870, 250_000].map(rate)).toEqual(["–", "0", "<0.01", "0.04", "3.1", "412", "4,123", "47.9k", "250k"]);
   });
 
   it("gives shares in percent", () => {

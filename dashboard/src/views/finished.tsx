@@ -1,17 +1,18 @@
 import { clock, count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
 import { seen } from "../parts/breadth.ts";
-import { Choice, Pager } from "../parts/controls.tsx";
-import { Empty, Skeleton } from "../parts/empty.tsx";
+import { Choice } from "../parts/controls.tsx";
+import { Empty } from "../parts/empty.tsx";
 import { type Column, Head } from "../parts/head.tsx";
 import { useAnswer, useHeld, useHold } from "../parts/hooks.ts";
+import { Listing, pagePath } from "../parts/listing.tsx";
 import { Mark, Word } from "../parts/mark.tsx";
 import { Name, Pairs } from "../parts/name.tsx";
 import { Location, standingOf } from "../parts/tasks.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { summary } from "../store.ts";
 import type { FinishedTask, Page } from "../wire.ts";
-import { GroupChip, LIMIT } from "./tasks.tsx";
+import { GroupChip } from "./tasks.tsx";
 
 const COLUMNS: Column[] = [
   { key: "at", label: "At", class: "c-clock" },
@@ -23,11 +24,11 @@ const COLUMNS: Column[] = [
 ];
 
 export function Finished() {
-  const { q, outcome } = place.value;
-  const { answer, path: read, problem } = useAnswer<Page<FinishedTask>>(finishedPath());
+  const { q, outcome, group, cursor } = place.value;
+  const path = pagePath("finished", { outcome, q, group, cursor });
+  const asked = useAnswer<Page<FinishedTask>>(path);
   const { held, hold } = useHold();
-  const rows = useHeld(answer?.value.items ?? [], held, read);
-  const total = answer?.value.total ?? 0;
+  const rows = useHeld(asked.answer?.value.items ?? [], held, asked.path);
   const totals = summary.value?.finished;
   return (
     <>
@@ -35,40 +36,25 @@ export function Finished() {
         <Choice label="Outcome" all="any outcome" of={OUTCOMES} value={outcome} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ outcome: one, cursor: null, from: null, open: null })} />
         <GroupChip />
         <span class="total">
-          {answer !== null && totals !== undefined && (
-            <>{count(total)} remembered <span class="soft">of {count(Object.values(totals).reduce((sum, each) => sum + each, 0))} finished</span></>
+          {asked.answer !== null && totals !== undefined && (
+            <>{count(asked.answer.value.total)} remembered <span class="soft">of {count(Object.values(totals).reduce((sum, each) => sum + each, 0))} finished</span></>
           )}
         </span>
       </div>
-      {problem !== null ? (
-        <Empty title={problem.detail} />
-      ) : answer === null ? (
-        <Skeleton rows={10} />
-      ) : rows.length === 0 ? (
-        <NoneFinished q={q} narrowed={q !== "" || outcome !== null || place.value.group !== null} />
-      ) : (
-        <table class={`table finished ${read === finishedPath() ? "" : "stale"}`} aria-label="Finished tasks" {...hold}>
-          <Head columns={COLUMNS} sort={null} order={null} />
-          <tbody>
-            {rows.map(({ item }) => (
-              <FinishedRow key={item.id} task={item} />
-            ))}
-          </tbody>
-        </table>
-      )}
-      <Pager total={total} shown={rows.length} next={answer?.value.next ?? null} />
+      <Listing asked={asked} shown={rows.length} none={<NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
+        {() => (
+          <table class={`table finished ${asked.path === path ? "" : "stale"}`} aria-label="Finished tasks" {...hold}>
+            <Head columns={COLUMNS} sort={null} order={null} />
+            <tbody>
+              {rows.map(({ item }) => (
+                <FinishedRow key={item.id} task={item} />
+              ))}
+            </tbody>
+          </table>
+        )}
+      </Listing>
     </>
   );
-}
-
-function finishedPath(): string {
-  const { q, outcome, group, cursor } = place.value;
-  const query = new URLSearchParams({ limit: String(LIMIT) });
-  if (outcome !== null) query.set("outcome", outcome);
-  if (q !== "") query.set("q", q);
-  if (group !== null) query.set("group", String(group));
-  if (cursor !== null) query.set("cursor", cursor);
-  return `finished?${query}`;
 }
 
 function FinishedRow({ task }: { task: FinishedTask }) {

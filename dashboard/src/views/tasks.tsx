@@ -1,23 +1,21 @@
 import { plain, plural } from "../format.ts";
-import { Empty, Skeleton } from "../parts/empty.tsx";
+import { Empty } from "../parts/empty.tsx";
 import { useAnswer, useHeld, useHold } from "../parts/hooks.ts";
+import { Listing, pagePath } from "../parts/listing.tsx";
 import { Mark } from "../parts/mark.tsx";
-import { Choice, Chip, Pager } from "../parts/controls.tsx";
+import { Choice, Chip } from "../parts/controls.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { adjust, KINDS, place, STATES } from "../place.ts";
 import { groups, summary } from "../store.ts";
 import type { Page, Task } from "../wire.ts";
 import { nextSort } from "./sorting.ts";
 
-export const LIMIT = 50;
-
 export function Tasks() {
-  const { q, sort, order, state, kind, group } = place.value;
-  const path = tasksPath();
-  const { answer, path: read, problem } = useAnswer<Page<Task>>(path);
+  const { q, sort, order, state, kind, group, cursor } = place.value;
+  const path = pagePath("tasks", { sort: sort ?? "age", order, q, state, kind, group, cursor });
+  const asked = useAnswer<Page<Task>>(path);
   const { held, hold } = useHold();
-  const rows = useHeld(answer?.value.items ?? [], held, read);
-  const total = answer?.value.total ?? 0;
+  const rows = useHeld(asked.answer?.value.items ?? [], held, asked.path);
   const narrowed = q !== "" || state !== null || kind !== null || group !== null;
   return (
     <>
@@ -25,43 +23,26 @@ export function Tasks() {
         <Choice label="State" all="any state" of={STATES} value={state} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ state: one, cursor: null, from: null })} />
         <Choice label="Kind" all="any kind" of={KINDS} value={kind} onChoose={(one) => adjust({ kind: one, cursor: null, from: null })} />
         <GroupChip />
-        <span class="total">{answer === null ? "" : plural(total, "live task")}</span>
+        <span class="total">{asked.answer !== null && plural(asked.answer.value.total, "live task")}</span>
       </div>
-      {problem !== null ? (
-        <Empty title={problem.detail} />
-      ) : answer === null ? (
-        <Skeleton rows={10} />
-      ) : rows.length === 0 ? (
-        <NoTask narrowed={narrowed} q={q} />
-      ) : (
-        <div class={read === path ? undefined : "stale"} {...hold}>
-          <TaskTable
-            rows={rows}
-            at={answer.at}
-            instance={answer.instance}
-            actions={summary.value?.actions ?? false}
-            label="Live tasks"
-            sort={sort ?? "age"}
-            order={order ?? "desc"}
-            onSort={(key) => adjust(nextSort(sort === null ? { ...place.value, sort: "age" } : place.value, key))}
-          />
-        </div>
-      )}
-      <Pager total={total} shown={rows.length} next={answer?.value.next ?? null} />
+      <Listing asked={asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
+        {({ at, instance }) => (
+          <div class={asked.path === path ? undefined : "stale"} {...hold}>
+            <TaskTable
+              rows={rows}
+              at={at}
+              instance={instance}
+              actions={summary.value?.actions ?? false}
+              label="Live tasks"
+              sort={sort ?? "age"}
+              order={order ?? "desc"}
+              onSort={(key) => adjust(nextSort(sort === null ? { ...place.value, sort: "age" } : place.value, key))}
+            />
+          </div>
+        )}
+      </Listing>
     </>
   );
-}
-
-function tasksPath(): string {
-  const { q, sort, order, state, kind, group, cursor } = place.value;
-  const query = new URLSearchParams({ limit: String(LIMIT), sort: sort ?? "age" });
-  if (order !== null) query.set("order", order);
-  if (q !== "") query.set("q", q);
-  if (state !== null) query.set("state", state);
-  if (kind !== null) query.set("kind", kind);
-  if (group !== null) query.set("group", String(group));
-  if (cursor !== null) query.set("cursor", cursor);
-  return `tasks?${query}`;
 }
 
 /** The group that the list is narrowed to, and a way out. */

@@ -1,0 +1,37 @@
+// A list that comes in pages: what stands in its place while there is none, and the way to its other pages.
+
+import type { ComponentChildren } from "preact";
+import type { Answer } from "../api.ts";
+import type { Page } from "../wire.ts";
+import { Pager } from "./controls.tsx";
+import { Empty, Skeleton } from "./empty.tsx";
+import type { Asked } from "./hooks.ts";
+
+const LIMIT = 50;
+
+/** The address of a page; what is null or empty narrows nothing. */
+export function pagePath(list: string, narrowed: Record<string, string | number | null>): string {
+  const query = new URLSearchParams({ limit: String(LIMIT) });
+  for (const [key, value] of Object.entries(narrowed)) {
+    if (value !== null && value !== "") query.set(key, String(value));
+  }
+  return `${list}?${query}`;
+}
+
+interface ListingProps<T> {
+  asked: Asked<Page<T>>;
+  /** Rows that are drawn. */
+  shown: number;
+  /** What stands where there is no row. */
+  none: ComponentChildren;
+  children: (answer: Answer<Page<T>>) => ComponentChildren;
+}
+
+export function Listing<T>({ asked: { answer, problem }, shown, none, children }: ListingProps<T>) {
+  return (
+    <>
+      {problem !== null ? <Empty title={problem.detail} /> : answer === null ? <Skeleton rows={10} /> : shown === 0 ? none : children(answer)}
+      <Pager total={answer?.value.total ?? 0} shown={shown} next={answer?.value.next ?? null} />
+    </>
+  );
+}
