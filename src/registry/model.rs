@@ -119,6 +119,25 @@ fn time_in_polls_is_not_seen_twice() {
     });
 }
 
+/// A flag is set while the task begins, by whoever passes all slots: a reading that sees it sees the task's fields too.
+#[test]
+fn a_flag_is_not_seen_before_the_fields() {
+    explore(|| {
+        let slot = new_slot();
+        slot.begin(&birth(1));
+        slot.end();
+        let reader = thread::spawn(move || {
+            if let Some(task) = slot.read() {
+                assert_eq!((task.id(), task.started), (2, 2), "started belongs to another task");
+            }
+        });
+        let counter = thread::spawn(move || slot.lock_any().map(|mut task| task.set(COUNTED)).is_some());
+        slot.begin(&birth(2));
+        reader.join().unwrap();
+        counter.join().unwrap();
+    });
+}
+
 /// Flags are set by others while the task ends: either they are among its last, or it had ended before.
 #[test]
 fn a_flag_is_set_before_the_end_or_not_at_all() {

@@ -249,7 +249,8 @@ impl<H> Slot<H> {
     /// Takes the slot's lock whoever it belongs to; `None` while it is free.
     pub(crate) fn lock_any(&self) -> Option<Locked<'_, H>> {
         let held = self.held.lock();
-        let identity = self.identity.load(Ordering::Relaxed);
+        // Acquire: who sees a flag set below sees the fields, and `begin` takes no lock.
+        let identity = self.identity.load(Ordering::Acquire);
         (identity != 0).then_some(Locked { slot: self, held, identity })
     }
 
