@@ -2,7 +2,7 @@
 
 use std::borrow::Cow;
 use std::fmt::Display;
-use std::panic::{RefUnwindSafe, UnwindSafe};
+use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
 
 use crate::clock;
@@ -90,11 +90,12 @@ impl CurrentTask {
     }
 }
 
-/// Notes that the running task returned this error: it ends with outcome `error`.
+/// Notes that the running task returned this error: it ends with outcome `error`. A panic of its `Display` takes nothing from the task.
 pub(crate) fn note_failure(error: &dyn Display) {
     let Some(current) = local::current() else { return };
     let registry = registry();
-    let message = storable_message(registry, &error.to_string());
+    let text = catch_unwind(AssertUnwindSafe(|| error.to_string()));
+    let message = storable_message(registry, text.as_deref().unwrap_or("[no text: Display panicked]"));
     if let Some(mut task) = current.slot.lock(current.id) {
         task.set(DETAILS | FAILED);
         registry.details.update(current.id, |details| details.message = Some(message));
