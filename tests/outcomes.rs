@@ -55,21 +55,6 @@ async fn err_is_error_with_its_text() {
 }
 
 #[tokio::test]
-async fn an_error_without_a_text_is_passed_on_as_it_is() {
-    #[derive(Debug, PartialEq)]
-    struct Mute;
-    impl std::fmt::Display for Mute {
-        fn fmt(&self, _: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-            panic!("no words")
-        }
-    }
-    let handle = headcount::task("mute").spawn_fallible(async { Err::<(), _>(Mute) });
-    assert_eq!(handle.await.unwrap(), Err(Mute));
-    assert_ended("mute", Outcome::Error);
-    assert_eq!(last("mute").message.as_deref(), Some("[no text: Display panicked]"));
-}
-
-#[tokio::test]
 async fn a_panic_is_counted_and_passed_on() {
     let handle = headcount::task("panics").spawn(async { panic!("boom {}", 1) });
     let error = handle.await.unwrap_err();
