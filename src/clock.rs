@@ -143,6 +143,14 @@ pub(crate) fn wall(ticks: u64) -> SystemTime {
     }
 }
 
+/// The same by the calibration alone: a reading is always told as the same time, and two times are as far apart as the duration
+/// [`between`] them. For who sets times off against durations.
+#[cfg(feature = "console")]
+pub(crate) fn steady_wall(ticks: u64) -> SystemTime {
+    let clock = &*CLOCK;
+    clock.origin_wall + between(clock.origin, ticks) - between(ticks, clock.origin)
+}
+
 #[cfg(all(test, not(headcount_loom)))]
 mod tests {
     use super::*;

@@ -176,7 +176,7 @@ fn kind_of(kind: Kind) -> task::Kind {
 }
 
 pub(super) fn time(ticks: u64) -> Timestamp {
-    clock::wall(ticks).into()
+    clock::steady_wall(ticks).into()
 }
 
 fn span(start: u64, end: u64) -> Duration {
