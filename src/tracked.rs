@@ -103,8 +103,11 @@ impl Entry {
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
-                *entry = None;
-                end(slot, Ending::Ready, now);
+                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
+                if !slot.was_ready() {
+                    *entry = None;
+                    end(slot, Ending::Ready, now);
+                }
                 ready
             }
             Err(payload) => {
@@ -147,9 +150,12 @@ impl Entry {
 impl Drop for Entry {
     #[inline]
     fn drop(&mut self) {
-        if let Some(slot) = self.slot.take() {
-            end(slot, Ending::Dropped, registry().clock.ticks());
-        }
+        let Some(slot) = self.slot.take() else { return };
+        let Some(now) = slot.ready_at() else {
+            return end(slot, Ending::Dropped, registry().clock.ticks());
+        };
+        let _entered = self.span.as_deref().map(Span::enter);
+        end(slot, Ending::Ready, now);
     }
 }
 

@@ -153,6 +153,38 @@ async fn a_destructor_that_panics_in_a_poll_is_a_panic() {
     assert_ended("drop-in-poll", Outcome::Panic);
 }
 
+/// As what a timeout gave up, which it keeps until it is dropped itself.
+#[tokio::test(start_paused = true)]
+async fn a_task_lives_until_what_it_kept_is_dropped() {
+    struct Look(Option<oneshot::Sender<usize>>);
+    impl Drop for Look {
+        fn drop(&mut self) {
+            self.0.take().unwrap().send(live("gives-up").len()).unwrap();
+        }
+    }
+    let (sender, seen) = oneshot::channel();
+    let look = Look(Some(sender));
+    let work = async move {
+        let _look = look;
+        pending::<()>().await;
+    };
+    let handle = headcount::task("gives-up").spawn(tokio::time::timeout(Duration::from_secs(1), work));
+    handle.await.unwrap().unwrap_err();
+    assert_ended("gives-up", Outcome::Ok);
+    assert_eq!(seen.await.unwrap(), 1);
+}
+
+#[tokio::test]
+async fn a_destructor_that_panics_when_ready_changes_nothing() {
+    let guard = PanicsWhenDropped;
+    let handle = headcount::task("drop-ready").spawn(std::future::poll_fn(move |_| {
+        let _ = &guard;
+        std::task::Poll::Ready(())
+    }));
+    assert!(handle.await.unwrap_err().is_panic());
+    assert_ended("drop-ready", Outcome::Ok);
+}
+
 #[tokio::test]
 async fn a_destructor_that_panics_when_aborted_is_cancelled() {
     let guard = PanicsWhenDropped;

@@ -25,6 +25,8 @@ pub(crate) const ABORT_WANTED: u64 = 1 << 11;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub(crate) const SCOPED: u64 = 1;
+/// There too: it was ready, and its future is about to be dropped.
+const READY: u64 = 1 << 1;
 
 /// In [`Slot::poll`]: the tick is the start of a poll, not the end of one.
 const POLLING: u64 = 1;
@@ -41,7 +43,7 @@ pub(crate) const MAX_GROUP_ID: u32 = (1 << (64 - GROUP_SHIFT)) - 1;
 pub(crate) struct Slot<H> {
     /// Id and flags; 0 while free.
     identity: AtomicU64,
-    /// Parent's id, 0 without one, and `SCOPED`.
+    /// Parent's id, 0 without one, `SCOPED` and `READY`.
     lineage: AtomicU64,
     /// Tick of the spawn.
     started: AtomicU64,
@@ -89,7 +91,7 @@ impl Reading {
     }
 
     pub(crate) fn kind(&self) -> Kind {
-        Kind::ALL[(self.identity & KIND_MASK) as usize % Kind::ALL.len()]
+        kind_of(self.identity)
     }
 
     pub(crate) const fn policy(&self) -> OnShutdown {
@@ -136,6 +138,10 @@ impl Reading {
             None => self.busy,
         }
     }
+}
+
+fn kind_of(identity: u64) -> Kind {
+    Kind::ALL[(identity & KIND_MASK) as usize % Kind::ALL.len()]
 }
 
 const fn policy_of(identity: u64) -> OnShutdown {
@@ -200,6 +206,26 @@ impl<H> Slot<H> {
         // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add it once more.
         let busy = self.busy.load(Ordering::Relaxed) + now.saturating_sub(began);
         self.busy.store(busy, Ordering::Release);
+    }
+
+    /// Marks that the poll which just ended was the last. Only by the task's poller.
+    ///
+    /// False if the task is to be ended right here: a runtime drops what is ready, the owner of a tracked future when it likes.
+    #[inline]
+    pub(crate) fn was_ready(&self) -> bool {
+        let kind = kind_of(self.identity.load(Ordering::Relaxed));
+        if matches!(kind, Kind::Future | Kind::Request) {
+            return false;
+        }
+        self.lineage.store(self.lineage.load(Ordering::Relaxed) | READY, Ordering::Relaxed);
+        true
+    }
+
+    /// The tick at which it was ready. Only for who ends the task.
+    #[inline]
+    pub(crate) fn ready_at(&self) -> Option<u64> {
+        let is_ready = self.lineage.load(Ordering::Relaxed) & READY != 0;
+        is_ready.then(|| self.poll.load(Ordering::Relaxed) >> 1)
     }
 
     /// What the owner sees: needs no validation.
