@@ -12,6 +12,8 @@ use crate::registry::registry;
 /// While the process stops, tasks of `Last` are left alone until no other task lives, or none but such that await this: those wait for the
 /// `Last` ones and not the other way round. From the first call on, each spawn and each end also counts on a shared counter.
 ///
+/// Await it in the task itself: inside a [`track`](crate::track)ed future of a task it is that future that waits, for its task as well, which does not end before.
+///
 /// # Cancel safety
 ///
 /// Yes.
