@@ -172,7 +172,7 @@ settings! {
     ["HEADCOUNT_PLATFORM_GRACE", "none", "shutdown"]
     platform_grace(allowed: impl Into<Option<Duration>>): Option<Duration> = allowed.into();
 
-    /// Whether the process stays for a last scrape of `/metrics`.
+    /// Whether the process stays for a last scrape of `/metrics`: `Off`, or `Auto` if it was scraped before.
     ["HEADCOUNT_LINGER", "Off", "shutdown"]
     linger(linger: Linger): Linger = linger;
 
@@ -180,7 +180,7 @@ settings! {
     ["HEADCOUNT_LOG_INTERVAL", "10s", "shutdown"]
     log_interval(interval: Duration): Duration = interval;
 
-    /// Where lines about the shutdown go.
+    /// Where lines about the shutdown go: `Tracing` (standard error where nobody listens there), `Stderr` or `Off`.
     ["HEADCOUNT_LOG", "Tracing", "shutdown"]
     log(log: Log): Log = log;
 
@@ -188,12 +188,13 @@ settings! {
     ["HEADCOUNT_SIGNALS", "yes", "shutdown"]
     signals(listen: bool): bool = listen;
 
-    /// What becomes of tasks that are spawned while the process drains.
+    /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse` (dropped).
     ["HEADCOUNT_LATE_SPAWNS", "Adopt", "shutdown"]
     late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
 
-    /// What becomes of tasks by their names when the process stops, for code that one cannot change. A `*` at the end
-    /// stands for anything; the first that fits counts.
+    /// What becomes of tasks by their names when the process stops, for code that one cannot change, as
+    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last` or `Detach`. A `*`, anywhere, stands for anything;
+    /// the first that fits counts.
     ["HEADCOUNT_POLICY", "none", "shutdown"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
@@ -229,11 +230,12 @@ settings! {
     ]
     buckets(bounds: impl IntoIterator<Item = Duration>): Buckets = bounds.into_iter().collect();
 
-    /// What the admin server leaves out.
+    /// What the admin server leaves out: `fields`, `messages`, or both.
     ["HEADCOUNT_HIDE", "none", "admin"]
     hide(hide: impl IntoIterator<Item = Hide>): BTreeSet<Hide> = hide.into_iter().collect();
 
-    /// Which recorder the application's own metrics go to.
+    /// Which recorder the application's own metrics go to: `Auto`, the one that is set, or else an exporter
+    /// for `/metrics`; with `Private` the global recorder is left alone.
     ["HEADCOUNT_RECORDER", "Auto", "metrics"]
     recorder(recorder: Recorder): Recorder = recorder;
 
