@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 use crate::name::{escape, place};
 use crate::registry::read::Describer;
 use crate::registry::registry;
+use crate::registry::slot::Reading;
 use crate::snapshot::TaskInfo;
 use crate::spawn::task;
 
@@ -16,7 +17,7 @@ const SETTLE: Duration = Duration::from_millis(100);
 /// Runs a block and panics if a task that it spawned, or a task of such a task, is still alive.
 ///
 /// Only descendants of the block count, so tests may run in parallel. Tasks that end on their own within 100 ms do not count either, which an aborted
-/// one does; that is real time, also where tokio's is paused. The panic names each task with its place and age.
+/// one does; that is real time, also where tokio's is paused. What a block within this one spawns counts for both. The panic names each task with its place and age.
 ///
 /// # Panics
 ///
@@ -59,8 +60,9 @@ fn left_alive(scope: u64) -> Vec<TaskInfo> {
     let mut describer = Describer::new();
     let mut left = Vec::new();
     registry().slab.slots().for_each(|slot| {
-        let scoped = slot.read().filter(crate::registry::slot::Reading::is_scoped);
-        left.extend(scoped.filter(|task| describer.details(task).and_then(|it| it.scope) == Some(scope)));
+        let scoped = slot.read().filter(Reading::is_scoped);
+        let is_within = |task: &Reading| describer.details(task)?.scope.map(|found| found.is_within(scope));
+        left.extend(scoped.filter(|task| is_within(task) == Some(true)));
     });
     left.iter().map(|task| describer.live(task)).collect()
 }

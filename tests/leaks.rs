@@ -130,3 +130,16 @@ async fn a_panic_of_the_block_is_its_own() {
     let payload = checked.unwrap_err();
     assert_eq!(*payload.downcast::<&str>().unwrap(), "mine");
 }
+
+#[tokio::test]
+async fn a_check_inside_that_is_given_up_hides_nothing_from_the_one_outside() {
+    let text = complaint(async {
+        let inside = assert_no_leaks(async {
+            headcount::task("left-inside").spawn(pending::<()>());
+            pending::<()>().await;
+        });
+        assert!(inside.now_or_never().is_none());
+    })
+    .await;
+    assert!(text.contains("left-inside #"), "{text}");
+}

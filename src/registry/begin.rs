@@ -2,11 +2,12 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::sync::Arc;
 use std::time::Duration;
 
 use crate::name::{self, MAX_FIELD};
 use crate::registry::config::Text;
-use crate::registry::details::Details;
+use crate::registry::details::{Details, Scope};
 use crate::registry::group::{Group, Signature};
 use crate::registry::local::{self, Current, with_local};
 use crate::registry::slab::FreeSlots;
@@ -105,7 +106,11 @@ fn first_flags(kind: Kind, has_details: bool) -> u64 {
 /// The entry in the side table, for a task that needs one.
 #[inline]
 fn details_of(registry: &Registry, task: &NewTask<'_>, parent: Option<Current>) -> Option<Box<Details>> {
-    let scope = task.scope.or_else(|| parent.and_then(|parent| scope_of(registry, parent)));
+    let outer = parent.and_then(|parent| scope_of(registry, parent));
+    let scope = match task.scope {
+        Some(id) => Some(Arc::new(Scope { id, outer })),
+        None => outer,
+    };
     if task.fields.is_empty() && task.grace.is_none() && scope.is_none() {
         return None;
     }
@@ -119,11 +124,11 @@ fn details_of(registry: &Registry, task: &NewTask<'_>, parent: Option<Current>) 
 
 /// The leak check that a task belongs to, which its children inherit.
 #[inline]
-fn scope_of(registry: &Registry, task: Current) -> Option<u64> {
+fn scope_of(registry: &Registry, task: Current) -> Option<Arc<Scope>> {
     if !task.slot.own().is_scoped() {
         return None;
     }
-    registry.details.read(task.id, |details| details.scope).flatten()
+    registry.details.read(task.id, |details| details.scope.clone()).flatten()
 }
 
 /// Puts a field in bounds: redacted, then cut.

@@ -26,7 +26,20 @@ pub(crate) struct Details {
     /// The text of its `Err`, until it ends.
     pub(crate) message: Option<Arc<str>>,
     /// The leak check that it belongs to.
-    pub(crate) scope: Option<u64>,
+    pub(crate) scope: Option<Arc<Scope>>,
+}
+
+/// A leak check, inside of another or not.
+#[derive(Debug)]
+pub(crate) struct Scope {
+    pub(crate) id: u64,
+    pub(crate) outer: Option<Arc<Self>>,
+}
+
+impl Scope {
+    pub(crate) fn is_within(&self, id: u64) -> bool {
+        self.id == id || self.outer.as_ref().is_some_and(|outer| outer.is_within(id))
+    }
 }
 
 impl Details {
