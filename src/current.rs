@@ -20,16 +20,19 @@ use crate::snapshot::Progress;
 ///
 /// Inside a [`track`](crate::track)ed future of a task, it is that future.
 ///
+/// With `HEADCOUNT=off` it is `None` everywhere, so do not `unwrap` it.
+///
 /// # Examples
 ///
 /// ```
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// headcount::task("import").spawn(async {
-///     let task = headcount::current().expect("inside a task");
-///     task.set_status("reading");
-///     task.set_progress(3, 10);
-///     assert_eq!(task.name(), "import");
+///     if let Some(task) = headcount::current() {
+///         task.set_status("reading");
+///         task.set_progress(3, 10);
+///         assert_eq!(task.name(), "import");
+///     }
 /// }).await.unwrap();
 /// assert!(headcount::current().is_none());
 /// # }

@@ -12,7 +12,9 @@
 //! headcount::spawn(send_email());
 //!
 //! headcount::task("thumbnail").label("size", "small").field("order", 42).spawn_blocking(|| {
-//!     headcount::current().unwrap().set_progress(1, 3);
+//!     if let Some(task) = headcount::current() {
+//!         task.set_progress(1, 3);
+//!     }
 //! });
 //!
 //! for group in headcount::snapshot().groups {
