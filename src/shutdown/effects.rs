@@ -22,7 +22,7 @@ use crate::registry::slot::{DETAILS, Reading};
 use crate::registry::wait::Abort;
 use crate::registry::wait::Admit;
 use crate::settings::{Hide, LateSpawns};
-use crate::snapshot::{OnShutdown, TaskInfo};
+use crate::snapshot::{Kind, OnShutdown, TaskInfo};
 
 /// Where more live, they are told before they are counted and listed: telling a million takes longer than all of that.
 const CROWD: u64 = 200_000;
@@ -443,8 +443,9 @@ impl Coordinator {
         for (_, task) in named {
             let info = describer.live(task);
             let ends = &registry().group(task.group()).totals().ended;
-            // One that knows how far it is comes to an end, and one hint a group is enough.
-            let endless = ends.iter().all(|ended| ended.total() == 0)
+            // One that knows how far it is comes to an end, the hint is of no use to a closure, and one a group is enough.
+            let endless = matches!(info.kind, Kind::Task | Kind::Local)
+                && ends.iter().all(|ended| ended.total() == 0)
                 && info.progress.and_then(text::percent).is_none()
                 && hinted.insert(task.group());
             self.log.warn(format!("  {}", text::abandoned(&info, endless)));
