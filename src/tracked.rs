@@ -103,8 +103,10 @@ impl Entry {
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
-                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
-                if !slot.was_ready() {
+                if slot.ends_when_dropped() {
+                    // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
+                    slot.mark_ready();
+                } else {
                     *entry = None;
                     end(slot, Ending::Ready, now);
                 }

@@ -52,11 +52,13 @@ async fn spin() {
 
 /// There are none in the first second.
 async fn summary_with_rates(admin: SocketAddr) -> Value {
+    let patience = Instant::now() + Duration::from_secs(20);
     loop {
         let summary = get(admin, "/api/v1/summary").expect(200).json();
         if !summary["busy_share"].is_null() {
             return summary;
         }
+        assert!(Instant::now() < patience, "there never were any: {summary}");
         tokio::time::sleep(Duration::from_millis(100)).await;
     }
 }

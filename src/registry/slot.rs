@@ -208,17 +208,17 @@ impl<H> Slot<H> {
         self.busy.store(busy, Ordering::Release);
     }
 
-    /// Marks that the poll which just ended was the last. Only by the task's poller.
-    ///
-    /// False if the task is to be ended right here: a runtime drops what is ready, the owner of a tracked future when it likes.
+    /// Whether the task ends where its future is dropped, and not where that is ready: a runtime drops what is ready at once, the owner of a
+    /// tracked future when it likes.
     #[inline]
-    pub(crate) fn was_ready(&self) -> bool {
-        let kind = kind_of(self.identity.load(Ordering::Relaxed));
-        if matches!(kind, Kind::Future | Kind::Request) {
-            return false;
-        }
+    pub(crate) fn ends_when_dropped(&self) -> bool {
+        !matches!(kind_of(self.identity.load(Ordering::Relaxed)), Kind::Future | Kind::Request)
+    }
+
+    /// Marks that the poll which just ended was the last. Only by the task's poller.
+    #[inline]
+    pub(crate) fn mark_ready(&self) {
         self.lineage.store(self.lineage.load(Ordering::Relaxed) | READY, Ordering::Relaxed);
-        true
     }
 
     /// The tick at which it was ready. Only for who ends the task.
