@@ -27,6 +27,11 @@ const OUTCOMES: [Known, string][] = [
   ["aborted", "stopped by the shutdown: force, deadline or grace"],
 ];
 
+// The event of the closing comes late: keys pressed until then would be taken for the dialog's.
+const close = () => {
+  helping.value = false;
+};
+
 export function Help() {
   const dialog = useRef<HTMLDialogElement>(null);
   const open = helping.value;
@@ -35,11 +40,11 @@ export function Help() {
     else dialog.current?.close();
   }, [open]);
   return (
-    <dialog ref={dialog} class="help" aria-labelledby="help-title" onClose={() => (helping.value = false)} onClick={(event) => event.target === dialog.current && dialog.current?.close()}>
+    <dialog ref={dialog} class="help" aria-labelledby="help-title" onCancel={close} onClose={close} onClick={(event) => event.target === dialog.current && close()}>
       <div class="help-body">
         <header>
           <h2 id="help-title">Reading this page</h2>
-          <button type="button" class="button" onClick={() => dialog.current?.close()}>Close</button>
+          <button type="button" class="button" onClick={close}>Close</button>
         </header>
         <div class="help-columns">
           <section>
