@@ -199,12 +199,54 @@ fn start(settings: Settings) -> Result<Arc<Shared>, Error> {
     #[cfg(feature = "metrics")]
     shared.observer.spawn(metrics::keep_up(Arc::clone(&shared)));
     #[cfg(feature = "shutdown")]
-    shutdown::start(&shared)?;
+    shutdown::start(&shared, audience(&shared))?;
     #[cfg(feature = "admin")]
     admin::start(&shared, listener);
     #[cfg(feature = "console")]
     console::start(&shared.settings, &shared.observer, &shared.lines, console);
     Ok(shared)
+}
+
+/// What follows the shutdown. Metrics come first: a recorder of the application's has the last figures before clients are gone.
+#[cfg(feature = "shutdown")]
+fn audience(shared: &Arc<Shared>) -> Vec<Box<dyn shutdown::Audience>> {
+    let mut audience: Vec<Box<dyn shutdown::Audience>> = Vec::new();
+    #[cfg(feature = "metrics")]
+    audience.push(Box::new(LastFigures(Arc::clone(shared))));
+    #[cfg(feature = "admin")]
+    audience.push(Box::new(Clients(Arc::clone(shared))));
+    let _ = shared;
+    audience
+}
+
+/// Publishes the last figures to a recorder of the application's.
+#[cfg(all(feature = "shutdown", feature = "metrics"))]
+struct LastFigures(Arc<Shared>);
+
+#[cfg(all(feature = "shutdown", feature = "metrics"))]
+impl shutdown::Audience for LastFigures {
+    fn stage_changed(&self, _stage: shutdown::Stage) {}
+
+    fn farewell(&self, _report: shutdown::Report) -> shutdown::Farewell {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { metrics::publish(&shared).await })
+    }
+}
+
+/// The clients of the events.
+#[cfg(all(feature = "shutdown", feature = "admin"))]
+struct Clients(Arc<Shared>);
+
+#[cfg(all(feature = "shutdown", feature = "admin"))]
+impl shutdown::Audience for Clients {
+    fn stage_changed(&self, _stage: shutdown::Stage) {
+        admin::stage_changed(&self.0);
+    }
+
+    fn farewell(&self, report: shutdown::Report) -> shutdown::Farewell {
+        let shared = Arc::clone(&self.0);
+        Box::pin(async move { admin::tell_report(&shared, &report).await })
+    }
 }
 
 /// Threads that poll: those of the runtime, or as many as tokio takes by default.

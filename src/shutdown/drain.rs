@@ -14,6 +14,7 @@ use tokio::task::JoinSet;
 use tokio::time::Instant;
 
 use super::abandoned::Abandoned;
+use super::audience::Audience;
 use super::control::{Cause, Command, Control, control};
 use super::hooks::{self, Hooks};
 use super::log::{BackOff, Logger};
@@ -36,6 +37,7 @@ const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Coordinator {
     pub(super) shared: Arc<Shared>,
+    pub(super) audience: Vec<Box<dyn Audience>>,
     pub(super) control: &'static Control,
     pub(super) machine: Machine,
     origin: Instant,
@@ -95,7 +97,11 @@ fn limits(settings: &Settings) -> Limits {
 
 impl Coordinator {
     /// Sets everything up. Must run inside the runtime that will run it, with the dispatcher that it is to log through.
-    pub(super) fn new(shared: Arc<Shared>, log: Logger) -> io::Result<Self> {
+    pub(super) fn new(
+        shared: Arc<Shared>,
+        audience: Vec<Box<dyn Audience>>,
+        log: Logger,
+    ) -> io::Result<Self> {
         let settings = &shared.settings;
         let control = control();
         control.set_serves_late(!settings.announce_delay.is_zero());
@@ -127,6 +133,7 @@ impl Coordinator {
             lingered_from: None,
             finishing: None,
             exiting: false,
+            audience,
             shared,
         })
     }

@@ -2,7 +2,6 @@
 
 use std::collections::HashSet;
 use std::io::Write;
-use std::sync::Arc;
 use std::time::Duration;
 
 use super::drain::{Coordinator, pending};
@@ -56,7 +55,7 @@ impl Coordinator {
             Stage::Running | Stage::Announcing | Stage::Draining => {}
         }
         self.look_again();
-        super::stage_changed(&self.shared);
+        self.audience.iter().for_each(|part| part.stage_changed(stage));
     }
 
     /// Draining begins.
@@ -327,10 +326,13 @@ impl Coordinator {
         self.change_status(|status| status.report = Some(report.clone()));
         self.shared.drained.store(true, std::sync::atomic::Ordering::Release);
         let file = self.write_file(&report);
-        let shared = Arc::clone(&self.shared);
-        let told = report.clone();
-        // A task of its own: whatever goes wrong with clients, the report is given.
-        let clients = tokio::spawn(async move { super::tell_clients(&shared, &told).await });
+        let farewells: Vec<_> = self.audience.iter().map(|part| part.farewell(report.clone())).collect();
+        // A task of its own: whatever goes wrong in there, the report is given.
+        let clients = tokio::spawn(async move {
+            for farewell in farewells {
+                farewell.await;
+            }
+        });
         let clients = tokio::time::timeout(LAST_LINES, clients);
         let _ = tokio::join!(clients, self.log.flush(LAST_LINES), file);
         self.control.publish(report);

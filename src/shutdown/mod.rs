@@ -18,6 +18,7 @@
 //! 3. Each task that is waited for is in the report exactly once: by how it ended, or as abandoned.
 
 mod abandoned;
+mod audience;
 mod blocked;
 mod budget;
 mod control;
@@ -47,6 +48,7 @@ use std::time::SystemTime;
 
 use tracing::{info, warn};
 
+pub(crate) use audience::{Audience, Farewell};
 pub(crate) use control::{Cause, Command, control};
 pub use control::{Draining, draining, shutdown, shutdown_requested};
 pub(crate) use drain::pending;
@@ -59,13 +61,13 @@ use crate::error::Error;
 use crate::install::{Headcount, Shared};
 use crate::registry::is_enabled;
 
-/// Starts the coordinator on headcount's thread, and the threads that it needs.
-pub(crate) fn start(shared: &Arc<Shared>) -> Result<(), Error> {
+/// Starts the coordinator on headcount's thread, and the threads that it needs. It reports to each of the audience in this order.
+pub(crate) fn start(shared: &Arc<Shared>, audience: Vec<Box<dyn Audience>>) -> Result<(), Error> {
     let _runtime = shared.observer.enter();
     let threads = |problem| Error::resources("what the shutdown needs", problem);
     let log = log::Logger::new(shared.lines.clone(), shared.settings.log);
     shared.observer.spawn(blocked::watch(log.clone()));
-    let coordinator = drain::Coordinator::new(Arc::clone(shared), log.clone()).map_err(threads)?;
+    let coordinator = drain::Coordinator::new(Arc::clone(shared), audience, log.clone()).map_err(threads)?;
     let run = shared.observer.spawn(coordinator.run());
     shared.observer.spawn(last_resort(run, log));
     Ok(())
@@ -126,25 +128,6 @@ pub(crate) fn request_limit() -> Option<(u64, u64)> {
     return crate::layer::nearest();
     #[cfg(not(feature = "tower"))]
     None
-}
-
-/// The page does not wait a second for this.
-fn stage_changed(shared: &Shared) {
-    #[cfg(feature = "admin")]
-    crate::admin::stage_changed(shared);
-    #[cfg(not(feature = "admin"))]
-    let _ = shared;
-}
-
-/// Gives the report to the clients of the events; resolves when they have it.
-async fn tell_clients(shared: &Shared, report: &Report) {
-    // A recorder of the application's has the last figures then, too.
-    #[cfg(feature = "metrics")]
-    crate::metrics::publish(shared).await;
-    #[cfg(feature = "admin")]
-    crate::admin::tell_report(shared, report).await;
-    #[cfg(not(feature = "admin"))]
-    let _ = (shared, report);
 }
 
 impl Headcount {
