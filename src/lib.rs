@@ -43,7 +43,7 @@
 //!
 //! # Features
 //!
-//! `metrics`, `prometheus`, `admin`, `shutdown` and `tower` are on by default, `serde` and `console` are not. What exists without any of them:
+//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde` and `console` are not. What exists without any of them:
 //! the spawn family, [`task`], [`track`], [`current`], [`snapshot()`], [`idle`] and [`testing`].
 //!
 //! # Comparison

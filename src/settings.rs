@@ -52,7 +52,7 @@ macro_rules! settings {
             $(pub(crate) $name: $type,)*
             pub(crate) redact: Option<Redact>,
             pub(crate) on_abandon: Option<OnAbandon>,
-            #[cfg(feature = "prometheus")]
+            #[cfg(feature = "exporter")]
             pub(crate) prometheus_handle: Option<metrics_exporter_prometheus::PrometheusHandle>,
             /// Those that code or a variable set.
             pub(crate) chosen: BTreeSet<&'static str>,
@@ -64,7 +64,7 @@ macro_rules! settings {
                     $($name: default_of($variable, $default),)*
                     redact: None,
                     on_abandon: None,
-                    #[cfg(feature = "prometheus")]
+                    #[cfg(feature = "exporter")]
                     prometheus_handle: None,
                     chosen: BTreeSet::new(),
                 }
@@ -273,7 +273,7 @@ impl Builder {
 
     /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
     /// headcount's own, which are not published to it, since they would be there twice.
-    #[cfg(feature = "prometheus")]
+    #[cfg(feature = "exporter")]
     pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
         self.settings.prometheus_handle = Some(handle);
         self

@@ -1,6 +1,6 @@
 //! One run, read through the text, through a foreign recorder, and through an exporter of the application's own.
 
-#![cfg(feature = "admin")]
+#![cfg(all(feature = "admin", feature = "exporter"))]
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 
 mod support;

@@ -8,15 +8,13 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
-use utoipa::IntoParams;
 
 use super::extract::{Path, Query};
+#[cfg(test)]
+use super::openapi::schema;
 use super::problem::Problem;
 use super::router::Context;
-use super::wire::{
-    Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, ids, kinds, orders, outcomes,
-    sorts, states, time,
-};
+use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
 use crate::error::Error;
 use crate::registry::registry;
 use crate::registry::wait::Abort;
@@ -32,71 +30,73 @@ const ANCESTORS: usize = 16;
 const CHILDREN: usize = 100;
 
 /// Which tasks, in which order.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct TaskParameters {
     /// Only tasks of this name.
     name: Option<String>,
     /// Only tasks of this kind.
     #[serde(default, deserialize_with = "kind")]
-    #[param(schema_with = kinds)]
+    #[cfg_attr(test, param(schema_with = schema::kinds))]
     kind: Option<Kind>,
     /// Only tasks in this state.
     #[serde(default, deserialize_with = "state")]
-    #[param(schema_with = states)]
+    #[cfg_attr(test, param(schema_with = schema::states))]
     state: Option<TaskState>,
     /// Only tasks of this group.
-    #[param(schema_with = ids)]
+    #[cfg_attr(test, param(schema_with = schema::ids))]
     group: Option<u32>,
     /// Only children of this task.
-    #[param(schema_with = ids)]
+    #[cfg_attr(test, param(schema_with = schema::ids))]
     parent: Option<u64>,
     /// Only tasks with this text in name, label, field, status, location or state, in any case.
     q: Option<String>,
     /// By what they are sorted: by age if not said.
     #[serde(default)]
-    #[param(schema_with = sorts)]
+    #[cfg_attr(test, param(schema_with = schema::sorts))]
     sort: SortBy,
     /// In which direction; by default the largest first, names ascending.
-    #[param(schema_with = orders)]
+    #[cfg_attr(test, param(schema_with = schema::orders))]
     order: Option<SortOrder>,
     /// How many; 100 if not said.
-    #[param(minimum = 1, maximum = 500)]
+    #[cfg_attr(test, param(minimum = 1, maximum = 500))]
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
 }
 
 /// Which finished tasks, newest first.
-#[derive(Debug, Deserialize, IntoParams)]
-#[into_params(parameter_in = Query)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct FinishedParameters {
     /// Only tasks of this name.
     name: Option<String>,
     /// Only tasks of this kind.
     #[serde(default, deserialize_with = "kind")]
-    #[param(schema_with = kinds)]
+    #[cfg_attr(test, param(schema_with = schema::kinds))]
     kind: Option<Kind>,
     /// Only tasks of this group.
-    #[param(schema_with = ids)]
+    #[cfg_attr(test, param(schema_with = schema::ids))]
     group: Option<u32>,
     /// Only tasks that ended so.
     #[serde(default, deserialize_with = "outcome")]
-    #[param(schema_with = outcomes)]
+    #[cfg_attr(test, param(schema_with = schema::outcomes))]
     outcome: Option<Outcome>,
     /// Only tasks with this text in name, label, field, status, location, outcome or message, in any case.
     q: Option<String>,
     /// How many; 100 if not said.
-    #[param(minimum = 1, maximum = 500)]
+    #[cfg_attr(test, param(minimum = 1, maximum = 500))]
     limit: Option<usize>,
     /// The `next` of the page before.
     cursor: Option<String>,
 }
 
 /// The tasks that live, a page at a time.
-#[utoipa::path(get, path = "/api/v1/tasks", tag = "read", params(TaskParameters), responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/tasks", tag = "read", params(TaskParameters), responses(
     (status = 200, description = "A page of tasks", body = TaskPage),
-))]
+)))]
 pub(super) async fn tasks(
     State(context): State<Context>,
     Query(parameters): Query<TaskParameters>,
@@ -119,9 +119,9 @@ pub(super) async fn tasks(
 }
 
 /// The newest tasks that have ended, a page at a time.
-#[utoipa::path(get, path = "/api/v1/finished", tag = "read", params(FinishedParameters), responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/finished", tag = "read", params(FinishedParameters), responses(
     (status = 200, description = "A page of finished tasks", body = FinishedPage),
-))]
+)))]
 pub(super) async fn finished(
     State(context): State<Context>,
     Query(parameters): Query<FinishedParameters>,
@@ -141,11 +141,11 @@ pub(super) async fn finished(
 }
 
 /// One task with its parents and children.
-#[utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "read", params(("id" = u64, Path)), responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/tasks/{id}", tag = "read", params(("id" = u64, Path)), responses(
     (status = 200, description = "It lives, or the history holds it", body = TaskDetail),
     (status = 404, description = "There is none, or the history holds it no more", body = Problem,
      content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn task(
     State(context): State<Context>,
     Path(id): Path<u64>,
@@ -180,7 +180,7 @@ pub(super) async fn task(
 }
 
 /// Drops the task at its next await.
-#[utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "act", params(
+#[cfg_attr(test, utoipa::path(post, path = "/api/v1/tasks/{id}/cancel", tag = "act", params(
     ("id" = u64, Path),
 ), responses(
     (status = 202, description = "It will be dropped at its next await"),
@@ -188,7 +188,7 @@ pub(super) async fn task(
      content_type = "application/problem+json"),
     (status = 409, description = "It cannot be cancelled: a closure, a request or a future that is not a task's own",
      body = Problem, content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
     match registry().find(id).and_then(|task| task.abort(false)) {
         Some(Abort::Told) => Ok(StatusCode::ACCEPTED),

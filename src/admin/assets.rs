@@ -1,22 +1,31 @@
-//! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each.
+//! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each, as the table says that its
+//! build writes beside them.
 //!
 //! Names under `assets/` carry a hash of what they hold, so browsers may keep them for ever; the page itself is asked
 //! for again each time, and answered by its tag while it is the same.
-
-use std::borrow::Cow;
-use std::fmt::Write as _;
 
 use axum::extract::OriginalUri;
 use axum::http::header::{self, HeaderMap, HeaderValue};
 use axum::http::{StatusCode, Uri};
 use axum::response::{IntoResponse, Response};
-use rust_embed::{EmbeddedFile, RustEmbed};
 
 use super::problem::Problem;
 
-#[derive(RustEmbed)]
-#[folder = "dashboard/dist/"]
-struct Dist;
+/// A file of the dashboard.
+struct File {
+    path: &'static str,
+    plain: Content,
+    /// The same, compressed by gzip.
+    gzip: Option<Content>,
+}
+
+/// What a file holds, with the first half of its SHA-256 as its tag.
+struct Content {
+    data: &'static [u8],
+    tag: &'static str,
+}
+
+static FILES: &[File] = include!("../../dashboard/dist/files.rs");
 
 /// The page.
 pub(super) async fn index(OriginalUri(uri): OriginalUri, headers: HeaderMap) -> Response {
@@ -39,39 +48,29 @@ fn below(path: &str, query: Option<&str>) -> Option<String> {
 }
 
 fn answer(path: &str, headers: &HeaderMap) -> Response {
-    let (Some(plain), Some(kind)) = (Dist::get(path), content_type(path)) else {
+    let found = FILES.iter().find(|file| file.path == path);
+    let (Some(file), Some(kind)) = (found, content_type(path)) else {
         return Problem::not_found(format!("there is nothing at /{path}")).into_response();
     };
-    let twin = takes_gzip(headers).then(|| Dist::get(&format!("{path}.gz"))).flatten();
-    let compressed = twin.is_some();
-    let file = twin.unwrap_or(plain);
-    let mut answer = if is_known(headers, &tag(&file)) {
+    let gzip = file.gzip.as_ref().filter(|_| takes_gzip(headers));
+    let content = gzip.unwrap_or(&file.plain);
+    let mut answer = if is_known(headers, content.tag) {
         StatusCode::NOT_MODIFIED.into_response()
     } else {
-        ([(header::CONTENT_TYPE, kind)], body(file.data.clone())).into_response()
+        ([(header::CONTENT_TYPE, kind)], content.data).into_response()
     };
-    describe(answer.headers_mut(), path, &file, compressed);
+    describe(answer.headers_mut(), path, content.tag, gzip.is_some());
     answer
 }
 
-fn describe(headers: &mut HeaderMap, path: &str, file: &EmbeddedFile, compressed: bool) {
+fn describe(headers: &mut HeaderMap, path: &str, tag: &'static str, compressed: bool) {
     let keep = if path.starts_with("assets/") { "public, max-age=31536000, immutable" } else { "no-cache" };
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static(keep));
     headers.insert(header::VARY, HeaderValue::from_static("accept-encoding"));
     if compressed {
         headers.insert(header::CONTENT_ENCODING, HeaderValue::from_static("gzip"));
     }
-    if let Ok(tag) = HeaderValue::try_from(tag(file)) {
-        headers.insert(header::ETAG, tag);
-    }
-}
-
-/// Embedded data is borrowed for ever and never copied.
-fn body(data: Cow<'static, [u8]>) -> axum::body::Body {
-    match data {
-        Cow::Borrowed(data) => data.into(),
-        Cow::Owned(data) => data.into(),
-    }
+    headers.insert(header::ETAG, HeaderValue::from_static(tag));
 }
 
 fn content_type(path: &str) -> Option<&'static str> {
@@ -83,17 +82,6 @@ fn content_type(path: &str) -> Option<&'static str> {
         "txt" => "text/plain; charset=utf-8",
         _ => return None,
     })
-}
-
-/// The first half of the file's SHA-256; a compressed twin has another than its original.
-fn tag(file: &EmbeddedFile) -> String {
-    let mut tag = String::with_capacity(34);
-    tag.push('"');
-    for byte in &file.metadata.sha256_hash()[..16] {
-        let _ = write!(tag, "{byte:02x}");
-    }
-    tag.push('"');
-    tag
 }
 
 fn is_known(headers: &HeaderMap, tag: &str) -> bool {

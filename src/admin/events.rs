@@ -142,11 +142,11 @@ pub(super) async fn publish(shared: Arc<Shared>) {
 }
 
 /// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted router until draining begins.
-#[utoipa::path(get, path = "/api/v1/events", tag = "read", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/events", tag = "read", responses(
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 503, description = "Others follow already, as many as `sse_clients` allows", body = Problem,
      content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn events(State(context): State<Context>) -> Response {
     let Some(place) = context.shared.admin.events.enter() else {
         let detail = "as many clients as `sse_clients` allows follow the events already";

@@ -85,11 +85,11 @@ async fn late(shared: &Shared, task: JoinHandle<()>, storm: &mut Storm) -> Resul
 }
 
 /// Whether the application's runtime still makes progress.
-#[utoipa::path(get, path = "/livez", tag = "health", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/livez", tag = "health", responses(
     (status = 200, description = "It does, or it is not watched", body = String),
     (status = 503, description = "It began no new task for `unresponsive_after`", body = Problem,
      content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn livez(State(context): State<Context>) -> Response {
     let shared = &context.shared;
     let waiting = shared.admin.probe.waiting();
@@ -102,11 +102,11 @@ pub(super) async fn livez(State(context): State<Context>) -> Response {
 }
 
 /// Whether requests should be sent here.
-#[utoipa::path(get, path = "/readyz", tag = "health", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/readyz", tag = "health", responses(
     (status = 200, description = "They should", body = String),
     (status = 503, description = "Not ready yet, or stopping", body = Problem,
      content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn readyz(State(context): State<Context>) -> Response {
     let shared = &context.shared;
     let detail = match (super::stop::is_stopping(), shared.ready.load(Ordering::Acquire)) {

@@ -6,10 +6,8 @@ use std::sync::Arc;
 use axum::extract::{DefaultBodyLimit, State};
 use axum::http::{Method, StatusCode, Uri, header};
 use axum::response::{IntoResponse, Response};
-use axum::routing::get;
+use axum::routing::{get, post};
 use axum::{Router, middleware};
-use utoipa_axum::router::OpenApiRouter;
-use utoipa_axum::routes;
 
 use super::problem::Problem;
 use super::{api, assets, events, guard, health, openapi, stop, summary};
@@ -44,8 +42,7 @@ impl Context {
 /// All routes behind their guard.
 pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
     let context = Context { shared, mount };
-    let (documented, _) = documented().split_for_parts();
-    documented
+    documented()
         .route("/", get(assets::index))
         .route("/index.html", get(assets::index))
         .route("/assets/{file}", get(assets::asset))
@@ -58,28 +55,45 @@ pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
         .with_state(context)
 }
 
-/// The routes that the description of the API has.
-pub(super) fn documented() -> OpenApiRouter<Context> {
-    OpenApiRouter::new()
-        .routes(routes!(summary::get))
-        .routes(routes!(summary::trends))
-        .routes(routes!(api::tasks))
-        .routes(routes!(api::task))
-        .routes(routes!(api::finished))
-        .routes(routes!(events::events))
-        .routes(routes!(api::cancel))
-        .routes(routes!(stop::begin))
-        .routes(routes!(stop::extend))
-        .routes(routes!(stop::force))
-        .routes(routes!(metrics))
-        .routes(routes!(health::livez))
-        .routes(routes!(health::readyz))
+macro_rules! documented {
+    ($($method:ident $path:literal $($handler:ident)::+;)*) => {
+        fn documented() -> Router<Context> {
+            Router::new()$(.route($path, $method($($handler)::+)))*
+        }
+
+        /// Their descriptions.
+        #[cfg(test)]
+        #[derive(utoipa::OpenApi)]
+        #[openapi(paths($($($handler)::+),*))]
+        pub(super) struct Documented;
+
+        /// Their methods and paths.
+        #[cfg(test)]
+        pub(super) const ROUTES: &[(&str, &str)] = &[$((stringify!($method), $path)),*];
+    };
+}
+
+// The routes that the description of the API has.
+documented! {
+    get "/api/v1/summary" summary::get;
+    get "/api/v1/trends" summary::trends;
+    get "/api/v1/tasks" api::tasks;
+    get "/api/v1/tasks/{id}" api::task;
+    get "/api/v1/finished" api::finished;
+    get "/api/v1/events" events::events;
+    post "/api/v1/tasks/{id}/cancel" api::cancel;
+    post "/api/v1/shutdown" stop::begin;
+    post "/api/v1/shutdown/extend" stop::extend;
+    post "/api/v1/shutdown/force" stop::force;
+    get "/metrics" metrics;
+    get "/livez" health::livez;
+    get "/readyz" health::readyz;
 }
 
 /// Everything that is measured, as Prometheus reads it.
-#[utoipa::path(get, path = "/metrics", tag = "read", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/metrics", tag = "read", responses(
     (status = 200, description = "Prometheus' text format", body = String),
-))]
+)))]
 async fn metrics(State(context): State<Context>) -> Response {
     let text = context.shared.render_metrics();
     ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()

@@ -2,7 +2,6 @@
 
 use axum::http::StatusCode;
 use serde::Deserialize;
-use utoipa::ToSchema;
 
 use super::extract::Json;
 use super::problem::Problem;
@@ -10,36 +9,37 @@ use super::wire::{RequestLimit, Shutdown};
 use crate::install::Shared;
 
 /// By how much the deadline moves.
-#[derive(Debug, Deserialize, ToSchema)]
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Extension {
     /// More than 0, at most a day.
-    #[schema(exclusive_minimum = 0, maximum = 86400)]
+    #[cfg_attr(test, schema(exclusive_minimum = 0, maximum = 86400))]
     seconds: f64,
 }
 
 /// Begins the shutdown.
-#[utoipa::path(post, path = "/api/v1/shutdown", tag = "act", responses(
+#[cfg_attr(test, utoipa::path(post, path = "/api/v1/shutdown", tag = "act", responses(
     (status = 202, description = "It begins"),
     (status = 409, description = "It has begun already", body = Problem, content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn begin() -> Result<StatusCode, Problem> {
     coordinator::begin()
 }
 
 /// Moves the deadline, and the exit by as much.
-#[utoipa::path(post, path = "/api/v1/shutdown/extend", tag = "act", request_body = Extension, responses(
+#[cfg_attr(test, utoipa::path(post, path = "/api/v1/shutdown/extend", tag = "act", request_body = Extension, responses(
     (status = 202, description = "It has moved"),
     (status = 409, description = "No deadline is ahead", body = Problem, content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn extend(Json(Extension { seconds }): Json<Extension>) -> Result<StatusCode, Problem> {
     coordinator::extend(seconds).await
 }
 
 /// Ends the shutdown now: what is left is aborted.
-#[utoipa::path(post, path = "/api/v1/shutdown/force", tag = "act", responses(
+#[cfg_attr(test, utoipa::path(post, path = "/api/v1/shutdown/force", tag = "act", responses(
     (status = 202, description = "It is forced"),
     (status = 409, description = "None runs", body = Problem, content_type = "application/problem+json"),
-))]
+)))]
 pub(super) async fn force() -> Result<StatusCode, Problem> {
     coordinator::force()
 }

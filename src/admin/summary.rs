@@ -16,17 +16,17 @@ use crate::settings::{Hide, Settings, Value};
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
 /// The process and all groups: counts, rates, warnings, what can end it, and how a shutdown goes.
-#[utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
     (status = 200, description = "The process and all groups", body = Summary),
-))]
+)))]
 pub(super) async fn get(State(context): State<Context>) -> Json<Summary> {
     Json(summary(&context.shared, &crate::snapshot()))
 }
 
 /// The server's own memory of its figures, for charts.
-#[utoipa::path(get, path = "/api/v1/trends", tag = "read", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/trends", tag = "read", responses(
     (status = 200, description = "The last ten minutes", body = Trends),
-))]
+)))]
 pub(super) async fn trends(State(context): State<Context>) -> Json<Trends> {
     let snapshot = crate::snapshot();
     Json(context.shared.admin.history.lock().trends(&snapshot))

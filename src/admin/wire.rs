@@ -7,55 +7,53 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use serde::Serialize;
-use utoipa::ToSchema;
-use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
+#[cfg(test)]
+use super::openapi::schema;
 use crate::settings::Hide;
 use crate::snapshot::{self, FinishedTask, Kind, Labels, OnShutdown, Outcome, State, TaskInfo};
 
 /// A task that lives.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Task {
     /// Never reused in a process.
     pub(super) id: u64,
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) name: Arc<str>,
-    #[schema(schema_with = kinds)]
+    #[cfg_attr(test, schema(schema_with = schema::kinds))]
     pub(super) kind: Kind,
     pub(super) labels: BTreeMap<String, String>,
     pub(super) fields: BTreeMap<String, String>,
-    #[schema(schema_with = states)]
+    #[cfg_attr(test, schema(schema_with = schema::states))]
     pub(super) state: State,
     /// For how long it has been in that state.
     pub(super) state_seconds: f64,
     /// Whether it can be cancelled at all.
     pub(super) cancellable: bool,
     pub(super) age_seconds: f64,
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) started_at: String,
     /// Time spent in polls.
     pub(super) busy_seconds: f64,
     pub(super) polls: u64,
-    #[schema(value_type = Option<String>, required)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub(super) status: Option<Arc<str>>,
-    #[schema(required)]
     pub(super) progress: Option<Progress>,
     /// `file:line` of the spawn.
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) location: Arc<str>,
     /// The task that spawned it.
-    #[schema(required)]
     pub(super) parent: Option<u64>,
-    #[schema(schema_with = policies)]
+    #[cfg_attr(test, schema(schema_with = schema::policies))]
     pub(super) on_shutdown: OnShutdown,
-    #[schema(required)]
     pub(super) grace_seconds: Option<f64>,
-    #[schema(required)]
     pub(super) usual: Option<Usual>,
 }
 
 /// How far a task says it is.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Progress {
     pub(super) done: u64,
     /// 0 where not known.
@@ -63,7 +61,8 @@ pub(super) struct Progress {
 }
 
 /// How long tasks of a group usually take.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Usual {
     pub(super) count: u64,
     pub(super) p50_seconds: f64,
@@ -72,68 +71,70 @@ pub(super) struct Usual {
 }
 
 /// A task that has ended.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[expect(clippy::struct_field_names, reason = "the names are those of the JSON")]
 pub(super) struct Finished {
     #[serde(flatten)]
     pub(super) task: Task,
-    #[schema(schema_with = outcomes)]
+    #[cfg_attr(test, schema(schema_with = schema::outcomes))]
     pub(super) outcome: Outcome,
     pub(super) duration_seconds: f64,
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) finished_at: String,
     /// The text of its panic or error.
-    #[schema(value_type = Option<String>, required)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub(super) message: Option<Arc<str>>,
 }
 
 /// A page of tasks that live.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TaskPage {
     /// How many there are in all.
     pub(super) total: usize,
     pub(super) items: Vec<Task>,
     /// The cursor of the next page.
-    #[schema(required)]
     pub(super) next: Option<String>,
 }
 
 /// A page of tasks that have ended, newest first.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct FinishedPage {
     /// How many there are in all.
     pub(super) total: usize,
     pub(super) items: Vec<Finished>,
     /// The cursor of the next page.
-    #[schema(required)]
     pub(super) next: Option<String>,
 }
 
 /// A task named from another's page.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TaskRef {
     pub(super) id: u64,
     /// Null where the history holds it no more.
-    #[schema(value_type = Option<String>, required)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub(super) name: Option<Arc<str>>,
-    #[schema(schema_with = optional_states, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_states))]
     pub(super) state: Option<State>,
-    #[schema(schema_with = optional_outcomes, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_outcomes))]
     pub(super) outcome: Option<Outcome>,
 }
 
 /// One task, alive or still in the history.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct TaskDetail {
     #[serde(flatten)]
     pub(super) task: Task,
-    #[schema(schema_with = optional_outcomes, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_outcomes))]
     pub(super) outcome: Option<Outcome>,
-    #[schema(required)]
     pub(super) duration_seconds: Option<f64>,
-    #[schema(schema_with = optional_date_time, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_date_time))]
     pub(super) finished_at: Option<String>,
-    #[schema(value_type = Option<String>, required)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub(super) message: Option<Arc<str>>,
     /// Nearest first.
     pub(super) ancestors: Vec<TaskRef>,
@@ -145,16 +146,18 @@ pub(super) struct TaskDetail {
 }
 
 /// What a task said of itself, and when.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct StatusEntry {
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) at: String,
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) status: Arc<str>,
 }
 
 /// How many tasks ended in which way.
-#[derive(Clone, Copy, Debug, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct OutcomeCounts {
     ok: u64,
     error: u64,
@@ -164,14 +167,16 @@ pub(super) struct OutcomeCounts {
 }
 
 /// One plain sentence under the row it speaks of.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Warning {
     pub(super) code: WarningCode,
     pub(super) text: String,
 }
 
 /// What a warning is about.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 #[serde(rename_all = "snake_case")]
 pub(super) enum WarningCode {
     Stuck,
@@ -183,28 +188,30 @@ pub(super) enum WarningCode {
 }
 
 /// The last task of a group that ended in error or panic.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Failure {
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) at: String,
     pub(super) task: u64,
-    #[schema(schema_with = outcomes)]
+    #[cfg_attr(test, schema(schema_with = schema::outcomes))]
     pub(super) outcome: Outcome,
-    #[schema(value_type = Option<String>, required)]
+    #[cfg_attr(test, schema(value_type = Option<String>))]
     pub(super) message: Option<Arc<str>>,
 }
 
 /// Tasks with the same name, labels, kind and location.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Group {
     /// Stable while the process lives.
     pub(super) id: u32,
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) name: Arc<str>,
-    #[schema(schema_with = kinds)]
+    #[cfg_attr(test, schema(schema_with = schema::kinds))]
     pub(super) kind: Kind,
     pub(super) labels: BTreeMap<String, String>,
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) location: Arc<str>,
     pub(super) live: u64,
     pub(super) blocked: u64,
@@ -213,13 +220,9 @@ pub(super) struct Group {
     pub(super) polls: u64,
     pub(super) slow_polls: u64,
     pub(super) busy_seconds: f64,
-    #[schema(required)]
     pub(super) usual: Option<Usual>,
-    #[schema(required)]
     pub(super) oldest_age_seconds: Option<f64>,
-    #[schema(required)]
     pub(super) oldest_task: Option<u64>,
-    #[schema(required)]
     pub(super) last_failure: Option<Failure>,
     #[serde(flatten)]
     pub(super) rates: Rates,
@@ -227,71 +230,64 @@ pub(super) struct Group {
 }
 
 /// What happened lately.
-#[derive(Clone, Copy, Debug, Default, Serialize, ToSchema)]
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Rates {
     /// Over the last 10 seconds; null in the first second.
-    #[schema(required)]
     pub(super) spawned_per_second: Option<f64>,
     /// Over the last 10 seconds; null in the first second.
-    #[schema(required)]
     pub(super) finished_per_second: Option<f64>,
     /// What polls took of the time of all workers of the runtime that `install` ran in, 1 at most, over the last 10
     /// seconds; null in the first second, and of closures, which have threads of their own.
-    #[schema(required)]
     pub(super) busy_share: Option<f64>,
     /// Share of what finished in the last minute that ended in error or panic; null if nothing finished.
-    #[schema(required)]
     pub(super) failed_share: Option<f64>,
 }
 
 /// What can end this process, and when.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Lifetime {
     pub(super) signals: Vec<&'static str>,
-    #[schema(required)]
     pub(super) drain_timeout_seconds: Option<f64>,
     pub(super) announce_delay_seconds: f64,
     pub(super) abort_grace_seconds: f64,
     pub(super) hook_timeout_seconds: f64,
-    #[schema(required)]
     pub(super) exit_after_seconds: Option<f64>,
-    #[schema(required)]
     pub(super) platform_grace_seconds: Option<f64>,
     /// `off` or `auto`.
     pub(super) linger: String,
     /// `adopt` or `refuse`.
     pub(super) late_spawns: String,
-    #[schema(required)]
     pub(super) request_limit: Option<RequestLimit>,
     /// The same as sentences, in the order in which they are to be read.
     pub(super) sentences: Vec<String>,
 }
 
 /// After how many requests the process stops.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct RequestLimit {
     pub(super) limit: u64,
     pub(super) admitted: u64,
 }
 
 /// A shutdown, from its start on.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Shutdown {
     pub(super) reason: String,
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) started_at: String,
     pub(super) elapsed_seconds: f64,
-    #[schema(schema_with = stages)]
+    #[cfg_attr(test, schema(schema_with = schema::stages))]
     pub(super) stage: &'static str,
-    #[schema(schema_with = optional_date_time, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_date_time))]
     pub(super) deadline_at: Option<String>,
-    #[schema(required)]
     pub(super) remaining_seconds: Option<f64>,
-    #[schema(required)]
     pub(super) budget_seconds: Option<f64>,
-    #[schema(schema_with = optional_date_time, required)]
+    #[cfg_attr(test, schema(schema_with = schema::optional_date_time))]
     pub(super) exit_at: Option<String>,
-    #[schema(required)]
     pub(super) forced_by: Option<String>,
     /// How many were waited for so far, those that came late and those that were aborted too; it never shrinks.
     pub(super) total: u64,
@@ -300,7 +296,6 @@ pub(super) struct Shutdown {
     pub(super) pending: u64,
     pub(super) pending_requests: u64,
     /// Until all have likely ended; null where the histories allow no estimate.
-    #[schema(required)]
     pub(super) estimate_seconds: Option<f64>,
     /// Seconds since the start, and how many were pending then; at most 120 points.
     pub(super) burn_down: Vec<(f64, u64)>,
@@ -311,43 +306,45 @@ pub(super) struct Shutdown {
     /// Newest first, at most 20.
     pub(super) recently_ended: Vec<Ended>,
     /// At the end.
-    #[schema(value_type = Option<Object>, required)]
+    #[cfg_attr(test, schema(value_type = Option<Object>))]
     pub(super) report: Option<super::stop::Report>,
 }
 
 /// Tasks of one name.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct NameCount {
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) name: Arc<str>,
     pub(super) count: u64,
 }
 
 /// A task that ended during the shutdown.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Ended {
     pub(super) id: u64,
-    #[schema(value_type = String)]
+    #[cfg_attr(test, schema(value_type = String))]
     pub(super) name: Arc<str>,
-    #[schema(schema_with = outcomes)]
+    #[cfg_attr(test, schema(schema_with = schema::outcomes))]
     pub(super) outcome: Outcome,
     pub(super) duration_seconds: f64,
 }
 
 /// The process and all groups.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Summary {
     #[serde(flatten)]
     pub(super) process: Hello,
     pub(super) uptime_seconds: f64,
-    #[schema(schema_with = stages)]
+    #[cfg_attr(test, schema(schema_with = schema::stages))]
     pub(super) stage: &'static str,
     pub(super) live: u64,
     pub(super) blocked: u64,
     pub(super) spawned: u64,
     pub(super) finished: OutcomeCounts,
     /// Tasks of the runtime that headcount does not know; null outside a runtime.
-    #[schema(required)]
     pub(super) untracked: Option<u64>,
     #[serde(flatten)]
     pub(super) rates: Rates,
@@ -356,14 +353,14 @@ pub(super) struct Summary {
     pub(super) groups_total: usize,
     pub(super) lifetime: Lifetime,
     /// Null until a shutdown begins.
-    #[schema(required)]
     pub(super) shutdown: Option<Shutdown>,
     /// Whether POSTs are allowed.
     pub(super) actions: bool,
 }
 
 /// Which process answers; the first event of the stream.
-#[derive(Clone, Debug, Serialize, ToSchema)]
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Hello {
     pub(super) service: String,
     /// Of headcount.
@@ -371,16 +368,17 @@ pub(super) struct Hello {
     /// What an action must give back in `If-Match`.
     pub(super) instance: String,
     pub(super) pid: u32,
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) started_at: String,
 }
 
 /// The server's own memory of its figures, oldest first; ten minutes.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct Trends {
     pub(super) interval_seconds: f64,
     /// The time of the newest point.
-    #[schema(schema_with = date_time)]
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
     pub(super) until: String,
     pub(super) live: Vec<u64>,
     pub(super) finished_per_second: Vec<f64>,
@@ -390,7 +388,8 @@ pub(super) struct Trends {
 }
 
 /// The same for one group.
-#[derive(Debug, Serialize, ToSchema)]
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(super) struct GroupTrend {
     pub(super) id: u32,
     pub(super) live: Vec<u64>,
@@ -468,67 +467,4 @@ pub(super) fn seconds(duration: Duration) -> f64 {
 
 pub(super) fn time(time: SystemTime) -> String {
     humantime::format_rfc3339_millis(time).to_string()
-}
-
-fn choice(values: impl IntoIterator<Item = &'static str>) -> Object {
-    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).build()
-}
-
-fn optional(object: Object) -> Object {
-    let values = object.enum_values.map(|values| values.into_iter().chain([serde_json::Value::Null]));
-    ObjectBuilder::new()
-        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
-        .format(object.format)
-        .enum_values(values)
-        .build()
-}
-
-/// Whole numbers, with no format: `int64` would forbid what `u64` takes.
-pub(super) fn ids() -> Object {
-    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build()
-}
-
-pub(super) fn kinds() -> Object {
-    choice(Kind::ALL.map(Kind::as_str))
-}
-
-pub(super) fn states() -> Object {
-    choice(State::ALL.map(State::as_str))
-}
-
-pub(super) fn sorts() -> Object {
-    choice(["age", "busy", "polls", "name"])
-}
-
-pub(super) fn orders() -> Object {
-    choice(["asc", "desc"])
-}
-
-fn optional_states() -> Object {
-    optional(states())
-}
-
-fn optional_outcomes() -> Object {
-    optional(outcomes())
-}
-
-fn date_time() -> Object {
-    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
-    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build()
-}
-
-fn optional_date_time() -> Object {
-    optional(date_time())
-}
-
-pub(super) fn outcomes() -> Object {
-    choice(Outcome::ALL.map(Outcome::as_str))
-}
-
-fn policies() -> Object {
-    choice(["wait", "cancel", "last", "detach"])
-}
-
-fn stages() -> Object {
-    choice(["running", "announcing", "draining", "aborting", "lingering", "done"])
 }

@@ -1,8 +1,8 @@
 //! Which recorder the application's own metrics go to, and whether headcount publishes to it.
 
-#[cfg(feature = "prometheus")]
+#[cfg(feature = "exporter")]
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
-#[cfg(feature = "prometheus")]
+#[cfg(feature = "exporter")]
 use tracing::warn;
 
 use crate::settings::{Recorder, Settings};
@@ -12,7 +12,7 @@ use crate::settings::{Recorder, Settings};
 pub(crate) enum Recording {
     /// An exporter that `/metrics` renders after headcount's own families: one that was set by headcount, or the
     /// application's by its handle. Nothing is published to it.
-    #[cfg(feature = "prometheus")]
+    #[cfg(feature = "exporter")]
     Exporter(PrometheusHandle),
     /// A recorder that the application has set.
     Foreign,
@@ -22,7 +22,7 @@ pub(crate) enum Recording {
 
 impl Recording {
     pub(crate) fn set_up(settings: &Settings) -> Self {
-        #[cfg(feature = "prometheus")]
+        #[cfg(feature = "exporter")]
         if let Some(handle) = &settings.prometheus_handle {
             return Self::Exporter(handle.clone());
         }
@@ -32,7 +32,7 @@ impl Recording {
         }
     }
 
-    #[cfg(feature = "prometheus")]
+    #[cfg(feature = "exporter")]
     fn automatic() -> Self {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
@@ -48,7 +48,7 @@ impl Recording {
     }
 
     /// Without an exporter to set, whether one is set cannot be told.
-    #[cfg(not(feature = "prometheus"))]
+    #[cfg(not(feature = "exporter"))]
     fn automatic() -> Self {
         Self::Foreign
     }
@@ -61,6 +61,7 @@ impl Recording {
     #[cfg(feature = "prometheus")]
     pub(crate) fn render(&self) -> String {
         match self {
+            #[cfg(feature = "exporter")]
             Self::Exporter(handle) => handle.render(),
             Self::Foreign | Self::Private => String::new(),
         }
@@ -69,7 +70,7 @@ impl Recording {
     /// Samples of histograms wait in the exporter until somebody takes them; without this they would pile up while
     /// nobody scrapes.
     pub(crate) fn run_upkeep(&self) {
-        #[cfg(feature = "prometheus")]
+        #[cfg(feature = "exporter")]
         if let Self::Exporter(handle) = self {
             handle.run_upkeep();
         }

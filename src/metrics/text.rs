@@ -3,8 +3,6 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use metrics_exporter_prometheus::formatting;
-
 use super::series::{Figures, SeriesLabels};
 use super::table::{Family, TABLE, Values};
 use crate::snapshot::{Bucket, Outcome};
@@ -24,8 +22,8 @@ pub(crate) fn render(figures: &Figures) -> String {
 fn write_family(text: &mut String, family: &Family, figures: &Figures, labels: &[String]) {
     let name = family.name;
     let series = || figures.series.iter().zip(labels);
-    formatting::write_help_line(text, name, None, None, family.help);
-    formatting::write_type_line(text, name, None, None, type_name(&family.values));
+    let _ = writeln!(text, "# HELP {name} {}", Escaped { text: family.help, quotes: false });
+    let _ = writeln!(text, "# TYPE {name} {}", type_name(&family.values));
     match &family.values {
         Values::Counter(value) => series().for_each(|(s, labels)| line(text, name, "", labels, value(s))),
         Values::Seconds(value) => {
@@ -94,15 +92,31 @@ fn label_text(labels: &SeriesLabels) -> String {
     let mut text = String::new();
     for (key, value) in labels {
         let comma = if text.is_empty() { "" } else { "," };
-        let _ = write!(text, "{comma}{key}=\"{}\"", escape(value));
+        let _ = write!(text, "{comma}{key}=\"{}\"", Escaped { text: value, quotes: true });
     }
     text
 }
 
-/// The exporter takes a backslash for the beginning of an escape that is there already, so each is given to it
-/// escaped.
-fn escape(value: &str) -> String {
-    formatting::sanitize_label_value(&value.replace('\\', "\\\\"))
+/// A label's value or a help text, as the text format escapes them.
+struct Escaped<'a> {
+    text: &'a str,
+    quotes: bool,
+}
+
+impl Display for Escaped<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let mut rest = self.text;
+        while let Some(at) = rest.find(|c| matches!(c, '\\' | '\n') || (self.quotes && c == '"')) {
+            f.write_str(&rest[..at])?;
+            f.write_str(match rest.as_bytes()[at] {
+                b'\n' => "\\n",
+                b'"' => "\\\"",
+                _ => "\\\\",
+            })?;
+            rest = &rest[at + 1..];
+        }
+        f.write_str(rest)
+    }
 }
 
 /// All nine digits, so that sums are exact.
@@ -119,5 +133,17 @@ struct Bound(f64);
 impl Display for Bound {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         if self.0.is_finite() { self.0.fmt(f) } else { f.write_str("+Inf") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::Escaped;
+
+    #[test]
+    fn labels_and_help_are_escaped_as_the_format_says() {
+        let text = "a \"b\" \\ \\n \n … \\";
+        assert_eq!(Escaped { text, quotes: true }.to_string(), r#"a \"b\" \\ \\n \n … \\"#);
+        assert_eq!(Escaped { text, quotes: false }.to_string(), r#"a "b" \\ \\n \n … \\"#);
     }
 }

@@ -1,0 +1,68 @@
+//! Schemas of single values, for which serde and utoipa have no common words.
+
+use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
+
+use crate::snapshot::{Kind, Outcome, State};
+
+fn choice(values: impl IntoIterator<Item = &'static str>) -> Object {
+    ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).build()
+}
+
+fn optional(object: Object) -> Object {
+    let values = object.enum_values.map(|values| values.into_iter().chain([serde_json::Value::Null]));
+    ObjectBuilder::new()
+        .schema_type(SchemaType::from_iter([Type::String, Type::Null]))
+        .format(object.format)
+        .enum_values(values)
+        .build()
+}
+
+/// Whole numbers, with no format: `int64` would forbid what `u64` takes.
+pub(in crate::admin) fn ids() -> Object {
+    ObjectBuilder::new().schema_type(Type::Integer).minimum(Some(0)).build()
+}
+
+pub(in crate::admin) fn kinds() -> Object {
+    choice(Kind::ALL.map(Kind::as_str))
+}
+
+pub(in crate::admin) fn states() -> Object {
+    choice(State::ALL.map(State::as_str))
+}
+
+pub(in crate::admin) fn sorts() -> Object {
+    choice(["age", "busy", "polls", "name"])
+}
+
+pub(in crate::admin) fn orders() -> Object {
+    choice(["asc", "desc"])
+}
+
+pub(in crate::admin) fn optional_states() -> Object {
+    optional(states())
+}
+
+pub(in crate::admin) fn optional_outcomes() -> Object {
+    optional(outcomes())
+}
+
+pub(in crate::admin) fn date_time() -> Object {
+    let format = SchemaFormat::KnownFormat(KnownFormat::DateTime);
+    ObjectBuilder::new().schema_type(Type::String).format(Some(format)).build()
+}
+
+pub(in crate::admin) fn optional_date_time() -> Object {
+    optional(date_time())
+}
+
+pub(in crate::admin) fn outcomes() -> Object {
+    choice(Outcome::ALL.map(Outcome::as_str))
+}
+
+pub(in crate::admin) fn policies() -> Object {
+    choice(["wait", "cancel", "last", "detach"])
+}
+
+pub(in crate::admin) fn stages() -> Object {
+    choice(["running", "announcing", "draining", "aborting", "lingering", "done"])
+}
