@@ -190,7 +190,7 @@ pub(super) async fn task(
      body = Problem, content_type = "application/problem+json"),
 )))]
 pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
-    match registry().find(id).and_then(|task| task.abort(false)) {
+    match registry().find(id).and_then(|task| task.abort()) {
         Some(Abort::Told) => Ok(StatusCode::ACCEPTED),
         Some(Abort::NotCancellable) => {
             Err(Problem::conflict(format!("task {id} cannot be cancelled: nothing can stop it from outside")))

@@ -156,7 +156,7 @@ pub(crate) fn hold(task: Current, handle: Handle) {
         registry.count_locked(&mut locked);
     }
     if abort_wanted {
-        task.abort(false);
+        task.abort();
     }
 }
 

@@ -300,12 +300,17 @@ impl Current {
         self.slot.lock(self.id).map(|mut task| task.set(WATCHED)).is_some()
     }
 
-    /// Aborts the task, as `abandoned` if the coordinator gives it up; `None` if it has ended.
-    pub(crate) fn abort(self, abandoned: bool) -> Option<Abort> {
-        let mut task = self.slot.lock(self.id)?;
-        if abandoned {
+    /// Flags the task: when it is dropped from now on, it counts as abandoned.
+    #[cfg_attr(not(feature = "shutdown"), expect(dead_code))]
+    pub(crate) fn abandon(self) {
+        if let Some(mut task) = self.slot.lock(self.id) {
             task.set(ABANDONED);
         }
+    }
+
+    /// Aborts the task; `None` if it has ended.
+    pub(crate) fn abort(self) -> Option<Abort> {
+        let mut task = self.slot.lock(self.id)?;
         if task.has(NOT_CANCELLABLE) {
             return Some(Abort::NotCancellable);
         }

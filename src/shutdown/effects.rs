@@ -110,7 +110,7 @@ impl Coordinator {
     /// Aborts a `Cancel` task. It is waited for until it is dropped, which should be at once; what cannot be aborted is not.
     fn cancel(&mut self, current: Current, task: &Reading) {
         registry().set_policy(current, OnShutdown::Wait);
-        match current.abort(false) {
+        match current.abort() {
             Some(Abort::Told) => {
                 self.timed.insert(task.id());
                 self.timers.add(
@@ -150,7 +150,7 @@ impl Coordinator {
 
     /// The grace of a `Last` task is over.
     fn end_last(&mut self, current: Current, task: Reading) {
-        match current.abort(false) {
+        match current.abort() {
             Some(Abort::Told) => {
                 let gone = self.now().saturating_add(self.shared.settings.abort_grace);
                 self.timers.add(gone, Due::Gone, current);
@@ -182,8 +182,10 @@ impl Coordinator {
     pub(super) fn abort_after_grace(&mut self, tasks: &[Current]) {
         let gone = self.now().saturating_add(self.shared.settings.abort_grace);
         let drains = self.machine.stage() == Stage::Draining;
+        // All are flagged before the first is aborted: the drop of one may end others.
+        tasks.iter().for_each(|current| current.abandon());
         for current in tasks {
-            match current.abort(true) {
+            match current.abort() {
                 Some(Abort::Told) if drains => self.timers.add(gone, Due::Gone, *current),
                 Some(Abort::NotCancellable) => registry().set_policy(*current, OnShutdown::Detach),
                 Some(Abort::Told) | None => {}
@@ -199,7 +201,8 @@ impl Coordinator {
             self.name_abandoned(&given_up);
         }
         self.name_still_there(&[(current, task)]);
-        current.abort(true);
+        current.abandon();
+        current.abort();
         registry().set_policy(current, OnShutdown::Detach);
     }
 
@@ -257,9 +260,11 @@ impl Coordinator {
         // Spawned while the others were handed to the hook.
         let newcomers = self.give_up(listing::all(listing::is_waited_for));
         self.name_abandoned(&newcomers);
+        // All are flagged before any ends: the cut ends requests, and the drop of one task may end others.
+        self.abandoned.alive().for_each(Current::abandon);
         self.control.cut.open();
         for current in self.abandoned.alive() {
-            current.abort(true);
+            current.abort();
         }
     }
 
@@ -325,7 +330,11 @@ impl Coordinator {
         }
         self.change_status(|status| status.report = Some(report.clone()));
         self.shared.drained.store(true, std::sync::atomic::Ordering::Release);
-        let file = self.write_file(&report);
+        // Flushed after the file, whose failure is a line as well.
+        let lines = async {
+            self.write_file(&report).await;
+            self.log.flush(LAST_LINES).await;
+        };
         let farewells: Vec<_> = self.audience.iter().map(|part| part.farewell(report.clone())).collect();
         // A task of its own: whatever goes wrong in there, the report is given.
         let clients = tokio::spawn(async move {
@@ -334,7 +343,7 @@ impl Coordinator {
             }
         });
         let clients = tokio::time::timeout(LAST_LINES, clients);
-        let _ = tokio::join!(clients, self.log.flush(LAST_LINES), file);
+        let _ = tokio::join!(clients, lines);
         self.control.publish(report);
     }
 

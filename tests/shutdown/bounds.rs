@@ -96,6 +96,16 @@ pub(crate) fn the_deadline_names_and_aborts() {
     assert_eq!((&report["exit_code"], &report["reason"]), (&124.into(), &"SIGTERM".into()));
 }
 
+/// What ends because others are aborted counts as they do: requests behind the cut, children of a task that is dropped.
+pub(crate) fn all_that_ends_at_the_deadline_is_abandoned() {
+    for (task, count) in [("requests web 20000", 20_000), ("family parent 20000", 20_001)] {
+        let end = term(&[("DRAIN_TIMEOUT", "300ms")], &[task]);
+        let report = report(end.exited_with(124));
+        assert_eq!(report["ended"]["cancelled"], 0, "{task}");
+        assert_eq!(report["abandoned_total"], count, "{task}");
+    }
+}
+
 pub(crate) fn a_deadline_with_nothing_left_is_0() {
     let end =
         term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);

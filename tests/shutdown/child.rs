@@ -2,7 +2,7 @@
 //!
 //! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
 //! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
-//! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`.
+//! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`, `family NAME COUNT`.
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
@@ -10,6 +10,7 @@ use std::process::ExitCode;
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::FutureExt;
 use headcount::{Headcount, OnShutdown, Report};
 
 struct Options {
@@ -98,6 +99,10 @@ async fn run(options: Options) -> Option<Report> {
     }
     if options.prints {
         print_lines();
+    }
+    if options.main != "ignore" {
+        // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the process first.
+        let _ = hc.draining().now_or_never();
     }
     say("ready");
     if let Some(layers) = options.serve {
@@ -272,6 +277,13 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 headcount::task(name.clone()).spawn(headcount::draining());
             }
         }
+        "requests" => begin_requests(time.as_millis()),
+        "family" => drop(task.spawn(async move {
+            let child = || headcount::task("child").track(std::future::pending::<()>());
+            let mut children: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
+            (0..time.as_millis()).for_each(|_| drop(children.spawn(child())));
+            children.join_next().await;
+        })),
         "usual" => {
             for length in [time, time, time, time, time, 8 * time] {
                 let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));
@@ -292,6 +304,20 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
         })),
         _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
         unknown => panic!("no task: {unknown}"),
+    }
+}
+
+/// Requests without an end, none of which comes through a server.
+fn begin_requests(count: u128) {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use tower_service::Service;
+
+    let mut app: Router = Router::new()
+        .route("/pending", get(|| async { std::future::pending::<()>().await }))
+        .layer(headcount::TrackLayer::new());
+    for _ in 0..count {
+        let response = app.call(Request::get("/pending").body(Body::empty()).unwrap());
+        tokio::spawn(async move { drop(response.await) });
     }
 }
 

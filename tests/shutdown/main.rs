@@ -75,6 +75,7 @@ fn tests() -> Vec<libtest_mimic::Trial> {
             what_comes_after_drain_is_not_cut_short,
             a_slow_application_is_waited_for,
             the_deadline_names_and_aborts,
+            all_that_ends_at_the_deadline_is_abandoned,
             a_deadline_with_nothing_left_is_0,
             the_hook_gets_each_task_before_the_abort,
             a_hook_that_hangs_has_its_time,
