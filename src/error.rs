@@ -1,9 +1,7 @@
-//! The one error: why [`install`](crate::Headcount::install) was refused, or a [page](crate::Snapshot::tasks) not read.
+//! The one error: why [`install`](crate::Headcount::install) was refused.
 
 use std::error;
 use std::fmt;
-
-use crate::name::{MAX_NAME, cut};
 
 /// Why headcount could not do what was asked.
 ///
@@ -22,7 +20,6 @@ enum Kind {
     Unprotected,
     File,
     Resources,
-    Cursor,
 }
 
 impl Error {
@@ -54,11 +51,6 @@ impl Error {
     /// The operating system refused a thread or a runtime.
     pub fn is_resources(&self) -> bool {
         self.kind == Kind::Resources
-    }
-
-    /// A cursor is of no page, or of one in another order.
-    pub fn is_cursor(&self) -> bool {
-        self.kind == Kind::Cursor
     }
 
     fn new(kind: Kind, text: String) -> Self {
@@ -97,12 +89,6 @@ impl Error {
     pub(crate) fn unreadable(setting: &str, path: impl fmt::Display, source: std::io::Error) -> Self {
         Self::file(setting, path, &format!("cannot be read ({source}): name a file that this user may read"))
             .with_source(source)
-    }
-
-    pub(crate) fn cursor(cursor: &str) -> Self {
-        let expected = "expected `next` of the page before, with the same sorting";
-        let cursor = cut(cursor.into(), MAX_NAME);
-        Self::new(Kind::Cursor, format!("cursor={cursor:?}: {expected}"))
     }
 
     pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {

@@ -63,51 +63,50 @@
 //! A spawn allocates nothing and takes no shared lock. `bench/RESULTS.md` in the repository has the figures, each beside bare
 //! [`tokio::spawn`] and the peers in the same run.
 
+/// A value with some of its fields changed; literals of another crate's non-exhaustive structs cannot be written.
+#[cfg(test)]
+macro_rules! changed {
+    ($base:expr, $($field:ident: $value:expr),+ $(,)?) => {{
+        let mut changed = $base;
+        $(changed.$field = $value;)+
+        changed
+    }};
+}
+
 #[cfg(feature = "admin")]
 mod admin;
-mod clock;
 #[cfg(feature = "console")]
 pub mod console;
-mod current;
 pub mod docs;
 // A build with fewer features leaves some of what they share unused.
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod error;
 #[cfg(test)]
 mod fresh;
-mod idle;
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod install;
 #[cfg(feature = "tower")]
 pub mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
-mod name;
 mod observer;
-mod outcome;
-#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
-mod registry;
 pub mod settings;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod shutdown;
-pub mod snapshot;
-mod spawn;
-mod sync;
-pub mod testing;
-mod tracked;
 
-pub use crate::current::{CurrentTask, current};
 pub use crate::error::Error;
-pub use crate::idle::idle;
 pub use crate::install::{Builder, Headcount};
 #[cfg(feature = "tower")]
 pub use crate::layer::{RequestLimitLayer, TrackLayer};
-pub use crate::registry::config::Text;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{
     Draining, Report, ReportTask, ShutdownResult, Stage, draining, shutdown, shutdown_requested,
 };
-pub use crate::snapshot::{OnShutdown, Snapshot, snapshot};
-pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
-pub use crate::tracked::Tracked;
+pub use headcount_core::{
+    CurrentTask, OnShutdown, Snapshot, TaskBuilder, Text, Tracked, current, idle, snapshot, spawn,
+    spawn_blocking, spawn_local, spawn_on, task, testing, track,
+};
+// The rooms of the core, by the names they have there.
+#[allow(unused_imports, reason = "a build with fewer features uses fewer of them")]
+pub(crate) use headcount_core::internal::{clock, name, registry};

@@ -16,6 +16,7 @@ pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder};
 use crate::error::Error;
 use crate::install::Builder;
 use crate::registry::config::{Redact, Text};
+use crate::registry::off_switch;
 use crate::snapshot::{OnShutdown, TaskInfo};
 
 /// What one line of the table says of a setting.
@@ -354,15 +355,7 @@ pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
 
 /// Whether the variable `HEADCOUNT` turns all of it off.
 pub(crate) fn is_off() -> Result<bool, Error> {
-    std::env::var_os("HEADCOUNT").map_or(Ok(false), |text| off(&text.to_string_lossy()))
-}
-
-fn off(text: &str) -> Result<bool, Error> {
-    match text.to_ascii_lowercase().as_str() {
-        "off" => Ok(true),
-        "on" | "" => Ok(false),
-        _ => Err(Error::setting("HEADCOUNT", text, "`off` or `on`")),
-    }
+    off_switch().map_err(|text| Error::setting("HEADCOUNT", &text, "`off` or `on`"))
 }
 
 fn replace<T: Value>(value: &mut T, variable: &'static str, text: &str) -> Result<Option<Difference>, Error> {

@@ -140,7 +140,6 @@ async fn children_know_their_parent() {
     let ids = |id| match Snapshot::task(id).unwrap().task {
         TaskLookup::Live(task) => task.parent,
         TaskLookup::Finished(task) => task.task.parent,
-        _ => unreachable!(),
     };
     let id = || headcount::current().unwrap().id();
     let family = headcount::spawn(async move {

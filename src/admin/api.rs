@@ -15,13 +15,13 @@ use super::openapi::schema;
 use super::problem::Problem;
 use super::router::Context;
 use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
-use crate::error::Error;
 use crate::registry::registry;
 use crate::registry::wait::Abort;
 use crate::snapshot::{
     FinishedQuery, FinishedTask, Kind, Outcome, Snapshot, SortBy, SortOrder, State as TaskState, TaskLookup,
     TaskQuery,
 };
+use headcount_core::snapshot::CursorError;
 
 /// The most tasks that one answer holds.
 const MOST: usize = 500;
@@ -199,7 +199,7 @@ pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
     }
 }
 
-fn bad_cursor(problem: &Error) -> Problem {
+fn bad_cursor(problem: &CursorError) -> Problem {
     Problem::bad_request(problem.to_string())
 }
 

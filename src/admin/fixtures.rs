@@ -360,7 +360,7 @@ fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crat
         fields: if said { map(&[("order_id", "42")]) } else { BTreeMap::new() },
         age: Duration::from_millis(61_400),
         status: status.map(Into::into),
-        progress: said.then_some(snapshot::Progress { done: 3, total: 10 }),
+        progress: said.then_some(snapshot::Progress::new(3, 10)),
         location: "src/index.rs:88".into(),
         aborted,
     }

@@ -18,11 +18,11 @@ use super::router::Context;
 use crate::clock;
 use crate::install::Shared;
 use crate::name::{escape, place};
-use crate::registry::read::{Describer, is_blocked};
 use crate::registry::registry;
 use crate::registry::slot::{Reading, Slot};
 use crate::registry::storm::{Admission, Storm};
 use crate::snapshot::TaskInfo;
+use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 
 /// Blocking tasks that are named.
 const MAX_NAMED: usize = 10;

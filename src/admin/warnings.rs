@@ -125,28 +125,9 @@ mod tests {
     use std::time::SystemTime;
 
     use super::*;
-    use crate::snapshot::{Durations, Kind, Oldest, Outcome, OutcomeCounts, Snapshot, Usual};
+    use headcount_core::internal::samples::{self, group};
 
-    fn group() -> GroupInfo {
-        GroupInfo {
-            id: 1,
-            name: "send-email".into(),
-            kind: Kind::Task,
-            labels: Vec::new().into(),
-            location: "src/main.rs:1".into(),
-            live: 0,
-            blocked: 0,
-            spawned: 0,
-            finished: OutcomeCounts::default(),
-            polls: 0,
-            slow_polls: 0,
-            busy: Duration::ZERO,
-            durations: Durations::default(),
-            usual: None,
-            oldest: None,
-            last_failure: None,
-        }
-    }
+    use crate::snapshot::{Outcome, OutcomeCounts, Snapshot};
 
     /// A minute in which the group went from nothing to what it is, evenly.
     fn history(end: Instant, group: &GroupInfo) -> History {
@@ -189,47 +170,44 @@ mod tests {
 
     #[test]
     fn a_healthy_group_is_not_spoken_of() {
-        let healthy = GroupInfo { live: 20, spawned: 1020, finished: counts(999, 1), polls: 5000, ..group() };
+        let healthy = changed!(group(), live: 20, spawned: 1020, finished: counts(999, 1), polls: 5000);
         assert_eq!(said(&healthy), []);
     }
 
     #[test]
     fn each_warning_names_the_figure_and_the_yardstick() {
-        let usual = |p99| Usual { count: 30, p50: p99, p95: p99, p99 };
-        let oldest = |age| Oldest { id: 17, started_at: SystemTime::UNIX_EPOCH, age };
+        let usual = |p99| samples::usual(30, p99, p99, p99);
+        let oldest = |age| samples::oldest(17, age);
         let seconds = Duration::from_secs;
         let cases = [
             (
-                GroupInfo { blocked: 2, live: 2, ..group() },
+                changed!(group(), blocked: 2, live: 2),
                 WarningCode::Blocked,
                 "2 tasks have not yielded for more than 1s",
             ),
             (
-                GroupInfo { finished: counts(69, 31), ..group() },
+                changed!(group(), finished: counts(69, 31)),
                 WarningCode::Failing,
                 "31% of what finished in the last minute failed (31 of 100)",
             ),
             (
-                GroupInfo {
-                    live: 1,
+                changed!(group(), live: 1,
                     usual: Some(usual(seconds(2))),
-                    oldest: Some(oldest(seconds(61))),
-                    ..group()
-                },
+                    oldest: Some(oldest(seconds(61)))),
                 WarningCode::Stuck,
                 "(#17) has run 30× longer than this group's p99 (61s against 2s)",
             ),
             (
-                GroupInfo { live: 600, spawned: 700, finished: counts(100, 0), ..group() },
+                changed!(group(), live: 600, spawned: 700, finished: counts(100, 0)),
                 WarningCode::Growing,
                 "live grew from 0 to 600",
             ),
             (
-                GroupInfo { polls: 100, slow_polls: 6, ..group() },
+                changed!(group(), polls: 100, slow_polls: 6),
                 WarningCode::SlowPolls,
                 "6% of polls in the last minute took more than 10ms",
             ),
-            (GroupInfo { name: "__other__".into(), ..group() }, WarningCode::Overflow, "max_groups"),
+            (changed!(group(), name: "__other__".into()), WarningCode::Overflow, "max_groups"),
         ];
         for (group, code, part) in cases {
             let said = said(&group);
@@ -239,7 +217,7 @@ mod tests {
 
     #[test]
     fn rates_are_of_the_last_seconds_and_absent_at_first() {
-        let group = GroupInfo { live: 1, spawned: 600, finished: counts(300, 300), ..group() };
+        let group = changed!(group(), live: 1, spawned: 600, finished: counts(300, 300));
         let at = Instant::now() + Duration::from_secs(100);
         let rates = history(at, &group).rates(Some(1), at, Totals::of_group(&group));
         assert_eq!((rates.spawned_per_second, rates.failed_share), (Some(60.0), Some(0.5)));

@@ -16,12 +16,12 @@ use console_api::tasks::{Stats, Task};
 use super::select::{Live, Selection};
 use super::wire::{self, Delta, Extras, Hidden};
 use crate::clock;
-use crate::outcome::Outcome;
 use crate::registry::group::Group;
 use crate::registry::history::{Note, Record};
-use crate::registry::read::Describer;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::registry::{TaskSlot, registry};
+use headcount_core::Outcome;
+use headcount_core::internal::snapshot::read::Describer;
 
 /// How long finished tasks are told to new clients. The client keeps them as long.
 const RETENTION: Duration = Duration::from_secs(6);

@@ -25,8 +25,6 @@
 //! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback, such as [`DEFAULT_ADDRESS`].
 
 mod follow;
-#[cfg(tokio_unstable)]
-pub(crate) mod named;
 mod polls;
 mod publish;
 mod select;
@@ -42,7 +40,6 @@ use tracing::{Subscriber, error, info, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
-pub(crate) use self::polls::note as note_poll;
 use self::wire::Hidden;
 use crate::error::Error;
 use crate::install::Headcount;

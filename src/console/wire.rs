@@ -21,11 +21,11 @@ use prost_types::{Duration, Timestamp};
 
 use crate::clock;
 use crate::name::{cut, escape};
-use crate::outcome::Outcome;
 use crate::registry::details::Details;
 use crate::registry::group::Group;
 use crate::registry::slot::Reading;
 use crate::snapshot::{Kind, OnShutdown};
+use headcount_core::Outcome;
 
 /// All tasks share one callsite, since they have none of their own.
 const METADATA: MetaId = MetaId { id: 1 };

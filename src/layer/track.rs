@@ -16,11 +16,11 @@ use tokio::sync::futures::Notified;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::current::note_failure;
 use crate::shutdown::control;
 use crate::snapshot::Kind;
-use crate::spawn::task;
-use crate::tracked::Entry;
+use headcount_core::internal::current::note_failure;
+use headcount_core::internal::spawn::task;
+use headcount_core::internal::tracked::Entry;
 
 /// The name of requests that no route matched.
 const UNMATCHED: &str = "unmatched";

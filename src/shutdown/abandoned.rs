@@ -3,11 +3,11 @@
 use std::collections::{BTreeMap, HashMap};
 
 use super::report::{MAX_LISTED, ReportTask};
-use crate::outcome::Outcome;
 use crate::registry::local::Current;
 use crate::registry::slot::Reading;
 use crate::registry::wait::Ended;
 use crate::snapshot::TaskInfo;
+use headcount_core::Outcome;
 
 #[derive(Debug)]
 struct Entry {

@@ -8,8 +8,8 @@ use super::log::Logger;
 use super::text;
 use crate::clock;
 use crate::name::place;
-use crate::registry::read::{Describer, is_blocked};
 use crate::registry::registry;
+use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 
 /// How often it looks: a pass over a million tasks takes milliseconds, and nothing of it falls on them.
 const EVERY: Duration = Duration::from_millis(500);

@@ -15,13 +15,13 @@ use super::stage::{Input, Stage, Verdict};
 use super::tally::Tally;
 use super::text;
 use crate::registry::local::Current;
-use crate::registry::read::Describer;
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::registry::wait::Abort;
 use crate::registry::wait::Admit;
 use crate::settings::{Hide, LateSpawns};
 use crate::snapshot::{Kind, OnShutdown, TaskInfo};
+use headcount_core::internal::snapshot::read::Describer;
 
 /// Where more live, they are told before they are counted and listed: telling a million takes longer than all of that.
 const CROWD: u64 = 200_000;
@@ -90,7 +90,7 @@ impl Coordinator {
             OnShutdown::Cancel => true,
             OnShutdown::Wait => task.has(DETAILS),
             OnShutdown::Last => last_told,
-            OnShutdown::Detach => false,
+            _ => false,
         };
         for (current, task) in listing::all(concerned) {
             if task.policy() == OnShutdown::Cancel {

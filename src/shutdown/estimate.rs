@@ -82,16 +82,15 @@ fn beyond(bucket: &Bucket, lower: f64, age: f64) -> Option<Stretch> {
 
 #[cfg(test)]
 mod tests {
+    use headcount_core::internal::samples;
+
     use super::*;
 
     fn durations(counts: [u64; 4]) -> Durations {
         let bounds = [1.0, 2.0, 10.0, f64::INFINITY];
-        let bucket = |(count, upper_bound): (u64, f64)| Bucket {
-            upper_bound,
-            count,
-            sum: Duration::from_secs(count * 30),
-        };
-        Durations { buckets: counts.into_iter().zip(bounds).map(bucket).collect() }
+        let bucket =
+            |(count, bound): (u64, f64)| samples::bucket(bound, count, Duration::from_secs(count * 30));
+        samples::durations(counts.into_iter().zip(bounds).map(bucket).collect())
     }
 
     fn waiting(count: u64, age: f64, durations: &Durations) -> Waiting<'_> {

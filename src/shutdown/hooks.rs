@@ -14,8 +14,8 @@ use tracing::dispatcher;
 use super::log::Logger;
 use super::text;
 use crate::registry::local::Current;
-use crate::registry::read::Describer;
 use crate::settings::OnAbandon;
+use headcount_core::internal::snapshot::read::Describer;
 
 struct Job {
     tasks: Vec<Current>,

@@ -7,10 +7,10 @@ use super::estimate::{self, Waiting};
 use crate::clock;
 use crate::registry::group::Group;
 use crate::registry::local::Current;
-use crate::registry::read::{Describer, durations_of};
 use crate::registry::registry;
 use crate::registry::slot::{ABANDONED, Reading};
 use crate::snapshot::{Kind, OnShutdown, TaskInfo};
+use headcount_core::internal::snapshot::read::{Describer, durations_of};
 
 /// Tasks that a listing names; the others are counted by group.
 pub(crate) const NAMED: usize = 20;

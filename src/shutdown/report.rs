@@ -9,8 +9,8 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use super::text;
-use crate::outcome::OutcomeCounts;
 use crate::snapshot::{Kind, Progress, TaskInfo};
+use headcount_core::OutcomeCounts;
 
 /// Tasks listed in a report; all are counted.
 pub(crate) const MAX_LISTED: usize = 1_000;
@@ -206,7 +206,7 @@ mod tests {
             exit_code: 130,
             duration: Duration::from_millis(2_100),
             started_at: SystemTime::UNIX_EPOCH,
-            ended: OutcomeCounts { ok: 3, ..OutcomeCounts::default() },
+            ended: changed!(OutcomeCounts::default(), ok: 3),
             abandoned_total: 1_234,
             abandoned: vec![ReportTask::new(&example(), true, false); MAX_LISTED].into(),
             ..Report::empty()
@@ -250,7 +250,7 @@ mod tests {
 
     #[test]
     fn hidden_fields_are_left_out() {
-        let task = TaskInfo { fields: vec![("order".into(), "42".to_owned())], ..example() };
+        let task = changed!(example(), fields: vec![("order".into(), "42".to_owned())]);
         assert_eq!(ReportTask::new(&task, true, false).fields["order"], "42");
         assert!(ReportTask::new(&task, true, true).fields.is_empty());
     }

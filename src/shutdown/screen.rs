@@ -135,7 +135,7 @@ mod tests {
     #[test]
     fn progress_is_a_bar() {
         assert!(task(&example()).starts_with("  ▓▓▓░░░░░░░ send-email #17 running"));
-        let silent = TaskInfo { progress: None, ..example() };
+        let silent = changed!(example(), progress: None);
         assert!(task(&silent).starts_with("  ·········· send-email"));
     }
 }

@@ -6,7 +6,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use super::listing::Listing;
 use super::report::Report;
-use crate::outcome::Outcome;
+use headcount_core::Outcome;
 
 /// Points of the burn-down; above that every second one goes.
 const POINTS: usize = 120;

@@ -1,7 +1,7 @@
 //! How the tasks that were waited for have ended: the difference of exact totals, so that a million tasks need no list.
 
-use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::registry;
+use headcount_core::{Outcome, OutcomeCounts};
 
 /// Totals at one moment.
 #[derive(Clone, Copy, Debug, Default)]

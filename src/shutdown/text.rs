@@ -4,8 +4,8 @@ use std::fmt::Write;
 use std::time::Duration;
 
 use crate::name::{escape, place};
-use crate::outcome::{Outcome, OutcomeCounts};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
+use headcount_core::{Outcome, OutcomeCounts};
 
 /// Groups named in a line of counts.
 const MAX_COUNTED_GROUPS: usize = 10;
@@ -58,7 +58,7 @@ fn doing(task: &TaskInfo) -> String {
         State::Queued => "queued",
         State::Idle => "idle",
         State::Running => "polling",
-        State::Blocked => "blocked",
+        _ => "blocked",
     };
     format!("running {}, {state} {}{}", length(task.age), length(task.state_for), said(task))
 }
@@ -162,7 +162,7 @@ fn what(task: &TaskInfo) -> &'static str {
         Kind::Blocking => "a running closure",
         Kind::Future => "a `track` future",
         Kind::Request => "a request",
-        Kind::Task | Kind::Local => "it",
+        _ => "it",
     }
 }
 
@@ -171,7 +171,7 @@ pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
     let inside = match (task.kind, task.state) {
         (Kind::Blocking, _) => "inside its closure",
         (_, State::Running | State::Blocked) => "inside a poll",
-        (_, State::Queued | State::Idle) => "its worker has not come to drop it",
+        _ => "its worker has not come to drop it",
     };
     let since = length(task.state_for);
     format!(
@@ -186,7 +186,7 @@ pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
 mod tests {
     use super::*;
     use crate::shutdown::testing::example;
-    use crate::snapshot::Usual;
+    use headcount_core::internal::samples::usual;
 
     const fn ms(ms: u64) -> Duration {
         Duration::from_millis(ms)
@@ -223,23 +223,22 @@ mod tests {
 
     #[test]
     fn a_task_line_says_what_is_usual() {
-        let usual = Usual { count: 5, p50: ms(1_200), p95: ms(3_400), p99: ms(5_000) };
-        let known = TaskInfo { usual: Some(usual), ..example() };
+        let usual = usual(5, ms(1_200), ms(3_400), ms(5_000));
+        let known = changed!(example(), usual: Some(usual));
         assert!(task(&known).ends_with("(src/main.rs:41), usually 1.2s, p95 3.4s"));
     }
 
     #[test]
     fn a_task_that_says_nothing_of_itself_has_no_gap() {
-        let bare = TaskInfo { status: None, progress: None, state: State::Queued, ..example() };
+        let bare = changed!(example(), status: None, progress: None, state: State::Queued);
         assert_eq!(task(&bare), "send-email #17 running 3.2s, queued 1.1s (src/main.rs:41)");
-        let silent = TaskInfo { status: None, ..example() };
+        let silent = changed!(example(), status: None);
         assert!(task(&silent).contains("idle 1.1s, 30% ("));
     }
 
     #[test]
     fn hostile_texts_stay_on_their_line() {
-        let hostile =
-            TaskInfo { status: Some("a\nINFO b\u{1b}[2J".into()), name: "x\r\n".into(), ..example() };
+        let hostile = changed!(example(), status: Some("a\nINFO b\u{1b}[2J".into()), name: "x\r\n".into());
         let line = task(&hostile);
         assert!(!line.chars().any(char::is_control), "{line:?}");
         assert!(line.contains(r"a\nINFO b\u{1b}[2J"));
@@ -260,7 +259,7 @@ mod tests {
             ended("send-email", 17, Outcome::Ok, ms(4_000), 2),
             "send-email #17 completed after 4.0s, 2 remaining"
         );
-        let mut ended = OutcomeCounts { ok: 3, ..OutcomeCounts::default() };
+        let mut ended = changed!(OutcomeCounts::default(), ok: 3);
         assert_eq!(counts(&ended, 0), "3 completed");
         ended.panic = 1;
         assert_eq!(counts(&ended, 2), "3 completed, 1 panicked, 2 abandoned");
@@ -268,26 +267,26 @@ mod tests {
 
     #[test]
     fn the_abandoned_are_named_with_what_can_be_done() {
-        let lost = TaskInfo { name: "index-rebuild".into(), id: 9, age: ms(61_000), ..example() };
+        let lost = changed!(example(), name: "index-rebuild".into(), id: 9, age: ms(61_000));
         assert_eq!(
             abandoned(&lost, false),
             "index-rebuild #9 abandoned after 61s, \"batch 3/10\" 30% (src/main.rs:41)"
         );
-        let lost = TaskInfo { status: None, progress: None, ..lost };
+        let lost = changed!(lost, status: None, progress: None);
         assert_eq!(abandoned(&lost, false), "index-rebuild #9 abandoned after 61s (src/main.rs:41)");
         assert_eq!(
             abandoned(&lost, true),
             "index-rebuild #9 abandoned after 61s (src/main.rs:41): a loop? End it on `draining()`, or spawn it \
              with `OnShutdown::Last`"
         );
-        let closure = TaskInfo { kind: Kind::Blocking, cancellable: false, ..lost };
+        let closure = changed!(lost, kind: Kind::Blocking, cancellable: false);
         assert!(abandoned(&closure, false).ends_with("a running closure is not ours to abort"));
     }
 
     #[test]
     fn progress_without_a_whole_is_a_count() {
-        assert_eq!(share(Progress { done: 3, total: 0 }), "3 done");
-        assert_eq!(share(Progress { done: 30, total: 10 }), "100%");
-        assert_eq!(share(Progress { done: u64::MAX, total: u64::MAX }), "100%");
+        assert_eq!(share(Progress::new(3, 0)), "3 done");
+        assert_eq!(share(Progress::new(30, 10)), "100%");
+        assert_eq!(share(Progress::new(u64::MAX, u64::MAX)), "100%");
     }
 }

@@ -1,0 +1,73 @@
+//! What a library needs of [headcount](https://docs.rs/headcount): spawn named, listed and measured tasks, and take part
+//! in the shutdown.
+//!
+//! Libraries depend on this crate, applications on `headcount`, which re-exports all of it.
+//!
+//! Both meet in one registry: `links = "headcount"` makes two incompatible versions in one tree an error of
+//! cargo's resolver.
+
+#![allow(rustdoc::private_intra_doc_links, reason = "the documents of `registry` are for maintainers")]
+
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod clock;
+mod current;
+mod idle;
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod name;
+mod outcome;
+#[allow(
+    missing_docs,
+    clippy::new_without_default,
+    clippy::missing_errors_doc,
+    clippy::missing_panics_doc,
+    reason = "only `internal` shows it outside"
+)]
+mod registry;
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod samples;
+pub mod snapshot;
+mod spawn;
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod sync;
+pub mod testing;
+#[allow(missing_docs, clippy::missing_panics_doc, reason = "only `Tracked` is of the API")]
+mod tracked;
+
+pub use crate::current::{CurrentTask, current};
+pub use crate::idle::idle;
+pub use crate::outcome::{Outcome, OutcomeCounts};
+pub use crate::registry::config::Text;
+pub use crate::registry::kind::OnShutdown;
+pub use crate::snapshot::{Snapshot, snapshot};
+pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
+pub use crate::tracked::Tracked;
+
+/// For the crate `headcount` of the same version alone; no promise of stability covers it.
+#[doc(hidden)]
+#[allow(missing_docs, reason = "no part of the API")]
+pub mod internal {
+    pub mod clock {
+        pub use crate::clock::*;
+    }
+    pub mod current {
+        pub use crate::current::*;
+    }
+    pub mod name {
+        pub use crate::name::*;
+    }
+    pub mod registry {
+        pub use crate::registry::*;
+    }
+    pub mod samples {
+        pub use crate::samples::*;
+    }
+    pub mod snapshot {
+        pub use crate::snapshot::*;
+    }
+    pub mod spawn {
+        pub use crate::spawn::*;
+    }
+    pub mod tracked {
+        pub use crate::tracked::*;
+    }
+}

@@ -1,0 +1,103 @@
+//! The side table: what only some tasks have. A task without it never touches this.
+
+use std::borrow::Cow;
+use std::collections::{HashMap, VecDeque};
+use std::sync::Arc;
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::name::MAX_FIELDS;
+use crate::registry::kind::Progress;
+
+/// So many that none is locked for long while it grows, also with a million entries in all.
+const SHARDS: usize = 256;
+/// Statuses kept of one task.
+const STATUSES: usize = 16;
+
+/// Fields, status and whatever else a task may have.
+#[derive(Clone, Debug, Default)]
+pub struct Details {
+    pub fields: Vec<(Cow<'static, str>, String)>,
+    /// Newest last, each with its tick.
+    pub statuses: VecDeque<(u64, Arc<str>)>,
+    pub progress: Option<Progress>,
+    pub grace: Option<Duration>,
+    /// The text of its `Err`, until it ends.
+    pub message: Option<Arc<str>>,
+    /// The leak check that it belongs to.
+    pub scope: Option<Arc<Scope>>,
+}
+
+/// A leak check, inside of another or not.
+#[derive(Debug)]
+pub struct Scope {
+    pub id: u64,
+    pub outer: Option<Arc<Self>>,
+}
+
+impl Scope {
+    pub fn is_within(&self, id: u64) -> bool {
+        self.id == id || self.outer.as_ref().is_some_and(|outer| outer.is_within(id))
+    }
+}
+
+impl Details {
+    pub fn status(&self) -> Option<&Arc<str>> {
+        self.statuses.back().map(|(_, status)| status)
+    }
+
+    /// Sets a field: a known key gets the new value, a new one is dropped if there are too many.
+    pub fn set_field(&mut self, key: Cow<'static, str>, value: String) {
+        if let Some((_, known)) = self.fields.iter_mut().find(|(known, _)| *known == key) {
+            *known = value;
+        } else if self.fields.len() < MAX_FIELDS {
+            self.fields.push((key, value));
+        }
+    }
+
+    pub fn push_status(&mut self, at: u64, status: Arc<str>) {
+        if self.status().is_some_and(|last| *last == status) {
+            return;
+        }
+        if self.statuses.len() == STATUSES {
+            self.statuses.pop_front();
+        }
+        self.statuses.push_back((at, status));
+    }
+}
+
+type Shard = HashMap<u64, Box<Details>, foldhash::fast::RandomState>;
+
+/// Details by task id.
+#[derive(Debug)]
+pub struct DetailsTable {
+    shards: [Mutex<Shard>; SHARDS],
+}
+
+impl DetailsTable {
+    pub fn new() -> Self {
+        Self { shards: std::array::from_fn(|_| Mutex::default()) }
+    }
+
+    fn shard(&self, id: u64) -> &Mutex<Shard> {
+        &self.shards[usize::try_from(id % SHARDS as u64).unwrap_or(0)]
+    }
+
+    pub fn insert(&self, id: u64, details: Box<Details>) {
+        self.shard(id).lock().insert(id, details);
+    }
+
+    pub fn remove(&self, id: u64) -> Option<Box<Details>> {
+        self.shard(id).lock().remove(&id)
+    }
+
+    /// Changes the details of a task, made if it had none.
+    pub fn update<R>(&self, id: u64, change: impl FnOnce(&mut Details) -> R) -> R {
+        change(self.shard(id).lock().entry(id).or_default())
+    }
+
+    pub fn read<R>(&self, id: u64, read: impl FnOnce(&Details) -> R) -> Option<R> {
+        self.shard(id).lock().get(&id).map(|details| read(details))
+    }
+}

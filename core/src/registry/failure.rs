@@ -1,0 +1,71 @@
+//! A panic or an error is told once, at ERROR, and never as a flood.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use crate::clock;
+use crate::name::escape;
+use crate::outcome::Outcome;
+use crate::registry::Registry;
+use crate::registry::group::{Group, LastFailure};
+use crate::registry::history::Record;
+use crate::registry::storm::Admission;
+
+/// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has neither name nor place of its own.
+const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
+    names from one place; see headcount_groups_overflowed_total";
+
+static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
+
+/// Log lines held back since the process started.
+pub fn suppressed() -> u64 {
+    SUPPRESSED.load(Ordering::Relaxed)
+}
+
+/// Keeps a failure as its group's last, and writes its line unless there were too many.
+pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
+    let group = registry.group(record.task.group());
+    let admission = group.storm.lock().admit(record.ended);
+    match admission {
+        Admission::HoldBack => {
+            SUPPRESSED.fetch_add(1, Ordering::Relaxed);
+        }
+        Admission::Write { held_back } => {
+            let text = message.as_deref().unwrap_or("");
+            let write = || {
+                write_held_back(group, held_back);
+                write_failure(group, record, text);
+            };
+            // A subscriber that panics takes nothing from the task, whose end goes on behind this.
+            let _ = catch_unwind(AssertUnwindSafe(write));
+        }
+    }
+    *group.last_failure.lock() =
+        Some(LastFailure { at: record.ended, task: record.task.id(), outcome: record.outcome, message });
+}
+
+/// How many lines were held back of the groups whose minute is over. For whoever has a timer.
+pub fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
+    let now = clock::ticks();
+    let close = |group: &'static Group| (group, group.storm.lock().close_window(now));
+    registry.groups.all().into_iter().map(close).filter(|(_, held_back)| 0 < *held_back).collect()
+}
+
+fn write_failure(group: &Group, record: &Record, text: &str) {
+    let verb = if record.outcome == Outcome::Panic { "panicked" } else { "failed" };
+    let age = clock::between(record.task.started, record.ended).as_secs_f64();
+    let (name, text, id) = (escape(&group.name), escape(text), record.task.id());
+    let place = if group.location.is_empty() { NO_PLACE } else { &group.location };
+    tracing::error!(
+        target: "headcount::task",
+        "{name} #{id} {verb} after {age:.1}s: {text} ({place})"
+    );
+}
+
+pub fn write_held_back(group: &Group, held_back: u64) {
+    if 0 < held_back {
+        let name = escape(&group.name);
+        tracing::error!(target: "headcount::task", "{name}: {held_back} more failures were not logged");
+    }
+}

@@ -1,0 +1,311 @@
+//! Groups: tasks with the same name, labels, kind and location, and their totals.
+
+use std::borrow::Cow;
+use std::collections::HashMap;
+use std::fmt;
+use std::panic::Location;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU8, Ordering};
+
+use parking_lot::Mutex;
+
+use crate::name::{self, MAX_LABELS, MAX_NAME, OTHER};
+use crate::outcome::Outcome;
+use crate::registry::config::Config;
+use crate::registry::kind::{Kind, Labels, OnShutdown};
+use crate::registry::storm::Storm;
+use crate::registry::stripe::{Bounds, Ended, Stripe};
+
+/// Most names that one place in the code may give.
+const MAX_NAMES_PER_LOCATION: usize = 20;
+
+/// Labels as users give them.
+pub type GivenLabels = [(Cow<'static, str>, Cow<'static, str>)];
+
+/// The name of a task, as it comes.
+#[derive(Clone, Copy, Debug)]
+pub enum NameSource<'a> {
+    /// By the user.
+    Given(&'a Cow<'static, str>),
+    /// After the code: the type of its future or closure.
+    Code(&'static str),
+}
+
+/// By what a spawn finds its group.
+#[derive(Clone, Copy, Debug)]
+pub struct Signature<'a> {
+    pub name: NameSource<'a>,
+    pub labels: &'a GivenLabels,
+    pub kind: Kind,
+    pub location: &'static Location<'static>,
+}
+
+/// The last failure of a group; times in ticks.
+#[derive(Clone, Debug)]
+pub struct LastFailure {
+    pub at: u64,
+    pub task: u64,
+    pub outcome: Outcome,
+    pub message: Option<Arc<str>>,
+}
+
+pub struct Group {
+    pub id: u32,
+    pub name: Arc<str>,
+    pub kind: Kind,
+    pub labels: Labels,
+    /// The labels as given, by which a thread [knows](super::known) the group again; `None` if they are too long to be kept.
+    pub given: Option<Box<GivenLabels>>,
+    pub location: Arc<str>,
+    pub bounds: Arc<Bounds>,
+    pub last_failure: Mutex<Option<LastFailure>>,
+    pub storm: Mutex<Storm>,
+    /// 0, or one more than the policy's place in [`POLICIES`].
+    policy: AtomicU8,
+    stripes: Mutex<Stripes>,
+    /// For threads whose locals are gone: they take this lock to write.
+    shared: Mutex<&'static Stripe>,
+}
+
+#[derive(Debug)]
+struct Stripes {
+    all: Vec<&'static Stripe>,
+    free: Vec<&'static Stripe>,
+}
+
+impl fmt::Debug for Group {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Group").field("id", &self.id).field("name", &self.name).finish_non_exhaustive()
+    }
+}
+
+/// Totals of a group at one moment.
+#[derive(Clone, Debug, Default)]
+pub struct Totals {
+    pub spawned: u64,
+    pub ended: [Ended; Outcome::ALL.len()],
+    pub polls: u64,
+    pub slow_polls: u64,
+    pub busy_nanos: u64,
+}
+
+impl Group {
+    fn new(id: u32, key: Key, given: &GivenLabels, config: &Config) -> Self {
+        let bounds = config.bounds();
+        let shared: &'static Stripe = Box::leak(Box::new(Stripe::new(bounds.clone())));
+        Self {
+            id,
+            policy: AtomicU8::new(policy_index(config.policy_for(&key.name))),
+            location: key.location_text(),
+            name: key.name,
+            kind: key.kind,
+            labels: key.labels,
+            given: is_short(given).then(|| given.into()),
+            bounds,
+            last_failure: Mutex::new(None),
+            storm: Mutex::new(Storm::default()),
+            stripes: Mutex::new(Stripes { all: vec![shared], free: Vec::new() }),
+            shared: Mutex::new(shared),
+        }
+    }
+
+    /// The policy that whoever runs the service set for this name.
+    #[inline]
+    pub fn policy(&self) -> Option<OnShutdown> {
+        let index = self.policy.load(Ordering::Relaxed);
+        POLICIES.get(usize::from(index).checked_sub(1)?).copied()
+    }
+
+    /// A stripe for a thread of its own, until it is [returned](Self::return_stripe).
+    pub fn lend_stripe(&self) -> &'static Stripe {
+        let mut stripes = self.stripes.lock();
+        stripes.free.pop().unwrap_or_else(|| {
+            let stripe: &'static Stripe = Box::leak(Box::new(Stripe::new(self.bounds.clone())));
+            stripes.all.push(stripe);
+            stripe
+        })
+    }
+
+    pub fn return_stripe(&self, stripe: &'static Stripe) {
+        self.stripes.lock().free.push(stripe);
+    }
+
+    /// Writes to the stripe that threads without locals share.
+    pub fn with_shared<R>(&self, write: impl FnOnce(&Stripe) -> R) -> R {
+        write(*self.shared.lock())
+    }
+
+    pub fn totals(&self) -> Totals {
+        let mut totals = Totals::default();
+        let bounds = self.bounds.seconds().len() + 1;
+        for ended in &mut totals.ended {
+            ended.counts.resize(bounds, 0);
+            ended.sums.resize(bounds, 0.0);
+        }
+        for stripe in self.all_stripes() {
+            for outcome in Outcome::ALL {
+                stripe.add_ended(outcome, &mut totals.ended[outcome as usize]);
+            }
+        }
+        // Spawns are read after ends, and the stripes listed anew: whatever has ended was spawned before.
+        for stripe in self.all_stripes() {
+            totals.spawned += stripe.spawned();
+            totals.polls += stripe.polls();
+            totals.slow_polls += stripe.slow_polls();
+            totals.busy_nanos += stripe.busy_nanos();
+        }
+        totals
+    }
+
+    fn all_stripes(&self) -> Vec<&'static Stripe> {
+        self.stripes.lock().all.clone()
+    }
+}
+
+/// What makes a group, in bounds.
+#[derive(Clone, Debug, PartialEq, Eq, Hash)]
+struct Key {
+    name: Arc<str>,
+    labels: Labels,
+    kind: Kind,
+    location: Option<&'static Location<'static>>,
+}
+
+impl Key {
+    fn of(signature: &Signature<'_>) -> Self {
+        Self {
+            name: clean_name(signature),
+            labels: clean_labels(signature.labels),
+            kind: signature.kind,
+            location: Some(signature.location),
+        }
+    }
+
+    fn overflow(kind: Kind) -> Self {
+        Self { name: OTHER.into(), labels: [].into(), kind, location: None }
+    }
+
+    fn location_text(&self) -> Arc<str> {
+        self.location.map_or_else(|| "".into(), |place| place_of(place).into())
+    }
+}
+
+const POLICIES: [OnShutdown; 4] =
+    [OnShutdown::Wait, OnShutdown::Cancel, OnShutdown::Last, OnShutdown::Detach];
+
+fn policy_index(policy: Option<OnShutdown>) -> u8 {
+    let place = POLICIES.iter().position(|known| Some(*known) == policy);
+    place.map_or(0, |place| u8::try_from(place + 1).unwrap_or(0))
+}
+
+fn place_of(location: &Location<'_>) -> String {
+    format!("{}:{}", location.file(), location.line())
+}
+
+fn clean_name(signature: &Signature<'_>) -> Arc<str> {
+    let name = match signature.name {
+        NameSource::Given(name) => Some(name.clone()),
+        NameSource::Code(type_name) => name::of_type(type_name).map(Cow::Owned),
+    };
+    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| place_of(signature.location).into());
+    name::cut(name, MAX_NAME).into()
+}
+
+/// Keys made legal and unique (the last value wins), values cut.
+fn clean_labels(given: &GivenLabels) -> Labels {
+    let mut clean: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
+    for (key, value) in given {
+        let key = name::label_key(key);
+        let value = name::cut(value.clone(), MAX_NAME);
+        if let Some((_, known)) = clean.iter_mut().find(|(known, _)| *known == key) {
+            *known = value;
+        } else if clean.len() < MAX_LABELS {
+            clean.push((key.into(), value));
+        }
+    }
+    clean.into()
+}
+
+/// Whether labels are as bounded as given as they will be once they are clean.
+fn is_short(given: &GivenLabels) -> bool {
+    given.len() <= MAX_LABELS
+        && given.iter().all(|(key, value)| key.len() <= MAX_NAME && value.len() <= MAX_NAME)
+}
+
+/// All groups of the process.
+#[derive(Debug, Default)]
+pub struct Groups {
+    table: Mutex<Table>,
+}
+
+#[derive(Debug, Default)]
+struct Table {
+    by_key: HashMap<Key, &'static Group, foldhash::fast::RandomState>,
+    list: Vec<&'static Group>,
+    overflow_groups: usize,
+    names_at: HashMap<&'static Location<'static>, Vec<Arc<str>>>,
+}
+
+impl Groups {
+    /// The group of a spawn, made if it is new and there is room. Threads [remember](super::known) the answer.
+    #[cold]
+    pub fn find(&self, signature: &Signature<'_>, config: &Config) -> &'static Group {
+        let key = Key::of(signature);
+        let mut table = self.table.lock();
+        if let Some(group) = table.by_key.get(&key) {
+            return group;
+        }
+        if table.has_room(&key, config) {
+            return table.insert(key, signature.labels, config);
+        }
+        let overflow = Key::overflow(signature.kind);
+        if let Some(group) = table.by_key.get(&overflow) {
+            return group;
+        }
+        table.overflow_groups += 1;
+        table.insert(overflow, &[], config)
+    }
+
+    /// All groups, in the order of their ids.
+    pub fn all(&self) -> Vec<&'static Group> {
+        self.table.lock().list.clone()
+    }
+
+    pub fn get(&self, id: u32) -> Option<&'static Group> {
+        self.table.lock().list.get(id as usize).copied()
+    }
+
+    /// Sets the policies anew, also for groups that exist.
+    pub fn apply_policies(&self, config: &Config) {
+        for group in self.all() {
+            let index = policy_index(config.policy_for(&group.name));
+            group.policy.store(index, Ordering::Relaxed);
+        }
+    }
+}
+
+impl Table {
+    fn has_room(&mut self, key: &Key, config: &Config) -> bool {
+        if config.max_groups() <= self.list.len() - self.overflow_groups {
+            return false;
+        }
+        let Some(location) = key.location else { return true };
+        let names = self.names_at.entry(location).or_default();
+        if names.contains(&key.name) {
+            return true;
+        }
+        let room = names.len() < MAX_NAMES_PER_LOCATION;
+        if room {
+            names.push(key.name.clone());
+        }
+        room
+    }
+
+    fn insert(&mut self, key: Key, given: &GivenLabels, config: &Config) -> &'static Group {
+        let id = u32::try_from(self.list.len()).expect("max_groups fits");
+        let group: &'static Group = Box::leak(Box::new(Group::new(id, key.clone(), given, config)));
+        self.by_key.insert(key, group);
+        self.list.push(group);
+        group
+    }
+}

@@ -1,0 +1,338 @@
+//! One live task: 64 bytes, one cache line.
+
+use crate::registry::kind::{Kind, OnShutdown};
+use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
+
+/// Bits below the id in [`Slot::identity`].
+const FLAG_BITS: u32 = 12;
+const KIND_MASK: u64 = 0b111;
+const POLICY_SHIFT: u32 = 3;
+const POLICY_MASK: u64 = 0b11 << POLICY_SHIFT;
+/// It has an entry in the side table of details.
+pub const DETAILS: u64 = 1 << 5;
+/// The census counts it.
+pub const COUNTED: u64 = 1 << 6;
+/// The census reports its end.
+pub const WATCHED: u64 = 1 << 7;
+/// The coordinator abandons it: if it is dropped, it was aborted.
+pub const ABANDONED: u64 = 1 << 8;
+/// Nothing of ours can abort it.
+pub const NOT_CANCELLABLE: u64 = 1 << 9;
+/// It returned an `Err` that counts.
+pub const FAILED: u64 = 1 << 10;
+/// It is to be aborted as soon as there is what aborts it.
+pub const ABORT_WANTED: u64 = 1 << 11;
+
+/// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
+pub const SCOPED: u64 = 1;
+/// There too: it was ready, and its future is about to be dropped.
+const READY: u64 = 1 << 1;
+
+/// In [`Slot::poll`]: the tick is the start of a poll, not the end of one.
+const POLLING: u64 = 1;
+
+const GROUP_SHIFT: u32 = 48;
+const POLLS_MASK: u64 = (1 << GROUP_SHIFT) - 1;
+
+/// Bits for groups in [`Slot::polls`].
+pub const MAX_GROUP_ID: u32 = (1 << (64 - GROUP_SHIFT)) - 1;
+
+/// The protocol of these fields stands in [`registry`](super).
+#[derive(Debug)]
+#[repr(align(64))]
+pub struct Slot<H> {
+    /// Id and flags; 0 while free.
+    identity: AtomicU64,
+    /// Parent's id, 0 without one, `SCOPED` and `READY`.
+    lineage: AtomicU64,
+    /// Tick of the spawn.
+    started: AtomicU64,
+    /// Tick at which the last poll began or ended, and `POLLING`; 0 before the first.
+    poll: AtomicU64,
+    /// Ticks in finished polls.
+    busy: AtomicU64,
+    /// Group, and polls begun.
+    polls: AtomicU64,
+    /// What aborts it.
+    held: ShortMutex<Option<H>>,
+}
+
+/// What is known of a task when it begins.
+#[derive(Clone, Copy, Debug)]
+pub struct Birth {
+    pub id: u64,
+    pub parent: u64,
+    pub scoped: bool,
+    pub kind: Kind,
+    pub policy: OnShutdown,
+    pub flags: u64,
+    pub group: u32,
+    pub started: u64,
+}
+
+/// A consistent reading of a slot, or of a record of the history.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Reading {
+    pub identity: u64,
+    pub lineage: u64,
+    pub started: u64,
+    pub poll: u64,
+    pub busy: u64,
+    pub polls_and_group: u64,
+}
+
+impl Reading {
+    pub const fn id(&self) -> u64 {
+        self.identity >> FLAG_BITS
+    }
+
+    pub const fn has(&self, flag: u64) -> bool {
+        self.identity & flag != 0
+    }
+
+    pub fn kind(&self) -> Kind {
+        kind_of(self.identity)
+    }
+
+    pub const fn policy(&self) -> OnShutdown {
+        policy_of(self.identity)
+    }
+
+    pub const fn parent(&self) -> Option<u64> {
+        match self.lineage >> FLAG_BITS {
+            0 => None,
+            id => Some(id),
+        }
+    }
+
+    pub const fn is_scoped(&self) -> bool {
+        self.lineage & SCOPED != 0
+    }
+
+    pub const fn group(&self) -> u32 {
+        (self.polls_and_group >> GROUP_SHIFT) as u32
+    }
+
+    pub const fn polls(&self) -> u64 {
+        self.polls_and_group & POLLS_MASK
+    }
+
+    pub const fn is_queued(&self) -> bool {
+        self.poll == 0
+    }
+
+    /// The tick at which the poll began that it is in.
+    pub const fn polling_since(&self) -> Option<u64> {
+        if self.poll & POLLING != 0 { Some(self.poll >> 1) } else { None }
+    }
+
+    /// The tick at which it entered its state.
+    pub const fn since(&self) -> u64 {
+        if self.poll == 0 { self.started } else { self.poll >> 1 }
+    }
+
+    /// Ticks in polls up to `now`, the current one included.
+    pub const fn busy_until(&self, now: u64) -> u64 {
+        match self.polling_since() {
+            Some(since) => self.busy + now.saturating_sub(since),
+            None => self.busy,
+        }
+    }
+}
+
+fn kind_of(identity: u64) -> Kind {
+    Kind::ALL[(identity & KIND_MASK) as usize % Kind::ALL.len()]
+}
+
+const fn policy_of(identity: u64) -> OnShutdown {
+    match (identity & POLICY_MASK) >> POLICY_SHIFT {
+        0 => OnShutdown::Wait,
+        1 => OnShutdown::Cancel,
+        2 => OnShutdown::Last,
+        _ => OnShutdown::Detach,
+    }
+}
+
+const fn policy_bits(policy: OnShutdown) -> u64 {
+    let index = match policy {
+        OnShutdown::Wait => 0,
+        OnShutdown::Cancel => 1,
+        OnShutdown::Last => 2,
+        OnShutdown::Detach => 3,
+    };
+    index << POLICY_SHIFT
+}
+
+impl<H> Slot<H> {
+    pub fn new() -> Self {
+        Self {
+            identity: AtomicU64::new(0),
+            lineage: AtomicU64::new(0),
+            started: AtomicU64::new(0),
+            poll: AtomicU64::new(0),
+            busy: AtomicU64::new(0),
+            polls: AtomicU64::new(0),
+            held: ShortMutex::new(None),
+        }
+    }
+
+    /// Makes a free slot a task's. The caller took it from the pool and is its only writer.
+    #[inline]
+    pub fn begin(&self, birth: &Birth) {
+        // Release: a reader that sees one of the stores below also sees that the slot was free before, so that it does not
+        // take them for the former task's. Pairs with the acquire fence in `read`.
+        fence(Ordering::Release);
+        self.lineage.store(birth.parent << FLAG_BITS | u64::from(birth.scoped), Ordering::Relaxed);
+        self.started.store(birth.started, Ordering::Relaxed);
+        self.poll.store(0, Ordering::Relaxed);
+        self.busy.store(0, Ordering::Relaxed);
+        self.polls.store(u64::from(birth.group) << GROUP_SHIFT, Ordering::Relaxed);
+        let identity = birth.id << FLAG_BITS | birth.kind as u64 | policy_bits(birth.policy) | birth.flags;
+        // Release: who sees the id sees the fields.
+        self.identity.store(identity, Ordering::Release);
+    }
+
+    /// Marks the begin of a poll. Only by the task's poller, of whom there is one at a time.
+    #[inline]
+    pub fn poll_began(&self, now: u64) {
+        self.poll.store(now << 1 | POLLING, Ordering::Relaxed);
+        self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
+    }
+
+    /// Marks the end of a poll. Only by the task's poller.
+    #[inline]
+    pub fn poll_ended(&self, began: u64, now: u64) {
+        self.poll.store(now << 1, Ordering::Relaxed);
+        // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add it once more.
+        let busy = self.busy.load(Ordering::Relaxed) + now.saturating_sub(began);
+        self.busy.store(busy, Ordering::Release);
+    }
+
+    /// Whether the task ends where its future is dropped, and not where that is ready: a runtime drops what is ready at once, the owner of a
+    /// tracked future when it likes.
+    #[inline]
+    pub fn ends_when_dropped(&self) -> bool {
+        !matches!(kind_of(self.identity.load(Ordering::Relaxed)), Kind::Future | Kind::Request)
+    }
+
+    /// Marks that the poll which just ended was the last. Only by the task's poller.
+    #[inline]
+    pub fn mark_ready(&self) {
+        self.lineage.store(self.lineage.load(Ordering::Relaxed) | READY, Ordering::Relaxed);
+    }
+
+    /// The tick at which it was ready. Only for who ends the task.
+    #[inline]
+    pub fn ready_at(&self) -> Option<u64> {
+        let is_ready = self.lineage.load(Ordering::Relaxed) & READY != 0;
+        is_ready.then(|| self.poll.load(Ordering::Relaxed) >> 1)
+    }
+
+    /// What the owner sees: needs no validation.
+    #[inline]
+    pub fn own(&self) -> Reading {
+        // Acquire, and before `poll`: pairs with `poll_ended`.
+        let busy = self.busy.load(Ordering::Acquire);
+        Reading {
+            identity: self.identity.load(Ordering::Relaxed),
+            lineage: self.lineage.load(Ordering::Relaxed),
+            started: self.started.load(Ordering::Relaxed),
+            poll: self.poll.load(Ordering::Relaxed),
+            busy,
+            polls_and_group: self.polls.load(Ordering::Relaxed),
+        }
+    }
+
+    /// What somebody else sees; `None` if the slot is free or changed hands meanwhile.
+    #[inline]
+    pub fn read(&self) -> Option<Reading> {
+        // Acquire: pairs with the release in `begin`, for the fields.
+        let identity = self.identity.load(Ordering::Acquire);
+        if identity == 0 {
+            return None;
+        }
+        let reading = Reading { identity, ..self.own() };
+        // Acquire: if a field above came from the next task, the load below sees that the id is gone.
+        fence(Ordering::Acquire);
+        let same = self.identity.load(Ordering::Relaxed) >> FLAG_BITS == reading.id();
+        same.then_some(reading)
+    }
+
+    /// The id of the task in it; 0 while free.
+    #[inline]
+    pub fn id(&self) -> u64 {
+        self.identity.load(Ordering::Acquire) >> FLAG_BITS
+    }
+
+    /// Takes the slot's lock if it still belongs to `id`. Nobody ends the task while it is held.
+    #[inline]
+    pub fn lock(&self, id: u64) -> Option<Locked<'_, H>> {
+        let held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        (identity >> FLAG_BITS == id).then_some(Locked { slot: self, held, identity })
+    }
+
+    /// Takes the slot's lock whoever it belongs to; `None` while it is free.
+    pub fn lock_any(&self) -> Option<Locked<'_, H>> {
+        let held = self.held.lock();
+        // Acquire: who sees a flag set below sees the fields, and `begin` takes no lock.
+        let identity = self.identity.load(Ordering::Acquire);
+        (identity != 0).then_some(Locked { slot: self, held, identity })
+    }
+
+    /// Ends the task: the slot is free, its last flags and handle are the caller's.
+    #[inline]
+    pub fn end(&self) -> (u64, Option<H>) {
+        let mut held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        self.identity.store(0, Ordering::Release);
+        (identity, held.take())
+    }
+}
+
+/// A live task whose end waits until this is dropped. Flags and handle change only through it.
+#[allow(missing_debug_implementations, reason = "a lock guard")]
+pub struct Locked<'a, H> {
+    slot: &'a Slot<H>,
+    held: ShortMutexGuard<'a, Option<H>>,
+    identity: u64,
+}
+
+impl<H> Locked<'_, H> {
+    pub fn group(&self) -> u32 {
+        self.slot.own().group()
+    }
+
+    pub fn has(&self, flag: u64) -> bool {
+        self.identity & flag != 0
+    }
+
+    pub fn policy(&self) -> OnShutdown {
+        policy_of(self.identity)
+    }
+
+    pub fn set(&mut self, flag: u64) {
+        self.store(self.identity | flag);
+    }
+
+    pub fn set_policy(&mut self, policy: OnShutdown) {
+        self.store(self.identity & !POLICY_MASK | policy_bits(policy));
+    }
+
+    fn store(&mut self, identity: u64) {
+        self.identity = identity;
+        self.slot.identity.store(identity, Ordering::Release);
+    }
+
+    pub fn hold(&mut self, handle: H) {
+        *self.held = Some(handle);
+    }
+
+    pub fn release(&mut self) -> Option<H> {
+        self.held.take()
+    }
+
+    pub fn handle(&self) -> Option<&H> {
+        self.held.as_ref()
+    }
+}

@@ -1,0 +1,319 @@
+//! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks, admission, aborts.
+
+use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
+
+use parking_lot::Mutex;
+use tokio::sync::{Notify, mpsc};
+
+use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::census;
+use crate::registry::kind::OnShutdown;
+use crate::registry::local::Current;
+use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
+use crate::registry::{Handle, Registry, TaskSlot};
+
+/// What becomes of new tasks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Admit {
+    /// They are tasks like any other.
+    Open,
+    /// Draining: they are counted as late, and waited for.
+    Adopt,
+    /// They are dropped, and counted as late.
+    Refuse,
+}
+
+/// The switch for new tasks, and the number of late ones.
+#[derive(Debug, Default)]
+pub struct Admission {
+    switch: AtomicU8,
+    late: AtomicU64,
+    refused: AtomicU64,
+    arrival: Notify,
+}
+
+impl Admission {
+    #[inline]
+    pub fn current(&self) -> Admit {
+        match self.switch.load(Ordering::Relaxed) {
+            0 => Admit::Open,
+            1 => Admit::Adopt,
+            _ => Admit::Refuse,
+        }
+    }
+
+    pub fn set(&self, admit: Admit) {
+        self.switch.store(admit as u8, Ordering::Release);
+    }
+
+    pub fn count_late(&self) {
+        self.late.fetch_add(1, Ordering::Relaxed);
+        self.arrival.notify_one();
+    }
+
+    /// Whether a task just begun is to be dropped again; counts those.
+    #[inline]
+    pub fn refuses(&self) -> bool {
+        let refuses = self.current() == Admit::Refuse;
+        if refuses {
+            self.refused.fetch_add(1, Ordering::Relaxed);
+        }
+        refuses
+    }
+
+    /// Tasks dropped because they came too late; all of them ended as cancelled.
+    pub fn refused(&self) -> u64 {
+        self.refused.load(Ordering::Relaxed)
+    }
+
+    /// Has whoever waits for late tasks look at all of them.
+    pub fn look(&self) {
+        self.arrival.notify_one();
+    }
+
+    /// Resolves when a task came late, or is to be looked at like one.
+    pub async fn arrival(&self) {
+        self.arrival.notified().await;
+    }
+
+    pub fn late(&self) -> u64 {
+        self.late.load(Ordering::Relaxed)
+    }
+}
+
+/// The end of a watched task.
+#[derive(Clone, Debug)]
+pub struct Ended {
+    pub task: Reading,
+    pub outcome: Outcome,
+    pub at: u64,
+}
+
+/// Where the ends of watched tasks go, and who is woken when none is left to wait for.
+#[derive(Debug, Default)]
+pub struct Watch {
+    ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
+    none_left: Notify,
+    /// Tasks not waited for that ended while others were, by outcome.
+    unawaited: [AtomicU64; Outcome::ALL.len()],
+    /// Tasks inside `idle()`, each as often as it is.
+    inside: Mutex<Vec<Current>>,
+}
+
+/// What an abort came to.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Abort {
+    /// The runtime was told: the future is dropped at its next await.
+    Told,
+    /// A `track` future, a request or a running closure.
+    NotCancellable,
+}
+
+impl Registry {
+    /// Switches exact counting on; see [`census`](super::census). On return all live tasks are counted, also if another thread began.
+    pub fn begin_counting(&self) {
+        self.counted.call_once(|| {
+            self.census.begin();
+            self.slab.slots().for_each(|slot| self.count(slot));
+        });
+    }
+
+    fn count(&self, slot: TaskSlot) {
+        if let Some(mut task) = slot.lock_any() {
+            self.count_locked(&mut task);
+        }
+    }
+
+    /// Counts a task if counting is on.
+    #[inline]
+    pub fn count_if_counting(&self, current: Current) {
+        if let Some(mut task) = current.slot.lock(current.id) {
+            self.count_locked(&mut task);
+        }
+    }
+
+    /// Counts a task if counting is on and it is not counted already.
+    #[inline]
+    pub fn count_locked(&self, task: &mut Locked<'_, Handle>) {
+        if self.census.is_counting() && !task.has(COUNTED) {
+            task.set(COUNTED);
+            self.census.add(task.policy());
+        }
+    }
+
+    /// Takes an ended task off the count, tells of it if it is watched, and wakes who waits for the last one.
+    ///
+    /// In this order: who is told of an end finds it counted, and who is woken finds all ends told.
+    pub fn leave_count(&self, ended: Ended) {
+        let task = ended.task;
+        let was_last = task.has(COUNTED) && self.census.remove(task.policy());
+        // An abandoned one is told of by itself.
+        if task.has(COUNTED) && !task.has(ABANDONED) && task.policy() == OnShutdown::Detach {
+            self.watch.unawaited[ended.outcome as usize].fetch_add(1, Ordering::AcqRel);
+        }
+        if task.has(WATCHED) {
+            self.report_end(ended);
+        }
+        if was_last {
+            self.watch.none_left.notify_waiters();
+        }
+    }
+
+    /// Ends of tasks that nobody waited for, since counting began.
+    pub fn unawaited_ends(&self) -> OutcomeCounts {
+        let mut ends = OutcomeCounts::default();
+        for outcome in Outcome::ALL {
+            ends.add(outcome, self.watch.unawaited[outcome as usize].load(Ordering::Acquire));
+        }
+        ends
+    }
+
+    fn uncount(&self, policy: OnShutdown) {
+        if self.census.remove(policy) {
+            self.watch.none_left.notify_waiters();
+        }
+    }
+
+    /// Live tasks of a policy, exact while counting is on. Only `Wait` and `Last` are counted.
+    pub fn counted(&self, policy: OnShutdown) -> usize {
+        self.census.count(policy)
+    }
+
+    /// Whether no counted task is left.
+    pub fn is_idle(&self) -> bool {
+        self.census.total() == 0
+    }
+
+    /// Whether no counted task is left but those inside `idle()`.
+    pub fn only_idle_left(&self) -> bool {
+        self.are_idle(|| self.census.total(), census::is_counted)
+    }
+
+    /// Whether no `Wait` task is left but those inside `idle()`, which wait for the `Last` tasks themselves.
+    pub fn only_idle_wait(&self) -> bool {
+        self.are_idle(|| self.census.left(OnShutdown::Wait), |policy| policy == OnShutdown::Wait)
+    }
+
+    /// Whether as many are left as are of these policies and inside `idle()`.
+    fn are_idle(&self, left: impl Fn() -> usize, is_one: impl Fn(OnShutdown) -> bool) -> bool {
+        // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
+        let inside = self.watch.inside.lock();
+        if inside.len() < left() {
+            return false;
+        }
+        let counted = |task: &&Current| task.counted_as().is_some_and(&is_one);
+        let mut waiting: Vec<u64> = inside.iter().filter(counted).map(|task| task.id).collect();
+        waiting.sort_unstable();
+        waiting.dedup();
+        // After those that wait: one of them that is counted only now is not taken for one that does not.
+        left() == waiting.len()
+    }
+
+    /// A task waits for all others until [`leave_idle`](Self::leave_idle).
+    pub fn enter_idle(&self, task: Current) {
+        self.watch.inside.lock().push(task);
+        self.census.enter();
+        // Who waited for this task does so no more.
+        self.watch.none_left.notify_waiters();
+    }
+
+    pub fn leave_idle(&self, task: Current) {
+        let mut inside = self.watch.inside.lock();
+        if let Some(place) = inside.iter().position(|known| known.id == task.id) {
+            inside.swap_remove(place);
+        }
+        self.census.leave();
+    }
+
+    /// Resolves when no more `Wait` or no more `Last` tasks are left than wait themselves, or such a number changes; look at the
+    /// counts after it was enabled.
+    pub fn none_left(&self) -> tokio::sync::futures::Notified<'_> {
+        self.watch.none_left.notified()
+    }
+
+    /// Gives a live task another policy.
+    pub fn set_policy(&self, current: Current, policy: OnShutdown) {
+        let Some(mut task) = current.slot.lock(current.id) else { return };
+        let former = task.policy();
+        let counted = task.has(COUNTED);
+        if counted {
+            // Before the task can end, which takes it off the count of its new policy.
+            self.census.add(policy);
+        }
+        task.set_policy(policy);
+        drop(task);
+        if counted {
+            self.uncount(former);
+        }
+    }
+
+    /// Gives all live tasks the policy that whoever runs the service set for their name.
+    pub fn apply_policies(&self) {
+        self.groups.apply_policies(&self.config);
+        let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
+        self.slab.slots().for_each(|slot| {
+            let Some(task) = slot.read() else { return };
+            if let Some(policy) = policies.get(task.group() as usize).copied().flatten() {
+                self.set_policy(Current { slot, id: task.id() }, policy);
+            }
+        });
+    }
+
+    /// Where the ends of watched tasks go from now on.
+    pub fn watch_ends(&self) -> mpsc::UnboundedReceiver<Ended> {
+        let (sender, receiver) = mpsc::unbounded_channel();
+        *self.watch.ends.lock() = Some(sender);
+        receiver
+    }
+
+    fn report_end(&self, ended: Ended) {
+        if let Some(sender) = &*self.watch.ends.lock() {
+            // Nobody listens once the coordinator is done.
+            let _ = sender.send(ended);
+        }
+    }
+
+    /// A live task by its id: a pass over all slots.
+    pub fn find(&self, id: u64) -> Option<Current> {
+        self.slab.slots().find(|slot| slot.id() == id && id != 0).map(|slot| Current { slot, id })
+    }
+}
+
+impl Current {
+    /// As what the census counts the task, or would if it counted such.
+    fn counted_as(self) -> Option<OnShutdown> {
+        let task = self.slot.lock(self.id)?;
+        task.has(COUNTED).then(|| task.policy())
+    }
+
+    /// Has the end of the task reported to [`watch_ends`](Registry::watch_ends); false if it has ended.
+    pub fn watch(self) -> bool {
+        self.slot.lock(self.id).map(|mut task| task.set(WATCHED)).is_some()
+    }
+
+    /// Flags the task: when it is dropped from now on, it counts as abandoned.
+    pub fn abandon(self) {
+        if let Some(mut task) = self.slot.lock(self.id) {
+            task.set(ABANDONED);
+        }
+    }
+
+    /// Aborts the task; `None` if it has ended.
+    pub fn abort(self) -> Option<Abort> {
+        let mut task = self.slot.lock(self.id)?;
+        if task.has(NOT_CANCELLABLE) {
+            return Some(Abort::NotCancellable);
+        }
+        let handle = task.handle().cloned();
+        if handle.is_none() {
+            // Its spawner comes with it in a moment.
+            task.set(ABORT_WANTED);
+        }
+        // Outside the lock: the runtime may drop the future at once, which ends the task.
+        drop(task);
+        if let Some(handle) = handle {
+            handle.abort();
+        }
+        Some(Abort::Told)
+    }
+}

@@ -1,0 +1,71 @@
+//! Plain data for the unit tests of `headcount`, which cannot write literals of non-exhaustive structs.
+
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::OutcomeCounts;
+use crate::registry::kind::{Kind, OnShutdown, Progress};
+use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, State, TaskInfo, Usual};
+
+/// An idle task.
+pub fn task() -> TaskInfo {
+    TaskInfo {
+        id: 17,
+        name: "send-email".into(),
+        kind: Kind::Task,
+        labels: [].into(),
+        fields: Vec::new(),
+        state: State::Idle,
+        state_for: Duration::from_millis(1_100),
+        cancellable: true,
+        started_at: SystemTime::UNIX_EPOCH,
+        age: Duration::from_millis(3_200),
+        busy: Duration::ZERO,
+        polls: 4,
+        status: Some("batch 3/10".into()),
+        progress: Some(Progress { done: 3, total: 10 }),
+        location: "src/main.rs:41".into(),
+        parent: None,
+        on_shutdown: OnShutdown::Wait,
+        grace: None,
+        group: 0,
+        usual: None,
+    }
+}
+
+/// A group without tasks.
+pub fn group() -> GroupInfo {
+    GroupInfo {
+        id: 1,
+        name: "send-email".into(),
+        kind: Kind::Task,
+        labels: [].into(),
+        location: "src/main.rs:1".into(),
+        live: 0,
+        blocked: 0,
+        spawned: 0,
+        finished: OutcomeCounts::default(),
+        polls: 0,
+        slow_polls: 0,
+        busy: Duration::ZERO,
+        durations: Durations::default(),
+        usual: None,
+        oldest: None,
+        last_failure: None,
+    }
+}
+
+pub fn usual(count: u64, p50: Duration, p95: Duration, p99: Duration) -> Usual {
+    Usual { count, p50, p95, p99 }
+}
+
+pub fn oldest(id: u64, age: Duration) -> Oldest {
+    Oldest { id, started_at: SystemTime::UNIX_EPOCH, age }
+}
+
+pub fn durations(buckets: Vec<Bucket>) -> Durations {
+    Durations { buckets }
+}
+
+pub fn bucket(upper_bound: f64, count: u64, sum: Duration) -> Bucket {
+    Bucket { upper_bound, count, sum }
+}

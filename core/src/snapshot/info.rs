@@ -1,0 +1,244 @@
+//! The plain data of a snapshot.
+
+use std::borrow::Cow;
+use std::sync::Arc;
+use std::time::{Duration, SystemTime};
+
+use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
+
+/// What a live task is doing.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
+pub enum State {
+    /// Not polled yet.
+    Queued,
+    /// Waiting to be woken.
+    Idle,
+    /// In a poll, or in its closure.
+    Running,
+    /// In one poll for longer than `blocked_after`. Closures of [`spawn_blocking`](crate::spawn_blocking) never are.
+    Blocked,
+}
+
+impl State {
+    /// All of them.
+    pub const ALL: [Self; 4] = [Self::Queued, Self::Idle, Self::Running, Self::Blocked];
+
+    /// The name used in JSON.
+    pub const fn as_str(self) -> &'static str {
+        match self {
+            Self::Queued => "queued",
+            Self::Idle => "idle",
+            Self::Running => "running",
+            Self::Blocked => "blocked",
+        }
+    }
+}
+
+/// How long the tasks of a group that ended ok took: estimates from the buckets, true to the bucket.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[non_exhaustive]
+pub struct Usual {
+    /// How many tasks it says this of; at least 5.
+    pub count: u64,
+    /// Half took no longer.
+    pub p50: Duration,
+    /// 95 of 100 took no longer.
+    pub p95: Duration,
+    /// 99 of 100 took no longer.
+    pub p99: Duration,
+}
+
+/// A live task, as read at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskInfo {
+    /// Never reused in a process; below 2^53.
+    pub id: u64,
+    /// As given, or after its code.
+    pub name: Arc<str>,
+    /// Which of the spawn functions began it.
+    pub kind: Kind,
+    /// Labels, also those of its metrics.
+    pub labels: Labels,
+    /// Values of its own, in no metric.
+    pub fields: Vec<(Cow<'static, str>, String)>,
+    /// What it is doing.
+    pub state: State,
+    /// For how long it has been doing that.
+    pub state_for: Duration,
+    /// Whether it can be aborted. `track` futures, requests and running closures cannot.
+    pub cancellable: bool,
+    /// When it was spawned.
+    pub started_at: SystemTime,
+    /// How long ago that is.
+    pub age: Duration,
+    /// Time spent in polls, the current one included.
+    pub busy: Duration,
+    /// Polls begun.
+    pub polls: u64,
+    /// What it last said of itself.
+    pub status: Option<Arc<str>>,
+    /// How far it said it was.
+    pub progress: Option<Progress>,
+    /// `file:line` of the spawn.
+    pub location: Arc<str>,
+    /// The task that spawned it.
+    pub parent: Option<u64>,
+    /// What becomes of it when the process stops.
+    pub on_shutdown: OnShutdown,
+    /// The grace of its own, where it has one.
+    pub grace: Option<Duration>,
+    /// The group it belongs to: [`GroupInfo::id`].
+    pub group: u32,
+    /// How long tasks of its group usually take, where enough have finished to say.
+    pub usual: Option<Usual>,
+}
+
+/// A finished task, as the history keeps it.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct FinishedTask {
+    /// What it was. `state` is the last it had, `age` its duration.
+    pub task: TaskInfo,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// From spawn to end.
+    pub duration: Duration,
+    /// When it ended.
+    pub finished_at: SystemTime,
+    /// The text of its panic or error.
+    pub message: Option<Arc<str>>,
+}
+
+/// A task by its id: alive, or still in the history.
+#[derive(Clone, Debug)]
+pub enum TaskLookup {
+    /// It lives.
+    Live(TaskInfo),
+    /// It has ended, and the history still holds it.
+    Finished(FinishedTask),
+}
+
+/// A task by its id, and what it said of itself.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct TaskDetails {
+    /// The task.
+    pub task: TaskLookup,
+    /// The last 16 statuses it set and when, newest last.
+    pub statuses: Vec<(SystemTime, Arc<str>)>,
+}
+
+/// One bucket of durations.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[non_exhaustive]
+pub struct Bucket {
+    /// Inclusive upper bound in seconds; infinite for the last.
+    pub upper_bound: f64,
+    /// Tasks in this bucket alone.
+    pub count: u64,
+    /// The sum of their durations.
+    pub sum: Duration,
+}
+
+/// How long finished tasks took, from spawn to end.
+#[derive(Clone, Debug, Default)]
+#[non_exhaustive]
+pub struct Durations {
+    /// Ascending; the last has no upper bound.
+    pub buckets: Vec<Bucket>,
+}
+
+/// The last task of a group that ended in error or panic.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Failure {
+    /// When it ended.
+    pub at: SystemTime,
+    /// Its id.
+    pub task: u64,
+    /// `Error` or `Panic`.
+    pub outcome: Outcome,
+    /// The text of its panic or error.
+    pub message: Option<Arc<str>>,
+}
+
+/// The oldest live task of a group.
+#[derive(Clone, Copy, Debug)]
+#[non_exhaustive]
+pub struct Oldest {
+    /// Its id.
+    pub id: u64,
+    /// When it was spawned.
+    pub started_at: SystemTime,
+    /// How long ago that is.
+    pub age: Duration,
+}
+
+/// Tasks with the same name, labels, kind and location, and their totals.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct GroupInfo {
+    /// Small, and stable while the process lives.
+    pub id: u32,
+    /// The name its tasks share; `__other__` for the groups that hold the overflow.
+    pub name: Arc<str>,
+    /// The kind its tasks share.
+    pub kind: Kind,
+    /// The labels its tasks share.
+    pub labels: Labels,
+    /// `file:line` of the spawn.
+    pub location: Arc<str>,
+    /// Tasks alive.
+    pub live: u64,
+    /// Of these, in one poll for longer than `blocked_after`.
+    pub blocked: u64,
+    /// Tasks spawned since the process started.
+    pub spawned: u64,
+    /// Tasks finished since the process started.
+    pub finished: OutcomeCounts,
+    /// Polls begun, those of live tasks included.
+    pub polls: u64,
+    /// Polls that took longer than `slow_poll`.
+    pub slow_polls: u64,
+    /// Time spent in polls, that of live tasks included.
+    pub busy: Duration,
+    /// How long its finished tasks took.
+    pub durations: Durations,
+    /// How long its tasks usually take, where enough have finished to say.
+    pub usual: Option<Usual>,
+    /// Its oldest live task.
+    pub oldest: Option<Oldest>,
+    /// Its last failure.
+    pub last_failure: Option<Failure>,
+}
+
+/// Totals and groups at one moment.
+#[derive(Clone, Debug)]
+#[non_exhaustive]
+pub struct Snapshot {
+    /// When it was taken.
+    pub taken_at: SystemTime,
+    /// Tasks alive.
+    pub live: u64,
+    /// Of these, in one poll for longer than `blocked_after`.
+    pub blocked: u64,
+    /// Tasks spawned since the process started.
+    pub spawned: u64,
+    /// Tasks finished since the process started.
+    pub finished: OutcomeCounts,
+    /// All groups, in the order of their ids.
+    pub groups: Vec<GroupInfo>,
+    /// Spawns that were counted under `__other__` for want of room.
+    pub groups_overflowed: u64,
+    /// Finished tasks that the history of any outcome holds no more. Those that were not ok may be in the other half of it.
+    pub history_dropped: u64,
+    /// Tasks spawned after draining began.
+    pub late_spawns: u64,
+    /// Log lines of panics and errors held back in a storm.
+    pub log_lines_suppressed: u64,
+}

@@ -1,0 +1,291 @@
+//! From the registry to plain data: the readings behind [`snapshot`](fn@crate::snapshot).
+
+use std::collections::HashMap;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+use std::time::Duration;
+
+use parking_lot::Mutex;
+
+use crate::clock;
+use crate::name::OTHER;
+use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::details::Details;
+use crate::registry::failure;
+use crate::registry::group::{Group, LastFailure, Totals};
+use crate::registry::history::{Note, Record};
+use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, Reading};
+use crate::registry::stripe::{Bounds, Ended};
+use crate::registry::{Registry, registry};
+use crate::snapshot::quantile::usual;
+use crate::snapshot::{
+    Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Snapshot, State, TaskDetails,
+    TaskInfo, TaskLookup, Usual,
+};
+
+/// What live tasks of a group add to its totals.
+#[derive(Clone, Copy, Debug, Default)]
+struct LiveSums {
+    blocked: u64,
+    polls: u64,
+    busy_ticks: u64,
+    oldest_start: u64,
+    oldest_id: u64,
+}
+
+/// What was last read of the totals that live tasks add to: a task that ends between the two passes of a reading is missing from both,
+/// and no total may go backwards for that.
+static HIGHEST: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
+
+static HISTORY_DROPPED: AtomicU64 = AtomicU64::new(0);
+
+/// Reads totals and groups.
+pub fn snapshot() -> Snapshot {
+    let registry = registry();
+    let groups = registry.groups.all();
+    let totals: Vec<Totals> = groups.iter().map(|group| group.totals()).collect();
+    let now = clock::ticks();
+    let mut sums = live_sums(registry, groups.len(), now);
+    let mut highest = HIGHEST.lock();
+    let known = highest.len();
+    highest.resize(groups.len().max(known), (0, 0));
+    let infos: Vec<GroupInfo> = groups
+        .iter()
+        .zip(totals)
+        .map(|(group, totals)| {
+            let sums = &mut sums[group.id as usize];
+            let highest = &mut highest[group.id as usize];
+            let busy = totals.busy_nanos + clock::nanos_between(0, sums.busy_ticks);
+            *highest = (highest.0.max(totals.polls + sums.polls), highest.1.max(busy));
+            group_info(group, &totals, sums, *highest, now)
+        })
+        .collect();
+    drop(highest);
+    summed(registry, infos, now)
+}
+
+fn live_sums(registry: &Registry, groups: usize, now: u64) -> Vec<LiveSums> {
+    let blocked_after = registry.config.blocked_after_ticks();
+    let mut sums = vec![LiveSums::default(); groups];
+    registry.slab.slots().for_each(|slot| {
+        let Some(task) = slot.read() else { return };
+        // A group made since the groups were listed is for the next reading.
+        let Some(sums) = sums.get_mut(task.group() as usize) else { return };
+        sums.polls += task.polls();
+        sums.busy_ticks += task.busy_until(now);
+        sums.blocked += u64::from(is_blocked(&task, now, blocked_after));
+        if sums.oldest_id == 0 || task.started < sums.oldest_start {
+            (sums.oldest_start, sums.oldest_id) = (task.started, task.id());
+        }
+    });
+    sums
+}
+
+pub fn is_blocked(task: &Reading, now: u64, blocked_after: u64) -> bool {
+    let polling = task.polling_since();
+    polling.is_some_and(|since| blocked_after < now.saturating_sub(since)) && task.kind() != Kind::Blocking
+}
+
+fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u64), now: u64) -> GroupInfo {
+    let mut finished = OutcomeCounts::default();
+    let mut all = Ended::default();
+    for outcome in Outcome::ALL {
+        let ended = &totals.ended[outcome as usize];
+        finished.add(outcome, ended.total());
+        all.merge(ended);
+    }
+    let alive = totals.spawned - finished.total();
+    GroupInfo {
+        id: group.id,
+        name: group.name.clone(),
+        kind: group.kind,
+        labels: group.labels.clone(),
+        location: group.location.clone(),
+        live: alive,
+        blocked: live.blocked.min(alive),
+        spawned: totals.spawned,
+        finished,
+        polls: highest.0,
+        slow_polls: totals.slow_polls,
+        busy: Duration::from_nanos(highest.1),
+        durations: durations(&all, &group.bounds),
+        usual: usual_of(totals, &group.bounds),
+        oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live, now)),
+        last_failure: group.last_failure.lock().as_ref().map(failure_info),
+    }
+}
+
+fn usual_of(totals: &Totals, bounds: &Bounds) -> Option<Usual> {
+    usual(&totals.ended[Outcome::Ok as usize], bounds)
+}
+
+/// How long a group's tasks that ended ok took.
+pub fn durations_of(group: &Group) -> Durations {
+    durations(&group.totals().ended[Outcome::Ok as usize], &group.bounds)
+}
+
+fn durations(ended: &Ended, bounds: &Bounds) -> Durations {
+    let upper = bounds.seconds().iter().copied().chain([f64::INFINITY]);
+    let bucket =
+        |(index, upper_bound)| Bucket { upper_bound, count: ended.counts[index], sum: ended.sum_of(index) };
+    Durations { buckets: upper.enumerate().map(bucket).collect() }
+}
+
+fn oldest(live: &LiveSums, now: u64) -> Oldest {
+    Oldest {
+        id: live.oldest_id,
+        started_at: clock::wall(live.oldest_start),
+        age: clock::between(live.oldest_start, now),
+    }
+}
+
+fn failure_info(failure: &LastFailure) -> Failure {
+    Failure {
+        at: clock::wall(failure.at),
+        task: failure.task,
+        outcome: failure.outcome,
+        message: failure.message.clone(),
+    }
+}
+
+fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
+    let mut finished = OutcomeCounts::default();
+    for outcome in Outcome::ALL {
+        finished.add(outcome, groups.iter().map(|group| group.finished.get(outcome)).sum());
+    }
+    // A task may be named so by a user, but then it has a place.
+    let overflow = groups.iter().filter(|group| &*group.name == OTHER && group.location.is_empty());
+    let dropped = finished.total().saturating_sub(registry.config.history() as u64);
+    Snapshot {
+        taken_at: clock::wall(now),
+        live: groups.iter().map(|group| group.live).sum(),
+        blocked: groups.iter().map(|group| group.blocked).sum(),
+        spawned: groups.iter().map(|group| group.spawned).sum(),
+        groups_overflowed: overflow.map(|group| group.spawned).sum(),
+        // A longer history set later brings nothing back.
+        history_dropped: HISTORY_DROPPED.fetch_max(dropped, Ordering::Relaxed).max(dropped),
+        late_spawns: registry.admission.late(),
+        log_lines_suppressed: failure::suppressed(),
+        finished,
+        groups,
+    }
+}
+
+/// Turns readings into [`TaskInfo`]s: holds what they have in common.
+#[derive(Debug)]
+pub struct Describer {
+    registry: &'static Registry,
+    pub groups: Vec<&'static Group>,
+    /// Of the groups met so far.
+    usual: HashMap<u32, Option<Usual>>,
+    pub now: u64,
+    blocked_after: u64,
+}
+
+impl Describer {
+    pub fn new() -> Self {
+        let registry = registry();
+        let groups = registry.groups.all();
+        Self {
+            registry,
+            usual: HashMap::new(),
+            groups,
+            now: clock::ticks(),
+            blocked_after: registry.config.blocked_after_ticks(),
+        }
+    }
+
+    pub fn group(&self, task: &Reading) -> &'static Group {
+        let known = self.groups.get(task.group() as usize).copied();
+        known.unwrap_or_else(|| self.registry.group(task.group()))
+    }
+
+    fn usual(&mut self, group: &Group) -> Option<Usual> {
+        *self.usual.entry(group.id).or_insert_with(|| usual_of(&group.totals(), &group.bounds))
+    }
+
+    pub fn state(&self, task: &Reading) -> State {
+        if task.is_queued() {
+            State::Queued
+        } else if is_blocked(task, self.now, self.blocked_after) {
+            State::Blocked
+        } else if task.polling_since().is_some() {
+            State::Running
+        } else {
+            State::Idle
+        }
+    }
+
+    /// A live task.
+    pub fn live(&mut self, task: &Reading) -> TaskInfo {
+        let details = self.details(task);
+        self.describe(task, details.as_deref(), self.now)
+    }
+
+    pub fn details(&self, task: &Reading) -> Option<Box<Details>> {
+        if !task.has(DETAILS) {
+            return None;
+        }
+        self.registry.details.read(task.id(), |details| Box::new(details.clone()))
+    }
+
+    /// A finished task.
+    pub fn finished(&mut self, record: &Record, note: Option<&Arc<Note>>) -> FinishedTask {
+        let details = note.and_then(|note| note.details.as_deref());
+        FinishedTask {
+            task: self.describe(&record.task, details, record.ended),
+            outcome: record.outcome,
+            duration: clock::between(record.task.started, record.ended),
+            finished_at: clock::wall(record.ended),
+            message: note.and_then(|note| note.message.clone()),
+        }
+    }
+
+    fn describe(&mut self, task: &Reading, details: Option<&Details>, until: u64) -> TaskInfo {
+        let group = self.group(task);
+        TaskInfo {
+            id: task.id(),
+            name: group.name.clone(),
+            kind: group.kind,
+            labels: group.labels.clone(),
+            fields: details.map(|details| details.fields.clone()).unwrap_or_default(),
+            state: self.state(task),
+            state_for: clock::between(task.since(), until),
+            cancellable: !task.has(NOT_CANCELLABLE),
+            started_at: clock::wall(task.started),
+            age: clock::between(task.started, until),
+            busy: Duration::from_nanos(clock::nanos_between(0, task.busy_until(until))),
+            polls: task.polls(),
+            status: details.and_then(Details::status).cloned(),
+            progress: details.and_then(|details| details.progress),
+            location: group.location.clone(),
+            parent: task.parent(),
+            on_shutdown: task.policy(),
+            grace: details.and_then(|details| details.grace),
+            group: group.id,
+            usual: self.usual(group),
+        }
+    }
+}
+
+/// A task by its id, with the statuses it had.
+pub fn lookup(id: u64) -> Option<TaskDetails> {
+    let mut describer = Describer::new();
+    let registry = registry();
+    if let Some(task) =
+        registry.find(id).and_then(|current| current.slot.read()).filter(|task| task.id() == id)
+    {
+        let details = describer.details(&task);
+        let statuses = statuses(details.as_deref());
+        return Some(TaskDetails { task: TaskLookup::Live(describer.live(&task)), statuses });
+    }
+    let (record, note) = registry.histories.find(id)?;
+    let statuses = statuses(note.as_ref().and_then(|note| note.details.as_deref()));
+    let task = TaskLookup::Finished(describer.finished(&record, note.as_ref()));
+    Some(TaskDetails { task, statuses })
+}
+
+fn statuses(details: Option<&Details>) -> Vec<(std::time::SystemTime, Arc<str>)> {
+    let statuses = details.into_iter().flat_map(|details| &details.statuses);
+    statuses.map(|(at, status)| (clock::wall(*at), status.clone())).collect()
+}
