@@ -71,12 +71,14 @@ impl Error {
         Self::new(Kind::AlreadyInstalled, text.to_owned())
     }
 
+    #[cfg(any(feature = "admin", feature = "console"))]
     pub(crate) fn address(setting: &str, address: impl fmt::Display, source: std::io::Error) -> Self {
         let advice = "choose an address that is free, port 0 for any, or `none`";
         Self::new(Kind::Address, format!("{setting}={address} cannot be bound ({source}): {advice}"))
             .with_source(source)
     }
 
+    #[cfg(feature = "admin")]
     pub(crate) fn unprotected(setting: &str, address: impl fmt::Display) -> Self {
         let advice = "set `token` or `token_file`, or choose an address on 127.0.0.1";
         Self::new(Kind::Unprotected, format!("{setting}={address} can be reached from outside: {advice}"))

@@ -78,27 +78,34 @@ mod admin;
 #[cfg(feature = "console")]
 pub mod console;
 pub mod docs;
-// A build with fewer features leaves some of what they share unused.
-#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
+#[cfg(feature = "shutdown")]
 mod error;
 #[cfg(test)]
 mod fresh;
-#[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
+#[cfg(feature = "shutdown")]
 mod install;
 #[cfg(feature = "tower")]
 pub mod layer;
 #[cfg(feature = "metrics")]
 mod metrics;
+#[cfg(feature = "shutdown")]
 mod observer;
+#[cfg(feature = "shutdown")]
+mod process;
+#[cfg(feature = "shutdown")]
 pub mod settings;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod shutdown;
 
+#[cfg(feature = "shutdown")]
 pub use crate::error::Error;
-pub use crate::install::{Builder, Headcount};
+#[cfg(feature = "shutdown")]
+pub use crate::install::Headcount;
 #[cfg(feature = "tower")]
 pub use crate::layer::{RequestLimitLayer, TrackLayer};
+#[cfg(feature = "shutdown")]
+pub use crate::settings::Builder;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{
     Draining, Report, ReportTask, ShutdownResult, Stage, draining, shutdown, shutdown_requested,

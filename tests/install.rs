@@ -105,7 +105,12 @@ fn unknown_variables_and_differences_are_logged() {
     let said = run("plain", &variables);
     assert_says(
         &said,
-        &["installed", "WARN", "HEADCOUNT_PORT_7717_TCP is no setting", "HEADCOUNT_HISTORY=5 replaces 1000"],
+        &[
+            "installed",
+            "WARN",
+            "Ignored unknown setting HEADCOUNT_PORT_7717_TCP",
+            "HEADCOUNT_HISTORY=5 replaces 1000",
+        ],
     );
     assert!(!said.contains("secret"), "{said}");
 }

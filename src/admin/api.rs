@@ -9,11 +9,11 @@ use axum::http::StatusCode;
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
+use super::context::Context;
 use super::extract::{Path, Query};
 #[cfg(test)]
 use super::openapi::schema;
 use super::problem::Problem;
-use super::router::Context;
 use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
 use crate::registry::registry;
 use crate::registry::wait::Abort;

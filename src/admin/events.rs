@@ -5,138 +5,51 @@
 //!
 //! The own server tells to the end; a mounted router until draining begins.
 
-use std::convert::Infallible;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::{Duration, Instant};
 
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use futures_util::stream;
 use serde::Serialize;
-use tokio::sync::{Notify, watch};
 use tokio::time::MissedTickBehavior;
 
+use super::context::{Admin, Context};
+use super::hub::{Until, follow};
 use super::problem::Problem;
-use super::router::{Context, Mount};
-use super::stop;
 use super::summary::{hello, summary};
 use super::wire::Summary;
-use crate::install::Shared;
+use crate::shutdown::{self, Report, ReportTask, Stage};
 
 /// The most that one event holds.
 const EVENT_SIZE: usize = 64 * 1024;
 const EVERY: Duration = Duration::from_secs(1);
 
-/// From the one that makes frames to all that read them.
-#[derive(Debug)]
-pub(super) struct Hub {
-    frames: watch::Sender<Frame>,
-    limit: usize,
-    clients: AtomicUsize,
-    dropped: AtomicU64,
-    /// Something happened that clients should not wait a second for.
-    changed: Notify,
-    /// A client has gone.
-    left: Notify,
-}
-
-#[derive(Clone, Debug, Default)]
-struct Frame {
-    number: u64,
-    bytes: Bytes,
-    until: Until,
-}
-
-/// Who gets no other frame.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-enum Until {
-    #[default]
-    Nobody,
-    /// Those of mounted routers: the application's server waits for its connections, and tasks perhaps for the server. Who looks
-    /// on holds up neither.
-    Draining,
-    Everybody,
-}
-
-/// A client's place among those that are served.
-#[derive(Debug)]
-struct Place(Arc<Hub>);
-
-impl Drop for Place {
-    fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::AcqRel);
-        self.0.left.notify_one();
-    }
-}
-
-impl Hub {
-    pub(super) fn new(limit: usize) -> Self {
-        Self {
-            frames: watch::Sender::default(),
-            limit,
-            clients: AtomicUsize::new(0),
-            dropped: AtomicU64::new(0),
-            changed: Notify::new(),
-            left: Notify::new(),
-        }
-    }
-
-    pub(super) fn dropped(&self) -> u64 {
-        self.dropped.load(Ordering::Relaxed)
-    }
-
-    fn enter(self: &Arc<Self>) -> Option<Place> {
-        let free = |clients: usize| (clients < self.limit).then_some(clients + 1);
-        let entered = self.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
-        entered.is_ok().then(|| Place(Arc::clone(self)))
-    }
-
-    fn send(&self, bytes: Bytes, until: Until) {
-        self.frames.send_modify(|frame| {
-            if frame.until != Until::Everybody {
-                *frame = Frame { number: frame.number + 1, bytes, until };
-            }
-        });
-    }
-}
-
-/// Has clients told of a new stage at once.
-#[cfg(feature = "shutdown")]
-pub(crate) fn stage_changed(shared: &Shared) {
-    shared.admin.events.changed.notify_one();
-}
-
-/// Sends how it all ended and the report, in one last frame; resolves when all clients have it and are gone.
-#[cfg(feature = "shutdown")]
-pub(crate) async fn tell_report(shared: &Shared, report: &crate::Report) {
-    let hub = &shared.admin.events;
-    let mut last = summary_frame(summary(shared, &crate::snapshot())).to_vec();
+/// Sends the last summary and the report in one last frame. Resolves when all clients have it and have left.
+pub(super) async fn send_report(admin: &Admin, report: &Report) {
+    let mut last = summary_frame(summary(admin, &crate::snapshot())).to_vec();
     last.extend_from_slice(&report_frame(report));
-    hub.send(last.into(), Until::Everybody);
-    while 0 < hub.clients.load(Ordering::Acquire) {
-        hub.left.notified().await;
-    }
+    admin.hub.send(last.into(), Until::Everybody);
+    admin.hub.emptied().await;
 }
 
-/// Makes frames while somebody reads them, and remembers figures in any case.
-pub(super) async fn publish(shared: Arc<Shared>) {
-    let hub = &shared.admin.events;
+/// Makes frames while a client reads them, and records figures in any case.
+pub(super) async fn publish(admin: Arc<Admin>) {
+    let hub = &admin.hub;
     let mut ticks = tokio::time::interval(EVERY);
     ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
     loop {
         tokio::select! {
             _ = ticks.tick() => {}
-            () = hub.changed.notified() => {}
+            () = hub.woken() => {}
         }
-        // Before the summary, which then tells of it.
-        let until = if stop::is_draining() { Until::Draining } else { Until::Nobody };
+        // Before the summary, which then has it.
+        let until = if Stage::Draining <= shutdown::stage() { Until::Draining } else { Until::Nobody };
         let snapshot = crate::snapshot();
-        shared.admin.history.lock().record(Instant::now(), &snapshot);
-        if 0 < hub.clients.load(Ordering::Acquire) {
-            hub.send(summary_frame(summary(&shared, &snapshot)), until);
+        admin.history.lock().record(Instant::now(), &snapshot);
+        if hub.has_clients() {
+            hub.send(summary_frame(summary(&admin, &snapshot)), until);
         }
     }
 }
@@ -148,7 +61,7 @@ pub(super) async fn publish(shared: Arc<Shared>) {
      content_type = "application/problem+json"),
 )))]
 pub(super) async fn events(State(context): State<Context>) -> Response {
-    let Some(place) = context.shared.admin.events.enter() else {
+    let Some(place) = context.admin.hub.enter() else {
         let detail = "as many clients as `sse_clients` allows follow the events already";
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     };
@@ -156,62 +69,8 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
         (header::CONTENT_TYPE, "text/event-stream"),
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
-    let hello = frame("hello", &hello(&context.shared.identity));
+    let hello = frame("hello", &hello(&context.admin.process.identity));
     (headers, Body::from_stream(follow(place, hello, context.mount))).into_response()
-}
-
-fn follow(place: Place, hello: Bytes, mount: Mount) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
-    let frames = place.0.frames.subscribe();
-    let seen = frames.borrow().number;
-    place.0.changed.notify_one();
-    stream::unfold(Follower { place, frames, seen, hello: Some(hello), mount, over: false }, Follower::next)
-}
-
-struct Follower {
-    place: Place,
-    frames: watch::Receiver<Frame>,
-    seen: u64,
-    hello: Option<Bytes>,
-    mount: Mount,
-    over: bool,
-}
-
-/// What came after its last frame it missed: it went without reading that.
-impl Drop for Follower {
-    fn drop(&mut self) {
-        let newest = self.frames.borrow().number;
-        self.missed(newest.saturating_sub(self.seen));
-    }
-}
-
-impl Follower {
-    fn missed(&self, frames: u64) {
-        self.place.0.dropped.fetch_add(frames, Ordering::Relaxed);
-    }
-
-    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
-        if let Some(hello) = self.hello.take() {
-            return Some((Ok(hello), self));
-        }
-        if self.over {
-            return None;
-        }
-        let seen = self.seen;
-        let frame = self
-            .frames
-            .wait_for(|frame| seen < frame.number || frame.until == Until::Everybody)
-            .await
-            .ok()?
-            .clone();
-        self.missed(frame.number.saturating_sub(seen + 1));
-        self.seen = frame.number;
-        self.over = match frame.until {
-            Until::Nobody => false,
-            Until::Draining => self.mount == Mount::Application,
-            Until::Everybody => true,
-        };
-        Some((Ok(frame.bytes), self))
-    }
 }
 
 fn frame(event: &str, data: &impl Serialize) -> Bytes {
@@ -220,8 +79,7 @@ fn frame(event: &str, data: &impl Serialize) -> Bytes {
 }
 
 /// As many of its tasks as fit, those that were abandoned before the others; all are counted.
-#[cfg(feature = "shutdown")]
-fn report_frame(report: &crate::Report) -> Bytes {
+fn report_frame(report: &Report) -> Bytes {
     let mut told = report.clone();
     (told.abandoned, told.detached) = ([].into(), [].into());
     let mut room = EVENT_SIZE.saturating_sub(frame("report", &told).len());
@@ -231,9 +89,8 @@ fn report_frame(report: &crate::Report) -> Bytes {
 }
 
 /// The first of the tasks, as many as there is room for.
-#[cfg(feature = "shutdown")]
-fn fitting<'a>(tasks: &'a [crate::ReportTask], room: &mut usize) -> &'a [crate::ReportTask] {
-    let mut fits = |task: &crate::ReportTask| {
+fn fitting<'a>(tasks: &'a [ReportTask], room: &mut usize) -> &'a [ReportTask] {
+    let mut fits = |task: &ReportTask| {
         // And a comma.
         let size = 1 + serde_json::to_string(task).map_or(0, |text| text.len());
         let left = room.checked_sub(size);
@@ -275,42 +132,8 @@ fn shorten(summary: &mut Summary, size: usize) -> bool {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
-    use futures_util::StreamExt;
-
     use super::*;
     use crate::admin::fixtures;
-
-    fn bytes(text: &'static str) -> Bytes {
-        Bytes::from_static(text.as_bytes())
-    }
-
-    #[tokio::test]
-    async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
-        let hub = Arc::new(Hub::new(1));
-        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own));
-        assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
-        for frame in ["one", "two", "three"] {
-            hub.send(bytes(frame), Until::Nobody);
-        }
-        assert_eq!(client.next().await, Some(Ok(bytes("three"))));
-        assert_eq!(hub.dropped(), 2);
-        hub.send(bytes("report"), Until::Everybody);
-        hub.send(bytes("late"), Until::Nobody);
-        assert_eq!(client.next().await, Some(Ok(bytes("report"))));
-        assert_eq!(client.next().await, None);
-        assert_eq!(hub.dropped(), 2);
-    }
-
-    #[test]
-    fn a_place_is_free_again_when_its_client_has_gone() {
-        let hub = Arc::new(Hub::new(1));
-        let place = hub.enter().unwrap();
-        assert!(hub.enter().is_none());
-        drop(place);
-        assert!(hub.enter().is_some());
-    }
 
     #[test]
     fn an_event_is_bounded_whatever_there_is_to_tell() {

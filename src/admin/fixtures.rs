@@ -311,7 +311,6 @@ fn endless_shutdown() -> Shutdown {
     }
 }
 
-#[cfg(feature = "shutdown")]
 fn report() -> crate::Report {
     let abandoned = report_task(9, Kind::Blocking, None, false);
     let full = report_task(17, Kind::Task, Some("batch 3/10"), true);
@@ -335,7 +334,6 @@ fn report() -> crate::Report {
 }
 
 /// One that nobody forced, and that left nothing.
-#[cfg(feature = "shutdown")]
 fn drained_report() -> crate::Report {
     crate::Report {
         result: crate::ShutdownResult::Drained,
@@ -349,7 +347,6 @@ fn drained_report() -> crate::Report {
     }
 }
 
-#[cfg(feature = "shutdown")]
 fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crate::ReportTask {
     let said = status.is_some();
     crate::ReportTask {
@@ -403,7 +400,6 @@ fn the_fixtures_of_the_page_are_fresh() {
     write("problem", &Problem::not_found("no task 4711, or it has ended and the history holds it no more"));
 }
 
-#[cfg(feature = "shutdown")]
 #[test]
 fn the_fixtures_of_reports_are_fresh() {
     let (full, bare) = (json!(report()), json!(drained_report()));

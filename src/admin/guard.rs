@@ -15,10 +15,11 @@ use axum::response::{IntoResponse, Response};
 use subtle::ConstantTimeEq;
 use tracing::warn;
 
+use super::context::{Context, Mount};
 use super::problem::Problem;
-use super::router::{Context, Mount};
 use crate::observer::Lines;
 use crate::settings::Settings;
+use crate::shutdown;
 
 /// The name of the header that says which process answered.
 const INSTANCE: &str = "headcount-instance";
@@ -52,7 +53,7 @@ pub(super) async fn guard(State(context): State<Context>, request: Request, next
 }
 
 fn check(context: &Context, request: &Request) -> Result<(), Problem> {
-    let settings = &context.shared.settings;
+    let settings = context.settings();
     let target = target(request.uri().path());
     if target == Target::Health {
         return Ok(());
@@ -65,8 +66,8 @@ fn check(context: &Context, request: &Request) -> Result<(), Problem> {
     }
     check_actions(settings)?;
     check_origin(settings, request.headers())?;
-    check_instance(&context.shared.identity.instance, request.headers())?;
-    log_action(&context.shared.lines, request);
+    check_instance(&context.admin.process.identity.instance, request.headers())?;
+    log_action(&context.admin.lines, request);
     Ok(())
 }
 
@@ -101,7 +102,7 @@ fn may_be_called(settings: &Settings, host: &str) -> bool {
 }
 
 fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result<(), Problem> {
-    let settings = &context.shared.settings;
+    let settings = context.settings();
     let Some(token) = &settings.token else {
         if context.mount == Mount::Application && !settings.trust_outer_auth {
             let detail = "set `token`, or `trust_outer_auth` if the application checks who may see this";
@@ -189,8 +190,8 @@ fn marked(context: &Context, mut response: Response) -> Response {
     set("referrer-policy", "no-referrer");
     set("cross-origin-resource-policy", "same-origin");
     set("cache-control", "no-store");
-    set(INSTANCE, &context.shared.identity.instance);
-    if super::stop::is_stopping() {
+    set(INSTANCE, &context.admin.process.identity.instance);
+    if shutdown::is_stopping() {
         // Clients that keep their connection would otherwise hold up those who count connections.
         set("connection", "close");
     }

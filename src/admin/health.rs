@@ -1,88 +1,13 @@
 //! `/livez` and `/readyz`.
 
-use std::sync::Arc;
-use std::sync::atomic::Ordering;
-use std::time::{Duration, Instant};
-
 use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
-use parking_lot::Mutex;
-use tokio::runtime::Handle;
-use tokio::task::{JoinError, JoinHandle};
-use tokio::time::timeout;
-use tracing::{info, warn};
 
+use super::context::Context;
+use super::probe;
 use super::problem::Problem;
-use super::router::Context;
-use crate::clock;
-use crate::install::Shared;
-use crate::name::{escape, place};
-use crate::registry::registry;
-use crate::registry::slot::{Reading, Slot};
-use crate::registry::storm::{Admission, Storm};
-use crate::snapshot::TaskInfo;
-use headcount_core::internal::snapshot::read::{Describer, is_blocked};
-
-/// Blocking tasks that are named.
-const MAX_NAMED: usize = 10;
-
-/// Whether the application's runtime still begins new tasks.
-#[derive(Debug, Default)]
-pub(crate) struct Probe {
-    /// Since when one waits to be begun.
-    waiting_since: Mutex<Option<Instant>>,
-}
-
-impl Probe {
-    fn waiting(&self) -> Duration {
-        self.waiting_since.lock().map_or(Duration::ZERO, |since| since.elapsed())
-    }
-}
-
-/// Gives the runtime a task that does nothing, again and again, until it has gone. Logs when it does not begin it, and when it does again.
-pub(super) async fn probe(shared: Arc<Shared>, runtime: Handle, unresponsive_after: Duration) {
-    let pause = (unresponsive_after / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
-    let probe = &shared.admin.probe;
-    let mut storm = Storm::default();
-    loop {
-        *probe.waiting_since.lock() = Some(Instant::now());
-        let mut task = runtime.spawn(async {});
-        let begun = match timeout(unresponsive_after, &mut task).await {
-            Ok(begun) => begun,
-            Err(_) => late(&shared, task, &mut storm).await,
-        };
-        *probe.waiting_since.lock() = None;
-        if begun.is_err() {
-            return;
-        }
-        tokio::time::sleep(pause).await;
-    }
-}
-
-/// Waits for a probe that is over its time, and tells both ends of that.
-async fn late(shared: &Shared, task: JoinHandle<()>, storm: &mut Storm) -> Result<(), JoinError> {
-    let told = match storm.admit(clock::ticks()) {
-        Admission::HoldBack => false,
-        Admission::Write { held_back } => {
-            let problem = unresponsive(shared.admin.probe.waiting());
-            let before =
-                if held_back == 0 { String::new() } else { format!(" ({held_back} times more before)") };
-            shared.lines.write(move || {
-                warn!(target: "headcount::blocked", "The application does not answer: {problem}{before}");
-            });
-            true
-        }
-    };
-    let begun = task.await;
-    if told && begun.is_ok() {
-        let waited = shared.admin.probe.waiting().as_secs_f64();
-        shared.lines.write(move || {
-            info!(target: "headcount::blocked", "The application answers again, after {waited:.1}s");
-        });
-    }
-    begun
-}
+use crate::shutdown;
 
 /// Whether the application's runtime still makes progress.
 #[cfg_attr(test, utoipa::path(get, path = "/livez", tag = "health", responses(
@@ -91,11 +16,10 @@ async fn late(shared: &Shared, task: JoinHandle<()>, storm: &mut Storm) -> Resul
      content_type = "application/problem+json"),
 )))]
 pub(super) async fn livez(State(context): State<Context>) -> Response {
-    let shared = &context.shared;
-    let waiting = shared.admin.probe.waiting();
-    match shared.settings.unresponsive_after {
+    let waiting = context.admin.probe.waiting();
+    match context.settings().unresponsive_after {
         Some(limit) if limit < waiting => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, unresponsive(waiting)).into_response()
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, probe::unresponsive(waiting)).into_response()
         }
         _ => "alive\n".into_response(),
     }
@@ -108,35 +32,10 @@ pub(super) async fn livez(State(context): State<Context>) -> Response {
      content_type = "application/problem+json"),
 )))]
 pub(super) async fn readyz(State(context): State<Context>) -> Response {
-    let shared = &context.shared;
-    let detail = match (super::stop::is_stopping(), shared.ready.load(Ordering::Acquire)) {
+    let detail = match (shutdown::is_stopping(), context.admin.process.is_ready()) {
         (true, _) => "stopping",
         (false, false) => "not ready yet",
         (false, true) => return "ready\n".into_response(),
     };
     Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
-}
-
-/// How long no task was begun, and who does not yield, for people.
-fn unresponsive(waiting: Duration) -> String {
-    let mut describer = Describer::new();
-    // Where `blocked_after` is longer than the time waited, who held a worker for most of that.
-    let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
-    let reading = registry().slab.slots().filter_map(Slot::read);
-    let blocking: Vec<_> =
-        reading.filter(|task| is_blocked(task, describer.now, limit)).take(MAX_NAMED).collect();
-    let named = |task: &Reading| {
-        let TaskInfo { name, id, location, state_for, .. } = describer.live(task);
-        format!(
-            "{} #{id} has not yielded for {:.1}s ({})",
-            escape(&name),
-            state_for.as_secs_f64(),
-            place(&location)
-        )
-    };
-    let named = match &blocking[..] {
-        [] => "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned(),
-        blocking => blocking.iter().map(named).collect::<Vec<_>>().join("; "),
-    };
-    format!("no task was begun for {:.1}s; {named}", waiting.as_secs_f64())
 }

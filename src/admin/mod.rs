@@ -1,15 +1,16 @@
 //! The admin server: dashboard, API, metrics and health over HTTP.
 //!
-//! [`server`] accepts connections on headcount's own thread and bounds them; [`router`] holds the routes, for that
+//! [`server`] accepts connections on headcount's own thread and bounds them; [`routes`] holds the routes, for that
 //! server and for applications that mount them. Each request passes [`guard`] first. [`api`], [`summary`], [`stop`],
-//! [`health`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
+//! [`health`], [`scrape`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
 //!
-//! [`history`] remembers the totals of the last minutes: from them come rates, the charts and, in [`warnings`], what
-//! is worth a look.
+//! [`context`] is what they share: the [`hub`] that events go through, the [`history`] of totals, from which come rates,
+//! charts and [`warnings`], and the [`probe`] of the application's runtime.
 
 mod api;
 mod assets;
 mod connections;
+mod context;
 mod events;
 mod extract;
 #[cfg(test)]
@@ -17,19 +18,19 @@ mod fixtures;
 mod guard;
 mod health;
 mod history;
+mod hub;
 mod openapi;
+mod probe;
 mod problem;
-mod router;
+mod routes;
+mod scrape;
 mod server;
-mod state;
 mod stop;
 mod summary;
 mod warnings;
 mod wire;
 mod write_limit;
 
-#[cfg(feature = "shutdown")]
-pub(crate) use events::{stage_changed, tell_report};
-pub(crate) use router::{Mount, router};
+pub(crate) use context::{Admin, Mount};
+pub(crate) use routes::router;
 pub(crate) use server::{bind, start};
-pub(crate) use state::AdminState;

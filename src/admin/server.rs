@@ -18,13 +18,13 @@ use tower_http::timeout::RequestBodyDeadlineLayer;
 use tracing::{Level, debug, enabled, warn};
 
 use super::connections::{Asked, Connections};
+use super::context::{Admin, Mount};
 use super::guard::Peer;
-use super::router::{Mount, router};
+use super::routes::router;
 use super::write_limit::WriteLimit;
-use super::{events, health};
+use super::{events, probe};
 use crate::error::Error;
-use crate::install::Shared;
-use crate::observer::Lines;
+use crate::observer::{Lines, Observer};
 use crate::settings::Settings;
 
 /// Connections that wait to be accepted: beyond it a client's system tries again after a second, which is long for a health check.
@@ -67,28 +67,27 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Starts what runs in the background: the listener where there is one, frames of events, the probe.
-pub(crate) fn start(shared: &Arc<Shared>, listener: Option<TcpListener>) {
-    let observer = &shared.observer;
-    observer.spawn(events::publish(Arc::clone(shared)));
+pub(crate) fn start(admin: &Arc<Admin>, observer: &Observer, listener: Option<TcpListener>) {
+    observer.spawn(events::publish(Arc::clone(admin)));
     if let Some(listener) = listener {
-        observer.spawn(serve(Arc::clone(shared), listener));
+        observer.spawn(serve(Arc::clone(admin), listener));
     }
-    if let (Some(limit), Some(runtime)) = (shared.settings.unresponsive_after, &shared.application) {
-        observer.spawn(health::probe(Arc::clone(shared), runtime.clone(), limit));
+    if let (Some(limit), Some(runtime)) = (admin.settings().unresponsive_after, &admin.process.application) {
+        observer.spawn(probe::run(Arc::clone(admin), runtime.clone(), limit));
     }
 }
 
 /// Accepts connections until the process ends.
-async fn serve(shared: Arc<Shared>, listener: TcpListener) {
+async fn serve(admin: Arc<Admin>, listener: TcpListener) {
     let listener = match tokio::net::TcpListener::from_std(listener) {
         Ok(listener) => listener,
         Err(problem) => {
             let write = move || warn!(target: "headcount", "The admin server cannot listen: {problem}");
-            return shared.lines.write(write);
+            return admin.lines.write(write);
         }
     };
-    let lines = shared.lines.clone();
-    let router = router(shared, Mount::Own).layer(RequestBodyDeadlineLayer::new(BODY_TIMEOUT));
+    let lines = admin.lines.clone();
+    let router = router(admin, Mount::Own).layer(RequestBodyDeadlineLayer::new(BODY_TIMEOUT));
     let mut connections = Connections::new(CONNECTIONS);
     loop {
         match listener.accept().await {

@@ -1,12 +1,17 @@
-//! The shutdown over HTTP: how it goes, and what steers it.
+//! The shutdown over HTTP: its progress, and the actions that steer it.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+use std::time::Duration;
 
 use axum::http::StatusCode;
 use serde::Deserialize;
 
 use super::extract::Json;
 use super::problem::Problem;
-use super::wire::{RequestLimit, Shutdown};
-use crate::install::Shared;
+use super::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
+use crate::settings::Hide;
+use crate::shutdown::{self, Cause, Command, ExtendError, Stage, Status, control};
 
 /// By how much the deadline moves.
 #[derive(Debug, Deserialize)]
@@ -23,7 +28,8 @@ pub(super) struct Extension {
     (status = 409, description = "It has begun already", body = Problem, content_type = "application/problem+json"),
 )))]
 pub(super) async fn begin() -> Result<StatusCode, Problem> {
-    coordinator::begin()
+    let began = control().begin(Cause::Api);
+    began.then_some(StatusCode::ACCEPTED).ok_or_else(|| Problem::conflict("a shutdown has begun already"))
 }
 
 /// Moves the deadline, and the exit by as much.
@@ -32,7 +38,20 @@ pub(super) async fn begin() -> Result<StatusCode, Problem> {
     (status = 409, description = "No deadline is ahead", body = Problem, content_type = "application/problem+json"),
 )))]
 pub(super) async fn extend(Json(Extension { seconds }): Json<Extension>) -> Result<StatusCode, Problem> {
-    coordinator::extend(seconds).await
+    let by = Duration::try_from_secs_f64(seconds).unwrap_or_default();
+    let (sender, reply) = tokio::sync::oneshot::channel();
+    control().tell(Command::Extend(by, sender));
+    match reply.await {
+        Ok(Ok(())) => Ok(StatusCode::ACCEPTED),
+        Ok(Err(ExtendError::BadLength)) => {
+            Err(Problem::bad_request("`seconds` must be more than 0 and at most 86400"))
+        }
+        Ok(Err(ExtendError::NotStopping)) | Err(_) => Err(Problem::conflict("no shutdown has begun")),
+        Ok(Err(ExtendError::NoDeadline)) => Err(Problem::conflict("this shutdown has no deadline")),
+        Ok(Err(ExtendError::TooLate)) => {
+            Err(Problem::conflict("tasks are being aborted, or the shutdown is over"))
+        }
+    }
 }
 
 /// Ends the shutdown now: what is left is aborted.
@@ -41,195 +60,68 @@ pub(super) async fn extend(Json(Extension { seconds }): Json<Extension>) -> Resu
     (status = 409, description = "None runs", body = Problem, content_type = "application/problem+json"),
 )))]
 pub(super) async fn force() -> Result<StatusCode, Problem> {
-    coordinator::force()
-}
-
-/// Whether a shutdown has begun.
-pub(super) fn is_stopping() -> bool {
-    coordinator::is_stopping()
-}
-
-/// Whether tasks have been told.
-pub(super) fn is_draining() -> bool {
-    coordinator::is_draining()
-}
-
-pub(super) fn stage() -> &'static str {
-    coordinator::stage()
-}
-
-pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
-    coordinator::status(shared)
+    match control().stage() {
+        Stage::Running if !control().ladder.is_started() => Err(Problem::conflict("no shutdown has begun")),
+        Stage::Done => Err(Problem::conflict("the shutdown is over")),
+        _ => {
+            control().tell(Command::Force);
+            Ok(StatusCode::ACCEPTED)
+        }
+    }
 }
 
 pub(super) fn request_limit() -> Option<RequestLimit> {
-    coordinator::request_limit()
+    let (limit, admitted) = shutdown::request_limit()?;
+    Some(RequestLimit { limit, admitted })
 }
 
-/// What the shutdown ends with.
-#[cfg(feature = "shutdown")]
-pub(super) type Report = crate::Report;
-#[cfg(not(feature = "shutdown"))]
-pub(super) type Report = ();
-
-#[cfg(feature = "shutdown")]
-mod coordinator {
-    use std::sync::Arc;
-    use std::time::Duration;
-
-    use axum::http::StatusCode;
-
-    use crate::admin::problem::Problem;
-    use crate::admin::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
-    use crate::install::Shared;
-    use crate::shutdown::{Cause, Command, ExtendError, Stage, Status, control};
-
-    pub(super) fn is_stopping() -> bool {
-        crate::shutdown::is_stopping()
-    }
-
-    pub(super) fn is_draining() -> bool {
-        Stage::Draining <= control().stage()
-    }
-
-    pub(super) fn stage() -> &'static str {
-        control().stage().as_str()
-    }
-
-    pub(super) fn begin() -> Result<StatusCode, Problem> {
-        let began = control().begin(Cause::Api);
-        began.then_some(StatusCode::ACCEPTED).ok_or_else(|| Problem::conflict("a shutdown has begun already"))
-    }
-
-    pub(super) async fn extend(seconds: f64) -> Result<StatusCode, Problem> {
-        let by = Duration::try_from_secs_f64(seconds).unwrap_or_default();
-        let (sender, reply) = tokio::sync::oneshot::channel();
-        control().tell(Command::Extend(by, sender));
-        match reply.await {
-            Ok(Ok(())) => Ok(StatusCode::ACCEPTED),
-            Ok(Err(ExtendError::BadLength)) => {
-                Err(Problem::bad_request("`seconds` must be more than 0 and at most 86400"))
-            }
-            Ok(Err(ExtendError::NotStopping)) | Err(_) => Err(Problem::conflict("no shutdown has begun")),
-            Ok(Err(ExtendError::NoDeadline)) => Err(Problem::conflict("this shutdown has no deadline")),
-            Ok(Err(ExtendError::TooLate)) => {
-                Err(Problem::conflict("tasks are being aborted, or the shutdown is over"))
-            }
-        }
-    }
-
-    pub(super) fn force() -> Result<StatusCode, Problem> {
-        match control().stage() {
-            Stage::Running if !control().ladder.is_started() => {
-                Err(Problem::conflict("no shutdown has begun"))
-            }
-            Stage::Done => Err(Problem::conflict("the shutdown is over")),
-            _ => {
-                control().tell(Command::Force);
-                Ok(StatusCode::ACCEPTED)
-            }
-        }
-    }
-
-    pub(super) fn request_limit() -> Option<RequestLimit> {
-        let (limit, admitted) = crate::shutdown::request_limit()?;
-        Some(RequestLimit { limit, admitted })
-    }
-
-    pub(super) fn status(shared: &Shared) -> Option<Shutdown> {
-        let (status, pending) = {
-            let mut status = control().status.lock();
-            let pending = crate::shutdown::pending_now();
-            status.as_mut()?.see(pending);
-            (status.clone()?, pending)
-        };
-        let elapsed = status.started.elapsed();
-        let hide = &shared.settings.hide;
-        Some(Shutdown {
-            started_at: time(status.started_at),
-            elapsed_seconds: seconds(elapsed),
-            stage: control().stage().as_str(),
-            deadline_at: status.time(status.deadline).map(time),
-            remaining_seconds: status.deadline.map(|after| seconds(after.saturating_sub(elapsed))),
-            budget_seconds: status.deadline.map(seconds),
-            exit_at: status.time(status.exit_at).map(time),
-            forced_by: status.forced_by.map(str::to_owned),
-            total: status.total,
-            ended: status.ended,
-            pending,
-            pending_requests: status.listing.requests.min(pending),
-            estimate_seconds: status.listing.estimate.filter(|_| 0 < pending).map(seconds),
-            burn_down: burn_down(&status, elapsed, pending),
-            tasks: status.listing.named.into_iter().map(|(_, task)| Task::new(task, hide)).collect(),
-            rest: status
-                .listing
-                .rest
-                .into_iter()
-                .map(|(name, count)| NameCount { name: name.into(), count })
-                .collect(),
-            recently_ended: status
-                .recently_ended
-                .iter()
-                .map(|task| Ended {
-                    id: task.id,
-                    name: Arc::clone(&task.name),
-                    outcome: task.outcome,
-                    duration_seconds: seconds(task.duration),
-                })
-                .collect(),
-            report: status.report.clone(),
-            reason: status.reason.to_string(),
-        })
-    }
-
-    fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
-        let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
-        let now = status.report.is_none().then(|| (seconds(elapsed), pending));
-        points.chain(now).collect()
-    }
+pub(super) fn status(hide: &BTreeSet<Hide>) -> Option<Shutdown> {
+    let (status, pending) = {
+        let mut status = control().status.lock();
+        let pending = shutdown::pending_now();
+        status.as_mut()?.see(pending);
+        (status.clone()?, pending)
+    };
+    let elapsed = status.started.elapsed();
+    Some(Shutdown {
+        started_at: time(status.started_at),
+        elapsed_seconds: seconds(elapsed),
+        stage: control().stage().as_str(),
+        deadline_at: status.time(status.deadline).map(time),
+        remaining_seconds: status.deadline.map(|after| seconds(after.saturating_sub(elapsed))),
+        budget_seconds: status.deadline.map(seconds),
+        exit_at: status.time(status.exit_at).map(time),
+        forced_by: status.forced_by.map(str::to_owned),
+        total: status.total,
+        ended: status.ended,
+        pending,
+        pending_requests: status.listing.requests.min(pending),
+        estimate_seconds: status.listing.estimate.filter(|_| 0 < pending).map(seconds),
+        burn_down: burn_down(&status, elapsed, pending),
+        tasks: status.listing.named.into_iter().map(|(_, task)| Task::new(task, hide)).collect(),
+        rest: status
+            .listing
+            .rest
+            .into_iter()
+            .map(|(name, count)| NameCount { name: name.into(), count })
+            .collect(),
+        recently_ended: status
+            .recently_ended
+            .iter()
+            .map(|task| Ended {
+                id: task.id,
+                name: Arc::clone(&task.name),
+                outcome: task.outcome,
+                duration_seconds: seconds(task.duration),
+            })
+            .collect(),
+        report: status.report.clone(),
+        reason: status.reason.to_string(),
+    })
 }
 
-#[cfg(not(feature = "shutdown"))]
-mod coordinator {
-    use axum::http::StatusCode;
-
-    use crate::admin::problem::Problem;
-    use crate::admin::wire::{RequestLimit, Shutdown};
-    use crate::install::Shared;
-
-    fn not_built() -> Problem {
-        Problem::new(StatusCode::NOT_IMPLEMENTED, "this build has no shutdown")
-    }
-
-    pub(super) fn is_stopping() -> bool {
-        false
-    }
-
-    pub(super) fn is_draining() -> bool {
-        false
-    }
-
-    pub(super) fn stage() -> &'static str {
-        "running"
-    }
-
-    pub(super) fn begin() -> Result<StatusCode, Problem> {
-        Err(not_built())
-    }
-
-    pub(super) async fn extend(_seconds: f64) -> Result<StatusCode, Problem> {
-        Err(not_built())
-    }
-
-    pub(super) fn force() -> Result<StatusCode, Problem> {
-        Err(not_built())
-    }
-
-    pub(super) fn status(_shared: &Shared) -> Option<Shutdown> {
-        None
-    }
-
-    pub(super) fn request_limit() -> Option<RequestLimit> {
-        None
-    }
+fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
+    let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
+    let now = status.report.is_none().then(|| (seconds(elapsed), pending));
+    points.chain(now).collect()
 }

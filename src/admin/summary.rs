@@ -6,13 +6,14 @@ use std::time::{Duration, Instant};
 use axum::Json;
 use axum::extract::State;
 
+use super::context::{Admin, Context};
 use super::history::{History, Totals};
-use super::router::Context;
 use super::stop;
 use super::warnings::{Seen, short, warnings};
 use super::wire::{Failure, Group, Hello, Lifetime, Rates, Summary, Trends, Usual, labels, seconds, time};
-use crate::install::{Identity, Shared};
+use crate::process::Identity;
 use crate::settings::{Hide, Settings, Value};
+use crate::shutdown;
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
 /// The process and all groups: counts, rates, warnings, what can end it, and how a shutdown goes.
@@ -20,7 +21,7 @@ use crate::snapshot::{GroupInfo, Kind, Snapshot};
     (status = 200, description = "The process and all groups", body = Summary),
 )))]
 pub(super) async fn get(State(context): State<Context>) -> Json<Summary> {
-    Json(summary(&context.shared, &crate::snapshot()))
+    Json(summary(&context.admin, &crate::snapshot()))
 }
 
 /// The server's own memory of its figures, for charts.
@@ -29,28 +30,28 @@ pub(super) async fn get(State(context): State<Context>) -> Json<Summary> {
 )))]
 pub(super) async fn trends(State(context): State<Context>) -> Json<Trends> {
     let snapshot = crate::snapshot();
-    Json(context.shared.admin.history.lock().trends(&snapshot))
+    Json(context.admin.history.lock().trends(&snapshot))
 }
 
-pub(super) fn summary(shared: &Shared, snapshot: &Snapshot) -> Summary {
-    let (settings, at) = (&shared.settings, Instant::now());
-    let history = shared.admin.history.lock();
+pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {
+    let (process, settings, at) = (&admin.process, admin.settings(), Instant::now());
+    let history = admin.history.lock();
     let mut groups: Vec<_> = snapshot.groups.iter().map(|info| group(info, &history, at, settings)).collect();
     groups.sort_by(|one, other| interest(other).cmp(&interest(one)).then_with(|| one.name.cmp(&other.name)));
     Summary {
-        process: hello(&shared.identity),
-        uptime_seconds: seconds(shared.identity.started.elapsed()),
-        stage: stop::stage(),
+        process: hello(&process.identity),
+        uptime_seconds: seconds(process.identity.started.elapsed()),
+        stage: shutdown::stage().as_str(),
         live: snapshot.live,
         blocked: snapshot.blocked,
         spawned: snapshot.spawned,
         finished: snapshot.finished.into(),
-        untracked: shared.untracked(snapshot),
+        untracked: process.untracked(snapshot),
         rates: history.rates(None, at, Totals::of_all(snapshot)),
         groups_total: groups.len(),
         groups,
         lifetime: lifetime(settings),
-        shutdown: stop::status(shared),
+        shutdown: stop::status(&settings.hide),
         actions: settings.allow_actions,
     }
 }
@@ -108,7 +109,7 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
 }
 
 fn lifetime(settings: &Settings) -> Lifetime {
-    let signals = if listens(settings) { vec!["SIGINT", "SIGTERM"] } else { Vec::new() };
+    let signals = if settings.signals { vec!["SIGINT", "SIGTERM"] } else { Vec::new() };
     Lifetime {
         signals,
         drain_timeout_seconds: settings.drain_timeout.map(seconds),
@@ -124,16 +125,9 @@ fn lifetime(settings: &Settings) -> Lifetime {
     }
 }
 
-fn listens(settings: &Settings) -> bool {
-    cfg!(feature = "shutdown") && settings.signals
-}
-
 /// What can end the process, for people.
 pub(super) fn sentences(settings: &Settings) -> Vec<String> {
-    if !cfg!(feature = "shutdown") {
-        return vec!["A signal ends this process at once: it was built without the shutdown.".to_owned()];
-    }
-    let start = if listens(settings) {
+    let start = if settings.signals {
         "SIGINT (Ctrl-C) or SIGTERM begins the shutdown; a second one forces it, a third ends the process at once."
     } else {
         "The application begins the shutdown itself: signals are not listened for."

@@ -35,15 +35,13 @@ mod wire;
 
 use std::net::{Ipv4Addr, SocketAddr, SocketAddrV4, TcpListener};
 
-use tokio::runtime::Handle;
 use tracing::{Subscriber, error, info, warn};
 use tracing_subscriber::Layer;
 use tracing_subscriber::registry::LookupSpan;
 
 use self::wire::Hidden;
 use crate::error::Error;
-use crate::install::Headcount;
-use crate::observer::Lines;
+use crate::observer::Observer;
 use crate::settings::{Hide, Settings};
 
 /// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
@@ -73,13 +71,6 @@ where
     tracing_subscriber::layer::Identity::new()
 }
 
-impl Headcount {
-    /// Where `tokio-console` can attach; `None` where it cannot.
-    pub fn console_addr(&self) -> Option<SocketAddr> {
-        self.shared.as_ref()?.console_address
-    }
-}
-
 /// Binds the address of the setting.
 pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
     let Some(address) = settings.console else { return Ok(None) };
@@ -92,7 +83,7 @@ pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
 }
 
 /// Starts to serve, and logs what.
-pub(crate) fn start(settings: &Settings, observer: &Handle, lines: &Lines, listener: Option<TcpListener>) {
+pub(crate) fn start(settings: &Settings, observer: &Observer, listener: Option<TcpListener>) {
     #[cfg(tokio_unstable)]
     let listener = match listener {
         Some(listener) => subscriber::start(listener),
@@ -110,7 +101,7 @@ pub(crate) fn start(settings: &Settings, observer: &Handle, lines: &Lines, liste
         fields: settings.hide.contains(&Hide::Fields),
         messages: settings.hide.contains(&Hide::Messages),
     };
-    let lines = lines.clone();
+    let lines = observer.lines().clone();
     let serve = async move {
         if let Err(problem) = server::serve(listener, hidden, lines.clone()).await {
             lines.write(

@@ -8,7 +8,8 @@ use std::time::Duration;
 
 use metrics::{Key, KeyName, Label, Level, Metadata, Unit, with_recorder};
 
-use super::series::{Figures, SeriesLabels};
+use super::figures::Figures;
+use super::series::SeriesLabels;
 use super::table::{Family, TABLE, Values};
 use crate::snapshot::{Bucket, Outcome};
 

@@ -8,21 +8,6 @@ use std::time::{Duration, SystemTime};
 
 use crate::snapshot::{Bucket, GroupInfo, Labels, OutcomeCounts, Snapshot};
 
-/// Everything that is measured at one moment.
-#[derive(Debug)]
-pub(crate) struct Figures {
-    pub(crate) series: Vec<Series>,
-    pub(crate) untracked: Option<u64>,
-    pub(crate) groups_overflowed: u64,
-    pub(crate) history_dropped: u64,
-    pub(crate) sse_dropped: u64,
-    pub(crate) late_spawns: u64,
-    pub(crate) log_lines_suppressed: u64,
-    pub(crate) stage: u8,
-    pub(crate) deadline: Option<SystemTime>,
-    pub(crate) pending: u64,
-}
-
 /// Label keys and values, `task` and `kind` first, then the application's own by key.
 pub(crate) type SeriesLabels = Vec<(Cow<'static, str>, Arc<str>)>;
 
@@ -42,25 +27,8 @@ pub(crate) struct Series {
     pub(crate) abandoned: u64,
 }
 
-impl Figures {
-    /// The figures of a snapshot. `abandoned` is what the shutdown gave up, by group.
-    pub(crate) fn new(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Self {
-        Self {
-            series: series(snapshot, abandoned),
-            untracked: None,
-            groups_overflowed: snapshot.groups_overflowed,
-            history_dropped: snapshot.history_dropped,
-            sse_dropped: 0,
-            late_spawns: snapshot.late_spawns,
-            log_lines_suppressed: snapshot.log_lines_suppressed,
-            stage: 0,
-            deadline: None,
-            pending: 0,
-        }
-    }
-}
-
-fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Vec<Series> {
+/// The groups as series. `abandoned` is what the shutdown abandoned, by group.
+pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::with_capacity(snapshot.groups.len());
     let mut known: HashMap<SeriesLabels, usize> = HashMap::with_capacity(snapshot.groups.len());
     for group in &snapshot.groups {

@@ -2,7 +2,8 @@
 
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
-use super::series::{Figures, Series};
+use super::figures::Figures;
+use super::series::Series;
 use crate::snapshot::{Bucket, OutcomeCounts};
 
 /// One family of metrics.
@@ -94,7 +95,7 @@ pub(super) const TABLE: &[Family] = &[
     Family {
         name: "headcount_sse_dropped_total",
         help: "Events that slow clients of the dashboard missed.",
-        values: Values::ProcessCounter(|figures| figures.sse_dropped),
+        values: Values::ProcessCounter(|figures| figures.events_dropped),
     },
     Family {
         name: "headcount_late_spawns_total",

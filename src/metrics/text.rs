@@ -3,7 +3,8 @@
 use std::fmt::{Display, Write};
 use std::time::Duration;
 
-use super::series::{Figures, SeriesLabels};
+use super::figures::Figures;
+use super::series::SeriesLabels;
 use super::table::{Family, TABLE, Values};
 use crate::snapshot::{Bucket, Outcome};
 

@@ -1,17 +1,20 @@
-//! Log lines of headcount's own threads, written on one more: a pipe that is full holds up nothing but the log.
+//! Log lines of headcount's own threads, written on one more thread, so that a full pipe delays nothing but the log.
 //!
-//! The queue to it is bounded; what does not fit is counted and told as soon as there is room.
+//! The queue is bounded. Lines that do not fit are counted, and their number is logged as soon as there is room.
+//! A subscriber that panics costs its line; the thread goes on.
 
 use std::fmt;
 use std::io::{self, Write};
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::mpsc::{self, Receiver, SyncSender};
 use std::thread;
 use std::time::SystemTime;
 
-use tracing::{Level, dispatcher, enabled, warn};
+use tracing::{Level, enabled, warn};
 
+use super::dispatch::Heard;
 use crate::settings::Log;
 
 /// Lines that may wait to be written.
@@ -23,56 +26,76 @@ type Line = Box<dyn FnOnce() + Send>;
 #[derive(Clone)]
 pub(crate) struct Lines {
     queue: SyncSender<Line>,
-    lost: Arc<AtomicU64>,
+    losses: Arc<Losses>,
+}
+
+/// Lines that were not written and not reported yet.
+#[derive(Debug, Default)]
+struct Losses {
+    /// For want of room.
+    unread: AtomicU64,
+    /// Because the subscriber panicked.
+    panicked: AtomicU64,
 }
 
 impl Lines {
-    /// Starts the thread; it logs through the dispatcher that is current now, and ends with the last handle.
+    /// Starts the thread. It logs through the dispatcher that is current now, and ends with the last handle.
     pub(crate) fn start(to: Log) -> io::Result<Self> {
         let (queue, lines) = mpsc::sync_channel(QUEUE);
-        let lost = Arc::new(AtomicU64::new(0));
-        let dispatch = dispatcher::get_default(Clone::clone);
-        let is_lost = Arc::clone(&lost);
-        let run = move || dispatcher::with_default(&dispatch, || write_all(&lines, &is_lost, to));
+        let losses = Arc::new(Losses::default());
+        let heard = Heard::now();
+        let own_losses = Arc::clone(&losses);
+        let run = move || heard.run(|| write_all(&lines, &own_losses, to));
         thread::Builder::new().name("headcount-log".to_owned()).spawn(run)?;
-        Ok(Self { queue, lost })
+        Ok(Self { queue, losses })
     }
 
     /// Has the thread write a line, after those before it.
     pub(crate) fn write(&self, line: impl FnOnce() + Send + 'static) {
         if self.queue.try_send(Box::new(line)).is_err() {
-            self.lost.fetch_add(1, Ordering::Relaxed);
+            self.losses.unread.fetch_add(1, Ordering::Relaxed);
         }
     }
 }
 
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Lines").field("lost", &self.lost).finish_non_exhaustive()
+        f.debug_struct("Lines").field("losses", &self.losses).finish_non_exhaustive()
     }
 }
 
-fn write_all(lines: &Receiver<Line>, lost: &AtomicU64, to: Log) {
+fn write_all(lines: &Receiver<Line>, losses: &Losses, to: Log) {
     while let Ok(line) = lines.recv() {
-        line();
-        match lost.swap(0, Ordering::Relaxed) {
-            0 => {}
-            lost => tell_lost(lost, to),
+        if catch_unwind(AssertUnwindSafe(line)).is_err() {
+            losses.panicked.fetch_add(1, Ordering::Relaxed);
         }
+        report(&losses.unread, to, |lost| format!("{lost} lines of this log were lost: it was not read"));
+        report(&losses.panicked, to, |lost| {
+            format!("{lost} lines of this log were lost: the subscriber panicked")
+        });
     }
 }
 
-fn tell_lost(lost: u64, to: Log) {
-    let text = format!("{lost} lines of this log were lost: it was not read");
-    match to {
+/// Reports losses once, in one line. A loss that cannot be reported now is kept for the next line.
+fn report(losses: &AtomicU64, to: Log, text: impl FnOnce(u64) -> String) {
+    let lost = losses.swap(0, Ordering::Relaxed);
+    if lost == 0 {
+        return;
+    }
+    let text = text(lost);
+    let written = catch_unwind(|| match to {
         Log::Off => {}
         Log::Tracing if enabled!(target: "headcount", Level::WARN) => warn!(target: "headcount", "{text}"),
         Log::Tracing | Log::Stderr => to_stderr(Level::WARN, "headcount", &text),
+    });
+    if written.is_err() {
+        losses.fetch_add(lost, Ordering::Relaxed);
     }
 }
 
-/// Standard error may be closed; then there is nobody to tell.
+/// Writes one line. Standard error may be closed, which nothing can be done about.
 pub(crate) fn to_stderr(level: Level, target: &str, text: &str) {
     let time = humantime::format_rfc3339_millis(SystemTime::now());
-    let _ = writeln!(io::stderr().lock(), "{time} {level:>5} {target}: {text}");
+    let line = format!("{time} {level:>5} {target}: {text}\n");
+    let _ = io::stderr().lock().write_all(line.as_bytes());
 }

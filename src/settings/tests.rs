@@ -1,4 +1,9 @@
+use std::time::Duration;
+
+use super::table::TABLE;
 use super::*;
+use crate::error::Error;
+use crate::snapshot::OnShutdown;
 
 fn take(pairs: &[(&str, &str)]) -> Result<(Settings, Variables), Error> {
     let mut settings = Settings::default();

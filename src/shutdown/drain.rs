@@ -25,7 +25,7 @@ use super::status::{EndedTask, Status};
 use super::tally::Tally;
 use super::text;
 use crate::clock;
-use crate::install::Shared;
+use crate::process::Process;
 use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Ended;
@@ -36,7 +36,7 @@ use crate::snapshot::OnShutdown;
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
 pub(super) struct Coordinator {
-    pub(super) shared: Arc<Shared>,
+    pub(super) process: Arc<Process>,
     pub(super) audience: Vec<Box<dyn Audience>>,
     pub(super) control: &'static Control,
     pub(super) machine: Machine,
@@ -98,11 +98,11 @@ fn limits(settings: &Settings) -> Limits {
 impl Coordinator {
     /// Sets everything up. Must run inside the runtime that will run it, with the dispatcher that it is to log through.
     pub(super) fn new(
-        shared: Arc<Shared>,
+        process: Arc<Process>,
         audience: Vec<Box<dyn Audience>>,
         log: Logger,
     ) -> io::Result<Self> {
-        let settings = &shared.settings;
+        let settings = &process.settings;
         let control = control();
         control.set_serves_late(!settings.announce_delay.is_zero());
         let listener = settings.signals.then(|| Listener::start(&control.ladder)).transpose()?;
@@ -134,7 +134,7 @@ impl Coordinator {
             finishing: None,
             exiting: false,
             audience,
-            shared,
+            process,
         })
     }
 
@@ -309,7 +309,7 @@ impl Coordinator {
             }
             Stage::Aborting | Stage::Lingering => self.log.warn(format!("Forced again by {by}")),
             Stage::Done => {
-                let within = text::length(limits(&self.shared.settings).forced_exit_after());
+                let within = text::length(limits(&self.process.settings).forced_exit_after());
                 self.log.warn(format!("Forced by {by}: the process ends within {within}"));
             }
         }

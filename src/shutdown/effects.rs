@@ -42,8 +42,8 @@ impl Coordinator {
     pub(super) fn enter(&mut self, stage: Stage) {
         self.control.set_stage(stage);
         match stage {
-            Stage::Announcing if !self.shared.settings.announce_delay.is_zero() => {
-                let delay = text::setting(Some(self.shared.settings.announce_delay));
+            Stage::Announcing if !self.process.settings.announce_delay.is_zero() => {
+                let delay = text::setting(Some(self.process.settings.announce_delay));
                 self.log.info(format!("Announcing for {delay}: readiness is off, the service goes on"));
             }
             Stage::Aborting => self.begin_aborting(),
@@ -61,7 +61,7 @@ impl Coordinator {
     /// Draining begins.
     pub(super) fn tell_tasks(&mut self) {
         self.tally = Tally::begin();
-        registry().admission.set(match self.shared.settings.late_spawns {
+        registry().admission.set(match self.process.settings.late_spawns {
             LateSpawns::Adopt => Admit::Adopt,
             LateSpawns::Refuse => Admit::Refuse,
         });
@@ -114,7 +114,7 @@ impl Coordinator {
             Some(Abort::Told) => {
                 self.timed.insert(task.id());
                 self.timers.add(
-                    self.now().saturating_add(self.shared.settings.abort_grace),
+                    self.now().saturating_add(self.process.settings.abort_grace),
                     Due::Gone,
                     current,
                 );
@@ -152,7 +152,7 @@ impl Coordinator {
     fn end_last(&mut self, current: Current, task: Reading) {
         match current.abort() {
             Some(Abort::Told) => {
-                let gone = self.now().saturating_add(self.shared.settings.abort_grace);
+                let gone = self.now().saturating_add(self.process.settings.abort_grace);
                 self.timers.add(gone, Due::Gone, current);
             }
             Some(Abort::NotCancellable) => self.give_up_waiting(current, task),
@@ -169,7 +169,7 @@ impl Coordinator {
         self.log.warn(format!("Grace over: aborting {}", text::tasks(given_up.len() as u64)));
         self.name_abandoned(&given_up);
         let tasks: Vec<Current> = given_up.into_iter().map(|(current, _)| current).collect();
-        let at_most = self.shared.settings.hook_timeout;
+        let at_most = self.process.settings.hook_timeout;
         match self.hooks.run(tasks.clone(), at_most) {
             Some(mut run) => drop(self.batches.spawn(async move {
                 let _ = tokio::time::timeout(at_most, run.returned()).await;
@@ -180,7 +180,7 @@ impl Coordinator {
     }
 
     pub(super) fn abort_after_grace(&mut self, tasks: &[Current]) {
-        let gone = self.now().saturating_add(self.shared.settings.abort_grace);
+        let gone = self.now().saturating_add(self.process.settings.abort_grace);
         let drains = self.machine.stage() == Stage::Draining;
         // All are flagged before the first is aborted: the drop of one may end others.
         tasks.iter().for_each(|current| current.abandon());
@@ -242,7 +242,7 @@ impl Coordinator {
 
     pub(super) fn run_hook(&mut self) {
         let tasks = self.abandoned.alive().collect();
-        self.hook = self.hooks.run(tasks, self.shared.settings.hook_timeout);
+        self.hook = self.hooks.run(tasks, self.process.settings.hook_timeout);
         if self.hook.is_none() {
             self.inputs.push_back(Input::HookReturned);
         }
@@ -252,7 +252,7 @@ impl Coordinator {
     pub(super) fn abort_all(&mut self) {
         if let Some(run) = self.hook.take() {
             let (missed, all) = run.missed();
-            let limit = text::setting(Some(self.shared.settings.hook_timeout));
+            let limit = text::setting(Some(self.process.settings.hook_timeout));
             self.log.warn(format!(
                 "on_abandon did not return within {limit}: {missed} of {all} tasks not handed over"
             ));
@@ -329,7 +329,7 @@ impl Coordinator {
             self.log.last_word(report.to_string());
         }
         self.change_status(|status| status.report = Some(report.clone()));
-        self.shared.drained.store(true, std::sync::atomic::Ordering::Release);
+        self.process.set_drained();
         // Flushed after the file, whose failure is a line as well.
         let lines = async {
             self.write_file(&report).await;
@@ -348,14 +348,14 @@ impl Coordinator {
     }
 
     fn report(&self, result: ShutdownResult) -> Report {
-        let hide_fields = self.shared.settings.hide.contains(&Hide::Fields);
+        let hide_fields = self.process.settings.hide.contains(&Hide::Fields);
         let status = self.control.status.lock().clone();
         let (reason, started_at, started) = match status {
             Some(status) => (status.reason, status.started_at, status.started),
             None => ("".into(), std::time::SystemTime::now(), std::time::Instant::now()),
         };
         let (detached_total, detached) = self.detached(hide_fields);
-        let identity = &self.shared.identity;
+        let identity = &self.process.identity;
         Report {
             service: identity.service.as_str().into(),
             instance: identity.instance.as_str().into(),
@@ -392,7 +392,7 @@ impl Coordinator {
 
     /// Writes the report file on a thread of its own: a file system may hang.
     async fn write_file(&self, report: &Report) {
-        let Some(path) = self.shared.settings.report_file.clone() else { return };
+        let Some(path) = self.process.settings.report_file.clone() else { return };
         let Ok(json) = serde_json::to_vec_pretty(report) else { return };
         let (done, written) = tokio::sync::oneshot::channel();
         let shown = path.display().to_string();
@@ -468,7 +468,7 @@ impl Coordinator {
 
     /// Names tasks that are there although they were aborted.
     fn name_still_there(&self, tasks: &[Seen]) {
-        let grace = self.shared.settings.abort_grace;
+        let grace = self.process.settings.abort_grace;
         let (named, rest) = tasks.split_at(tasks.len().min(listing::NAMED));
         let mut describer = Describer::new();
         for (_, task) in named {

@@ -58,18 +58,23 @@ pub use stage::Stage;
 pub(crate) use status::Status;
 
 use crate::error::Error;
-use crate::install::{Headcount, Shared};
+use crate::observer::Observer;
+use crate::process::Process;
 use crate::registry::is_enabled;
 
 /// Starts the coordinator on headcount's thread, and the threads that it needs. It reports to each of the audience in this order.
-pub(crate) fn start(shared: &Arc<Shared>, audience: Vec<Box<dyn Audience>>) -> Result<(), Error> {
-    let _runtime = shared.observer.enter();
+pub(crate) fn start(
+    process: &Arc<Process>,
+    observer: &Observer,
+    audience: Vec<Box<dyn Audience>>,
+) -> Result<(), Error> {
+    let _runtime = observer.enter();
     let threads = |problem| Error::resources("what the shutdown needs", problem);
-    let log = log::Logger::new(shared.lines.clone(), shared.settings.log);
-    shared.observer.spawn(blocked::watch(log.clone()));
-    let coordinator = drain::Coordinator::new(Arc::clone(shared), audience, log.clone()).map_err(threads)?;
-    let run = shared.observer.spawn(coordinator.run());
-    shared.observer.spawn(last_resort(run, log));
+    let log = log::Logger::new(observer.lines().clone(), process.settings.log);
+    observer.spawn(blocked::watch(log.clone()));
+    let coordinator = drain::Coordinator::new(Arc::clone(process), audience, log.clone()).map_err(threads)?;
+    let run = observer.spawn(coordinator.run());
+    observer.spawn(last_resort(run, log));
     Ok(())
 }
 
@@ -87,9 +92,9 @@ async fn last_resort(run: tokio::task::JoinHandle<()>, log: log::Logger) {
 }
 
 /// Says how long a shutdown may take, and what does not fit.
-pub(crate) fn log_budget(shared: &Shared) {
-    info!(target: "headcount", "{}", budget::line(&shared.settings));
-    for warning in budget::warnings(&shared.settings) {
+pub(crate) fn log_budget(process: &Process) {
+    info!(target: "headcount", "{}", budget::line(&process.settings));
+    for warning in budget::warnings(&process.settings) {
         warn!(target: "headcount", "{warning}");
     }
 }
@@ -130,43 +135,16 @@ pub(crate) fn request_limit() -> Option<(u64, u64)> {
     None
 }
 
-impl Headcount {
-    /// Resolves when this process begins to drain: for `axum::serve(…).with_graceful_shutdown(hc.draining())`.
-    ///
-    /// The same as [`headcount::draining()`](draining).
-    pub fn draining(&self) -> Draining {
-        draining()
+/// Begins the shutdown if nothing has, and resolves with its report. Where nothing is installed the report is empty.
+pub(crate) async fn drain(is_installed: bool) -> Report {
+    if !is_installed || !is_enabled() {
+        off::begin();
+        return Report::empty();
     }
+    control().drained().await
+}
 
-    /// Waits for all tasks, and gives the report: return it from `main`, it is the exit code.
-    ///
-    /// Begins the shutdown if nothing has. It resolves when the shutdown is over: when everything that is waited for has ended, or
-    /// was aborted at the deadline or by force. What comes after it has until `exit_after`. Every caller gets the same report.
-    /// A tracked task that awaits it is not waited for meanwhile.
-    ///
-    /// # Cancel safety
-    ///
-    /// Yes.
-    ///
-    /// # Examples
-    ///
-    /// ```no_run
-    /// # async fn serve() {}
-    /// #[tokio::main]
-    /// async fn main() -> headcount::Report {
-    ///     let hc = headcount::Headcount::install().expect("headcount");
-    ///     tokio::select! {
-    ///         () = serve() => {}
-    ///         () = hc.draining() => {}
-    ///     }
-    ///     hc.drain().await
-    /// }
-    /// ```
-    pub async fn drain(&self) -> Report {
-        if self.shared.is_none() || !is_enabled() {
-            off::begin();
-            return Report::empty();
-        }
-        control().drained().await
-    }
+/// The stage that the shutdown is in.
+pub(crate) fn stage() -> Stage {
+    control().stage()
 }

@@ -5,7 +5,7 @@ use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn}
 use utoipa::openapi::schema::{ObjectBuilder, Schema, Type};
 use utoipa::openapi::{ContentBuilder, Info, OpenApi, Ref, RefOr, Required, Response, ResponseBuilder};
 
-use crate::admin::router::{Documented, ROUTES};
+use crate::admin::routes::{Documented, ROUTES};
 
 #[test]
 fn the_description_of_the_api_is_fresh() {

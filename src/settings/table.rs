@@ -1,23 +1,16 @@
-//! Every setting, in one table: it makes the methods of [`Builder`], reads the variables, and writes
-//! `docs/SETTINGS.md`.
-
-mod value;
+//! The table of settings: from it come the methods of [`Builder`], the variables, and `docs/SETTINGS.md`.
 
 use std::collections::BTreeSet;
-use std::ffi::OsString;
-use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
-use std::sync::Arc;
 use std::time::Duration;
 
-pub(crate) use self::value::{Buckets, Policy, Secret, Value};
-pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder};
+use super::Builder;
+use super::builder::OnAbandon;
+use super::value::{Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, Value};
 use crate::error::Error;
-use crate::install::Builder;
-use crate::registry::config::{Redact, Text};
-use crate::registry::off_switch;
-use crate::snapshot::{OnShutdown, TaskInfo};
+use crate::registry::config::Redact;
+use crate::snapshot::OnShutdown;
 
 /// What one line of the table says of a setting.
 #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the document"))]
@@ -37,9 +30,6 @@ pub(crate) struct Difference {
     pub(crate) from: String,
     pub(crate) to: String,
 }
-
-/// A hook of the application's on each abandoned task.
-pub(crate) type OnAbandon = Arc<dyn Fn(&TaskInfo) + Send + Sync>;
 
 macro_rules! settings {
     ($(
@@ -74,7 +64,7 @@ macro_rules! settings {
 
         impl Settings {
             /// Takes what a variable says, and tells whether that made a difference. `None`: no such variable.
-            fn take(&mut self, variable: &str, text: &str) -> Option<Result<Option<Difference>, Error>> {
+            pub(super) fn take(&mut self, variable: &str, text: &str) -> Option<Result<Option<Difference>, Error>> {
                 match variable {
                     $($variable => {
                         self.chosen.insert(stringify!($name));
@@ -254,110 +244,6 @@ settings! {
     console(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 }
 
-impl Builder {
-    /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
-    /// text stays as it is. It runs on the task's own thread, so it must not block.
-    pub fn redact(
-        mut self,
-        redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
-    ) -> Self {
-        self.settings.redact = Some(Arc::new(redact));
-        self
-    }
-
-    /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a thread
-    /// of its own and has `hook_timeout` for all tasks together.
-    pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
-        self.settings.on_abandon = Some(Arc::new(hook));
-        self
-    }
-
-    /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
-    /// headcount's own, which are not published to it, since they would be there twice.
-    #[cfg(feature = "exporter")]
-    pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
-        self.settings.prometheus_handle = Some(handle);
-        self
-    }
-}
-
-/// What the variables made of the settings.
-#[derive(Default)]
-pub(crate) struct Variables {
-    pub(crate) differences: Vec<Difference>,
-    /// Variables that look like ours and are none.
-    pub(crate) unknown: Vec<String>,
-}
-
-impl Settings {
-    /// Lets variables win over what the code said, then fills in what follows from other settings.
-    pub(crate) fn take_variables(
-        &mut self,
-        variables: impl Iterator<Item = (String, String)>,
-    ) -> Result<Variables, Error> {
-        let mut taken = Variables::default();
-        for (variable, text) in variables {
-            match self.take(&variable, text.trim()) {
-                Some(difference) => taken.differences.extend(difference?),
-                None => taken.unknown.push(variable),
-            }
-        }
-        taken.unknown.sort_unstable();
-        self.fill_in();
-        Ok(taken)
-    }
-
-    /// Settings that were set although this build leaves out what they steer.
-    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
-        TABLE.iter().filter(|row| !row.compiled && self.chosen.contains(row.name))
-    }
-
-    /// The token, from its file if that is set.
-    pub(crate) fn read_token(&mut self) -> Result<(), Error> {
-        let Some(path) = &self.token_file else { return Ok(()) };
-        let text = std::fs::read_to_string(path)
-            .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
-        let token = Secret::parse(&text)
-            .ok_or_else(|| Error::file("token_file", path.display(), "is empty: write the token into it"))?;
-        self.token = Some(token);
-        Ok(())
-    }
-
-    pub(crate) fn service_name(&self) -> String {
-        let executable = || {
-            let path = std::env::current_exe().ok()?;
-            Some(path.file_stem()?.to_string_lossy().into_owned())
-        };
-        self.service.clone().or_else(executable).unwrap_or_else(|| "unnamed".to_owned())
-    }
-
-    fn fill_in(&mut self) {
-        if !self.chosen.contains("exit_after") {
-            self.exit_after = self.drain_timeout.map(|timeout| timeout + Duration::from_secs(4));
-        }
-    }
-}
-
-impl fmt::Debug for Settings {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Settings").field("chosen", &self.chosen).finish_non_exhaustive()
-    }
-}
-
-/// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.
-pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
-    let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
-    let text = |text: OsString| text.to_string_lossy().into_owned();
-    std::env::vars_os()
-        .filter(move |(name, _)| ours(name))
-        .map(move |(name, value)| (text(name), text(value)))
-}
-
-/// Whether the variable `HEADCOUNT` turns all of it off.
-pub(crate) fn is_off() -> Result<bool, Error> {
-    off_switch().map_err(|text| Error::setting("HEADCOUNT", &text, "`off` or `on`"))
-}
-
 fn replace<T: Value>(value: &mut T, variable: &'static str, text: &str) -> Result<Option<Difference>, Error> {
     let new = T::parse(text).ok_or_else(|| Error::setting(variable, text, &T::expected()))?;
     let (from, to) = (value.show(), new.show());
@@ -376,6 +262,3 @@ const fn first(features: &'static [&'static str]) -> Option<&'static str> {
         [feature, ..] => Some(feature),
     }
 }
-
-#[cfg(test)]
-mod tests;

@@ -1,47 +1,22 @@
 //! The routes, for the own server and for applications that mount them under a prefix.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 
-use axum::extract::{DefaultBodyLimit, State};
-use axum::http::{Method, StatusCode, Uri, header};
-use axum::response::{IntoResponse, Response};
+use axum::extract::DefaultBodyLimit;
+use axum::http::{Method, StatusCode, Uri};
 use axum::routing::{get, post};
 use axum::{Router, middleware};
 
+use super::context::{Admin, Context, Mount};
 use super::problem::Problem;
-use super::{api, assets, events, guard, health, openapi, stop, summary};
-use crate::install::Shared;
-use crate::settings::Hide;
+use super::{api, assets, events, guard, health, openapi, scrape, stop, summary};
 
 /// Bodies are a number at most.
 const BODY_LIMIT: usize = 16 * 1024;
 
-/// Whose server the router is in.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Mount {
-    /// Headcount's own, which is refused outside loopback without a token.
-    Own,
-    /// The application's, of which nothing is known.
-    Application,
-}
-
-/// What each handler gets.
-#[derive(Clone, Debug)]
-pub(super) struct Context {
-    pub(super) shared: Arc<Shared>,
-    pub(super) mount: Mount,
-}
-
-impl Context {
-    pub(super) fn hidden(&self) -> &BTreeSet<Hide> {
-        &self.shared.settings.hide
-    }
-}
-
 /// All routes behind their guard.
-pub(crate) fn router(shared: Arc<Shared>, mount: Mount) -> Router {
-    let context = Context { shared, mount };
+pub(crate) fn router(admin: Arc<Admin>, mount: Mount) -> Router {
+    let context = Context { admin, mount };
     documented()
         .route("/", get(assets::index))
         .route("/index.html", get(assets::index))
@@ -85,18 +60,9 @@ documented! {
     post "/api/v1/shutdown" stop::begin;
     post "/api/v1/shutdown/extend" stop::extend;
     post "/api/v1/shutdown/force" stop::force;
-    get "/metrics" metrics;
+    get "/metrics" scrape::metrics;
     get "/livez" health::livez;
     get "/readyz" health::readyz;
-}
-
-/// Everything that is measured, as Prometheus reads it.
-#[cfg_attr(test, utoipa::path(get, path = "/metrics", tag = "read", responses(
-    (status = 200, description = "Prometheus' text format", body = String),
-)))]
-async fn metrics(State(context): State<Context>) -> Response {
-    let text = context.shared.render_metrics();
-    ([(header::CONTENT_TYPE, "text/plain; version=0.0.4; charset=utf-8")], text).into_response()
 }
 
 async fn fallback(uri: Uri) -> Problem {

@@ -1,0 +1,82 @@
+//! What the handlers share.
+
+use std::collections::BTreeSet;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+
+use super::events;
+use super::history::History;
+use super::hub::Hub;
+use super::probe::Probe;
+use crate::metrics::Metrics;
+use crate::observer::{Lines, Observer};
+use crate::process::Process;
+use crate::settings::{Hide, Settings};
+use crate::shutdown::{Audience, Farewell, Report, Stage};
+
+/// The state of the admin server. One for each process, however often the router is mounted.
+#[derive(Debug)]
+pub(crate) struct Admin {
+    pub(super) process: Arc<Process>,
+    pub(super) metrics: Arc<Metrics>,
+    pub(super) lines: Lines,
+    pub(super) hub: Arc<Hub>,
+    pub(super) history: Mutex<History>,
+    pub(super) probe: Probe,
+}
+
+impl Admin {
+    pub(crate) fn new(process: Arc<Process>, metrics: Arc<Metrics>, observer: &Observer) -> Self {
+        Self {
+            hub: Arc::new(Hub::new(process.settings.sse_clients, metrics.events_dropped())),
+            history: Mutex::new(History::new(process.workers())),
+            probe: Probe::default(),
+            lines: observer.lines().clone(),
+            process,
+            metrics,
+        }
+    }
+
+    pub(super) fn settings(&self) -> &Settings {
+        &self.process.settings
+    }
+}
+
+/// The clients of the events see each stage at once, and the report at the end.
+impl Audience for Arc<Admin> {
+    fn stage_changed(&self, _stage: Stage) {
+        self.hub.wake();
+    }
+
+    fn farewell(&self, report: Report) -> Farewell {
+        let admin = Arc::clone(self);
+        Box::pin(async move { events::send_report(&admin, &report).await })
+    }
+}
+
+/// The server that a router is in.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Mount {
+    /// Headcount's own, which is refused outside loopback without a token.
+    Own,
+    /// The application's, of which nothing is known.
+    Application,
+}
+
+/// What each handler gets.
+#[derive(Clone, Debug)]
+pub(super) struct Context {
+    pub(super) admin: Arc<Admin>,
+    pub(super) mount: Mount,
+}
+
+impl Context {
+    pub(super) fn settings(&self) -> &Settings {
+        self.admin.settings()
+    }
+
+    pub(super) fn hidden(&self) -> &BTreeSet<Hide> {
+        &self.settings().hide
+    }
+}

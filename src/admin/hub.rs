@@ -1,0 +1,209 @@
+//! From the task that makes frames to all clients of the events.
+//!
+//! A client that reads slowly gets the newest frame when it reads again. The frames that it missed are counted.
+
+use std::convert::Infallible;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+
+use axum::body::Bytes;
+use futures_util::stream;
+use tokio::sync::{Notify, watch};
+
+use super::context::Mount;
+
+/// The frames, and the places of the clients.
+#[derive(Debug)]
+pub(super) struct Hub {
+    frames: watch::Sender<Frame>,
+    limit: usize,
+    clients: AtomicUsize,
+    /// A metric: frames that clients missed.
+    dropped: Arc<AtomicU64>,
+    /// Something changed that clients should not wait a second for.
+    changed: Notify,
+    /// A client has left.
+    left: Notify,
+}
+
+#[derive(Clone, Debug, Default)]
+struct Frame {
+    number: u64,
+    bytes: Bytes,
+    until: Until,
+}
+
+/// The clients for whom a frame is the last.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(super) enum Until {
+    #[default]
+    Nobody,
+    /// Clients of mounted routers: the application's server waits for its connections, and tasks perhaps for the server. A
+    /// page that follows must delay neither.
+    Draining,
+    Everybody,
+}
+
+/// A client's place among those that are served.
+#[derive(Debug)]
+pub(super) struct Place(Arc<Hub>);
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.clients.fetch_sub(1, Ordering::AcqRel);
+        self.0.left.notify_one();
+    }
+}
+
+impl Hub {
+    pub(super) fn new(limit: usize, dropped: Arc<AtomicU64>) -> Self {
+        Self {
+            frames: watch::Sender::default(),
+            limit,
+            clients: AtomicUsize::new(0),
+            dropped,
+            changed: Notify::new(),
+            left: Notify::new(),
+        }
+    }
+
+    /// A place for one more client, where one is free.
+    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
+        let free = |clients: usize| (clients < self.limit).then_some(clients + 1);
+        let entered = self.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
+        entered.is_ok().then(|| Place(Arc::clone(self)))
+    }
+
+    pub(super) fn has_clients(&self) -> bool {
+        0 < self.clients.load(Ordering::Acquire)
+    }
+
+    /// Resolves once all clients have left.
+    pub(super) async fn emptied(&self) {
+        while self.has_clients() {
+            self.left.notified().await;
+        }
+    }
+
+    /// Has the next frame made at once.
+    pub(super) fn wake(&self) {
+        self.changed.notify_one();
+    }
+
+    /// Resolves when a frame is wanted at once.
+    pub(super) async fn woken(&self) {
+        self.changed.notified().await;
+    }
+
+    pub(super) fn send(&self, bytes: Bytes, until: Until) {
+        self.frames.send_modify(|frame| {
+            if frame.until != Until::Everybody {
+                *frame = Frame { number: frame.number + 1, bytes, until };
+            }
+        });
+    }
+}
+
+/// The frames for a client, after `hello`.
+pub(super) fn follow(
+    place: Place,
+    hello: Bytes,
+    mount: Mount,
+) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
+    let frames = place.0.frames.subscribe();
+    let seen = frames.borrow().number;
+    place.0.wake();
+    stream::unfold(Follower { place, frames, seen, hello: Some(hello), mount, over: false }, Follower::next)
+}
+
+struct Follower {
+    place: Place,
+    frames: watch::Receiver<Frame>,
+    seen: u64,
+    hello: Option<Bytes>,
+    mount: Mount,
+    over: bool,
+}
+
+/// A client that leaves has missed what came after its last frame.
+impl Drop for Follower {
+    fn drop(&mut self) {
+        let newest = self.frames.borrow().number;
+        self.missed(newest.saturating_sub(self.seen));
+    }
+}
+
+impl Follower {
+    fn missed(&self, frames: u64) {
+        self.place.0.dropped.fetch_add(frames, Ordering::Relaxed);
+    }
+
+    async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
+        if let Some(hello) = self.hello.take() {
+            return Some((Ok(hello), self));
+        }
+        if self.over {
+            return None;
+        }
+        let seen = self.seen;
+        let frame = self
+            .frames
+            .wait_for(|frame| seen < frame.number || frame.until == Until::Everybody)
+            .await
+            .ok()?
+            .clone();
+        self.missed(frame.number.saturating_sub(seen + 1));
+        self.seen = frame.number;
+        self.over = match frame.until {
+            Until::Nobody => false,
+            Until::Draining => self.mount == Mount::Application,
+            Until::Everybody => true,
+        };
+        Some((Ok(frame.bytes), self))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::pin::pin;
+
+    use futures_util::StreamExt;
+
+    use super::*;
+
+    fn bytes(text: &'static str) -> Bytes {
+        Bytes::from_static(text.as_bytes())
+    }
+
+    fn hub() -> (Arc<Hub>, Arc<AtomicU64>) {
+        let dropped = Arc::default();
+        (Arc::new(Hub::new(1, Arc::clone(&dropped))), dropped)
+    }
+
+    #[tokio::test]
+    async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
+        let (hub, dropped) = hub();
+        let dropped = || dropped.load(Ordering::Relaxed);
+        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own));
+        assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
+        for frame in ["one", "two", "three"] {
+            hub.send(bytes(frame), Until::Nobody);
+        }
+        assert_eq!(client.next().await, Some(Ok(bytes("three"))));
+        assert_eq!(dropped(), 2);
+        hub.send(bytes("report"), Until::Everybody);
+        hub.send(bytes("late"), Until::Nobody);
+        assert_eq!(client.next().await, Some(Ok(bytes("report"))));
+        assert_eq!(client.next().await, None);
+        assert_eq!(dropped(), 2);
+    }
+
+    #[test]
+    fn a_place_is_free_again_when_its_client_has_left() {
+        let (hub, _) = hub();
+        let place = hub.enter().unwrap();
+        assert!(hub.enter().is_none());
+        drop(place);
+        assert!(hub.enter().is_some());
+    }
+}

@@ -1,0 +1,103 @@
+//! The probe: whether the application's runtime still begins new tasks.
+
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use parking_lot::Mutex;
+use tokio::runtime::Handle;
+use tokio::task::{JoinError, JoinHandle};
+use tokio::time::timeout;
+use tracing::{info, warn};
+
+use super::context::Admin;
+use crate::clock;
+use crate::name::{escape, place};
+use crate::registry::registry;
+use crate::registry::slot::{Reading, Slot};
+use crate::registry::storm::{Admission, Storm};
+use crate::snapshot::TaskInfo;
+use headcount_core::internal::snapshot::read::{Describer, is_blocked};
+
+/// Blocking tasks that are named.
+const MAX_NAMED: usize = 10;
+
+/// Whether the application's runtime still begins new tasks.
+#[derive(Debug, Default)]
+pub(super) struct Probe {
+    /// Since when one waits to be begun.
+    waiting_since: Mutex<Option<Instant>>,
+}
+
+impl Probe {
+    pub(super) fn waiting(&self) -> Duration {
+        self.waiting_since.lock().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+}
+
+/// Gives the runtime a task that does nothing, again and again, until it has gone. Logs when it does not begin it, and when it does again.
+pub(super) async fn run(admin: Arc<Admin>, runtime: Handle, unresponsive_after: Duration) {
+    let pause = (unresponsive_after / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
+    let probe = &admin.probe;
+    let mut storm = Storm::default();
+    loop {
+        *probe.waiting_since.lock() = Some(Instant::now());
+        let mut task = runtime.spawn(async {});
+        let begun = match timeout(unresponsive_after, &mut task).await {
+            Ok(begun) => begun,
+            Err(_) => late(&admin, task, &mut storm).await,
+        };
+        *probe.waiting_since.lock() = None;
+        if begun.is_err() {
+            return;
+        }
+        tokio::time::sleep(pause).await;
+    }
+}
+
+/// Waits for a probe that is over its time, and tells both ends of that.
+async fn late(admin: &Admin, task: JoinHandle<()>, storm: &mut Storm) -> Result<(), JoinError> {
+    let told = match storm.admit(clock::ticks()) {
+        Admission::HoldBack => false,
+        Admission::Write { held_back } => {
+            let problem = unresponsive(admin.probe.waiting());
+            let before =
+                if held_back == 0 { String::new() } else { format!(" ({held_back} times more before)") };
+            admin.lines.write(move || {
+                warn!(target: "headcount::blocked", "The application does not answer: {problem}{before}");
+            });
+            true
+        }
+    };
+    let begun = task.await;
+    if told && begun.is_ok() {
+        let waited = admin.probe.waiting().as_secs_f64();
+        admin.lines.write(move || {
+            info!(target: "headcount::blocked", "The application answers again, after {waited:.1}s");
+        });
+    }
+    begun
+}
+
+/// How long no task was begun, and who does not yield, for people.
+pub(super) fn unresponsive(waiting: Duration) -> String {
+    let mut describer = Describer::new();
+    // Where `blocked_after` is longer than the time waited, who held a worker for most of that.
+    let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
+    let reading = registry().slab.slots().filter_map(Slot::read);
+    let blocking: Vec<_> =
+        reading.filter(|task| is_blocked(task, describer.now, limit)).take(MAX_NAMED).collect();
+    let named = |task: &Reading| {
+        let TaskInfo { name, id, location, state_for, .. } = describer.live(task);
+        format!(
+            "{} #{id} has not yielded for {:.1}s ({})",
+            escape(&name),
+            state_for.as_secs_f64(),
+            place(&location)
+        )
+    };
+    let named = match &blocking[..] {
+        [] => "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned(),
+        blocking => blocking.iter().map(named).collect::<Vec<_>>().join("; "),
+    };
+    format!("no task was begun for {:.1}s; {named}", waiting.as_secs_f64())
+}

@@ -1,0 +1,47 @@
+//! The lines that `install` writes, and those of a [`Headcount`](super::Headcount) that was dropped too early.
+
+use tracing::{info, warn};
+
+use super::start::Installed;
+use crate::name::{escape, place};
+use crate::settings::{Difference, Variables};
+use crate::shutdown;
+use crate::snapshot::{Snapshot, TaskInfo, TaskQuery};
+
+/// The most lost tasks that are named. The rest is counted.
+const LOST_TASKS: usize = 20;
+
+/// Logs the settings that differ from the code, the dashboard's address and the time budget.
+pub(super) fn log_settings(installed: &Installed, variables: &Variables) {
+    for Difference { variable, from, to } in &variables.differences {
+        info!(target: "headcount", "{variable}={to} replaces {from}");
+    }
+    for variable in &variables.unknown {
+        warn!(target: "headcount", "Ignored unknown setting {variable}");
+    }
+    for row in installed.process.settings.without_effect() {
+        let (setting, feature) = (row.name, row.feature.unwrap_or_default());
+        warn!(target: "headcount", "`{setting}` has no effect: this build lacks the feature `{feature}`");
+    }
+    #[cfg(feature = "admin")]
+    if let Some(address) = installed.admin_address {
+        info!(target: "headcount", "Dashboard at http://{address}/");
+    }
+    shutdown::log_budget(&installed.process);
+}
+
+/// Names the live tasks that nothing waited for, the oldest first.
+pub(super) fn log_lost_tasks() {
+    let Ok(page) = Snapshot::tasks(&TaskQuery { limit: Some(LOST_TASKS), ..TaskQuery::default() }) else {
+        return;
+    };
+    for task in &page.items {
+        let TaskInfo { name, id, location, .. } = task;
+        let age = task.age.as_secs_f64();
+        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: nobody awaited drain() ({})", escape(name), place(location));
+    }
+    let more = page.total - page.items.len();
+    if 0 < more {
+        warn!(target: "headcount", "{more} more tasks are lost");
+    }
+}

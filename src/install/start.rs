@@ -1,0 +1,123 @@
+//! Putting the parts together: what `install` does, in its order.
+
+#[cfg(any(feature = "admin", feature = "console"))]
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
+
+use tracing::info;
+
+use super::Headcount;
+use super::log::log_settings;
+#[cfg(feature = "admin")]
+use crate::admin::{self, Admin};
+#[cfg(feature = "console")]
+use crate::console;
+use crate::error::Error;
+#[cfg(feature = "metrics")]
+use crate::metrics::Metrics;
+use crate::observer::Observer;
+use crate::process::Process;
+use crate::registry::registry;
+use crate::settings::{self, Builder, Hide, Settings};
+use crate::shutdown::{self, Audience};
+
+/// Stays true, because the tasks that the process spawned before are counted by the first.
+static INSTALLED: AtomicBool = AtomicBool::new(false);
+
+/// The parts of an installed headcount.
+#[derive(Debug)]
+pub(super) struct Installed {
+    pub(super) process: Arc<Process>,
+    #[cfg(feature = "prometheus")]
+    pub(super) metrics: Arc<Metrics>,
+    #[cfg(feature = "admin")]
+    pub(super) admin: Arc<Admin>,
+    #[cfg(feature = "admin")]
+    pub(super) admin_address: Option<SocketAddr>,
+    #[cfg(feature = "console")]
+    pub(super) console_address: Option<SocketAddr>,
+}
+
+impl Builder {
+    /// Installs headcount in this process: starts its thread, binds the admin server, sets the recorder.
+    ///
+    /// Called inside a runtime, it watches that runtime for `/livez` and counts the tasks there that it does not
+    /// track. Its threads log through the `tracing` dispatcher that is current now.
+    ///
+    /// # Errors
+    ///
+    /// A variable is malformed, a chosen address cannot be bound or can be reached from outside without a token, a
+    /// file cannot be read, a thread cannot be started, or headcount is installed in this process already.
+    pub fn install(mut self) -> Result<Headcount, Error> {
+        if settings::is_off()? {
+            info!(target: "headcount", "Off (HEADCOUNT=off)");
+            return Ok(Headcount { installed: None });
+        }
+        let variables = self.settings.take_variables(settings::variables())?;
+        self.settings.read_token()?;
+        if INSTALLED.swap(true, Ordering::SeqCst) {
+            return Err(Error::already_installed());
+        }
+        let installed = start(self.settings).inspect_err(|_| INSTALLED.store(false, Ordering::SeqCst))?;
+        log_settings(&installed, &variables);
+        Ok(Headcount { installed: Some(installed) })
+    }
+}
+
+fn start(settings: Settings) -> Result<Installed, Error> {
+    #[cfg(feature = "console")]
+    let console = console::bind(&settings)?;
+    #[cfg(feature = "admin")]
+    let listener = admin::bind(&settings)?;
+    configure(&settings);
+    let observer = Observer::start(settings.log)?;
+    let process = Arc::new(Process::new(settings));
+    #[cfg(feature = "metrics")]
+    let metrics = Arc::new(Metrics::set_up(Arc::clone(&process)));
+    #[cfg(feature = "metrics")]
+    observer.spawn(Arc::clone(&metrics).keep_up());
+    #[cfg(feature = "admin")]
+    let admin = Arc::new(Admin::new(Arc::clone(&process), Arc::clone(&metrics), &observer));
+    // Metrics come first: a recorder of the application's has the last figures before clients have left.
+    let audience: Vec<Box<dyn Audience>> = vec![
+        #[cfg(feature = "metrics")]
+        Box::new(Arc::clone(&metrics)),
+        #[cfg(feature = "admin")]
+        Box::new(Arc::clone(&admin)),
+    ];
+    shutdown::start(&process, &observer, audience)?;
+    let installed = Installed {
+        #[cfg(feature = "prometheus")]
+        metrics,
+        #[cfg(feature = "admin")]
+        admin_address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+        #[cfg(feature = "console")]
+        console_address: console.as_ref().and_then(|listener| listener.local_addr().ok()),
+        #[cfg(feature = "admin")]
+        admin,
+        process,
+    };
+    #[cfg(feature = "admin")]
+    admin::start(&installed.admin, &observer, listener);
+    #[cfg(feature = "console")]
+    console::start(&installed.process.settings, &observer, console);
+    Ok(installed)
+}
+
+/// Hands the registry its settings. Groups that exist already keep the buckets that they began with.
+fn configure(settings: &Settings) {
+    let config = &registry().config;
+    config.set_history(settings.history);
+    config.set_max_groups(settings.max_groups);
+    config.set_slow_poll(settings.slow_poll);
+    config.set_blocked_after(settings.blocked_after);
+    config.set_hidden(settings.hide.contains(&Hide::Fields), settings.hide.contains(&Hide::Messages));
+    config.set_bounds(settings.buckets.0.iter().map(Duration::as_secs_f64).collect());
+    config.set_policies(settings.policy.0.clone());
+    if let Some(redact) = &settings.redact {
+        config.set_redact(Arc::clone(redact));
+    }
+    registry().apply_policies();
+}

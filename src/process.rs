@@ -1,0 +1,105 @@
+//! What every part knows of the process that headcount is installed in: identity, settings, readiness.
+
+use std::hash::{BuildHasher, RandomState};
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(feature = "admin")]
+use std::time::Instant;
+use std::time::SystemTime;
+
+#[cfg(feature = "metrics")]
+use tokio::runtime::Handle;
+
+use crate::settings::Settings;
+#[cfg(feature = "metrics")]
+use crate::snapshot::{Kind, Snapshot};
+
+/// One for each process.
+#[derive(Debug)]
+pub(crate) struct Process {
+    pub(crate) identity: Identity,
+    pub(crate) settings: Settings,
+    /// The runtime that `install` ran in.
+    #[cfg(feature = "metrics")]
+    pub(crate) application: Option<Handle>,
+    ready: AtomicBool,
+    /// Whether a report was made. The tasks that still live then are known.
+    drained: AtomicBool,
+}
+
+/// Which process this is.
+#[derive(Clone, Debug)]
+pub(crate) struct Identity {
+    pub(crate) service: String,
+    /// Differs from process to process.
+    pub(crate) instance: String,
+    pub(crate) pid: u32,
+    #[cfg(feature = "admin")]
+    pub(crate) started_at: SystemTime,
+    #[cfg(feature = "admin")]
+    pub(crate) started: Instant,
+}
+
+impl Process {
+    /// The process that calls this, with the runtime that is current.
+    pub(crate) fn new(settings: Settings) -> Self {
+        Self {
+            identity: Identity::new(settings.service_name()),
+            #[cfg(feature = "metrics")]
+            application: Handle::try_current().ok(),
+            ready: AtomicBool::new(settings.ready),
+            drained: AtomicBool::new(false),
+            settings,
+        }
+    }
+
+    #[cfg(feature = "admin")]
+    pub(crate) fn is_ready(&self) -> bool {
+        self.ready.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_ready(&self) {
+        self.ready.store(true, Ordering::Release);
+    }
+
+    pub(crate) fn is_drained(&self) -> bool {
+        self.drained.load(Ordering::Acquire)
+    }
+
+    pub(crate) fn set_drained(&self) {
+        self.drained.store(true, Ordering::Release);
+    }
+
+    /// Threads that poll: those of the application's runtime, or as many as tokio starts by default.
+    #[cfg(feature = "admin")]
+    pub(crate) fn workers(&self) -> usize {
+        let default = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
+        self.application.as_ref().map_or_else(default, |runtime| runtime.metrics().num_workers())
+    }
+
+    /// The approximate number of tasks in the application's runtime that headcount does not track. Both numbers are
+    /// read one after the other.
+    #[cfg(feature = "metrics")]
+    pub(crate) fn untracked(&self, snapshot: &Snapshot) -> Option<u64> {
+        let alive = self.application.as_ref()?.metrics().num_alive_tasks() as u64;
+        let ours =
+            snapshot.groups.iter().filter(|group| group.kind == Kind::Task).map(|group| group.live).sum();
+        Some(alive.saturating_sub(ours))
+    }
+}
+
+impl Identity {
+    fn new(service: String) -> Self {
+        let pid = std::process::id();
+        let started_at = SystemTime::now();
+        let instance = format!("{:016x}", RandomState::new().hash_one((pid, started_at)));
+        Self {
+            service,
+            instance,
+            pid,
+            #[cfg(feature = "admin")]
+            started_at,
+            #[cfg(feature = "admin")]
+            started: Instant::now(),
+        }
+    }
+}

@@ -1,0 +1,46 @@
+//! The builder: settings chosen in code. Its methods for the [table](super::table) are made there.
+
+use std::sync::Arc;
+
+use super::Settings;
+use crate::registry::config::Text;
+use crate::snapshot::TaskInfo;
+
+/// A hook of the application's on each abandoned task.
+pub(crate) type OnAbandon = Arc<dyn Fn(&TaskInfo) + Send + Sync>;
+
+/// Settings for [`Headcount`](crate::Headcount), before it is installed.
+///
+/// The operator of the service can change each of them by a variable, which wins.
+#[derive(Clone, Debug, Default)]
+#[must_use = "settings do nothing until `install()`"]
+pub struct Builder {
+    pub(crate) settings: Settings,
+}
+
+impl Builder {
+    /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
+    /// text stays as it is. It runs on the task's own thread, so it must not block.
+    pub fn redact(
+        mut self,
+        redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
+    ) -> Self {
+        self.settings.redact = Some(Arc::new(redact));
+        self
+    }
+
+    /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a thread
+    /// of its own and has `hook_timeout` for all tasks together.
+    pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
+        self.settings.on_abandon = Some(Arc::new(hook));
+        self
+    }
+
+    /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
+    /// headcount's own, which are not published to it, since they would be there twice.
+    #[cfg(feature = "exporter")]
+    pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
+        self.settings.prometheus_handle = Some(handle);
+        self
+    }
+}

@@ -1,0 +1,18 @@
+//! Every setting, in one [table]: it makes the methods of [`Builder`](crate::Builder), reads the variables, and writes
+//! `docs/SETTINGS.md`.
+
+mod builder;
+mod table;
+mod value;
+mod variables;
+
+pub use self::builder::Builder;
+pub(crate) use self::builder::OnAbandon;
+pub(crate) use self::table::{Difference, Settings};
+#[cfg(feature = "admin")]
+pub(crate) use self::value::Value;
+pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder};
+pub(crate) use self::variables::{Variables, is_off, variables};
+
+#[cfg(test)]
+mod tests;

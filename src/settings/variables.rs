@@ -1,0 +1,88 @@
+//! The variables of the environment, which win over what the code says.
+
+use std::ffi::OsString;
+use std::fmt;
+use std::time::Duration;
+
+use super::Settings;
+use super::table::{Difference, Row, TABLE};
+use super::value::{Secret, Value};
+use crate::error::Error;
+use crate::registry::off_switch;
+
+/// What the variables made of the settings.
+#[derive(Default)]
+pub(crate) struct Variables {
+    pub(crate) differences: Vec<Difference>,
+    /// Variables that look like ours and are none.
+    pub(crate) unknown: Vec<String>,
+}
+
+impl Settings {
+    /// Lets variables win over what the code said, then fills in what follows from other settings.
+    pub(crate) fn take_variables(
+        &mut self,
+        variables: impl Iterator<Item = (String, String)>,
+    ) -> Result<Variables, Error> {
+        let mut taken = Variables::default();
+        for (variable, text) in variables {
+            match self.take(&variable, text.trim()) {
+                Some(difference) => taken.differences.extend(difference?),
+                None => taken.unknown.push(variable),
+            }
+        }
+        taken.unknown.sort_unstable();
+        self.fill_in();
+        Ok(taken)
+    }
+
+    /// Settings that were set although this build leaves out what they steer.
+    pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
+        TABLE.iter().filter(|row| !row.compiled && self.chosen.contains(row.name))
+    }
+
+    /// The token, from its file if that is set.
+    pub(crate) fn read_token(&mut self) -> Result<(), Error> {
+        let Some(path) = &self.token_file else { return Ok(()) };
+        let text = std::fs::read_to_string(path)
+            .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
+        let token = Secret::parse(&text)
+            .ok_or_else(|| Error::file("token_file", path.display(), "is empty: write the token into it"))?;
+        self.token = Some(token);
+        Ok(())
+    }
+
+    pub(crate) fn service_name(&self) -> String {
+        let executable = || {
+            let path = std::env::current_exe().ok()?;
+            Some(path.file_stem()?.to_string_lossy().into_owned())
+        };
+        self.service.clone().or_else(executable).unwrap_or_else(|| "unnamed".to_owned())
+    }
+
+    fn fill_in(&mut self) {
+        if !self.chosen.contains("exit_after") {
+            self.exit_after = self.drain_timeout.map(|timeout| timeout + Duration::from_secs(4));
+        }
+    }
+}
+
+impl fmt::Debug for Settings {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Settings").field("chosen", &self.chosen).finish_non_exhaustive()
+    }
+}
+
+/// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.
+pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+    let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
+    let text = |text: OsString| text.to_string_lossy().into_owned();
+    std::env::vars_os()
+        .filter(move |(name, _)| ours(name))
+        .map(move |(name, value)| (text(name), text(value)))
+}
+
+/// Whether the variable `HEADCOUNT` turns all of it off.
+pub(crate) fn is_off() -> Result<bool, Error> {
+    off_switch().map_err(|text| Error::setting("HEADCOUNT", &text, "`off` or `on`"))
+}
