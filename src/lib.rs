@@ -110,10 +110,8 @@ pub use crate::settings::Builder;
 pub use crate::shutdown::{
     Draining, Report, ReportTask, ShutdownResult, Stage, draining, shutdown, shutdown_requested,
 };
-pub use headcount_core::{
-    CurrentTask, OnShutdown, Snapshot, TaskBuilder, Text, Tracked, current, idle, snapshot, spawn,
-    spawn_blocking, spawn_local, spawn_on, task, testing, track,
-};
+#[doc(inline)]
+pub use headcount_core::*;
 // The rooms of the core, by the names they have there.
 #[allow(unused_imports, reason = "a build with fewer features uses fewer of them")]
 pub(crate) use headcount_core::internal::{clock, name, registry};

@@ -33,7 +33,7 @@ async fn one_line_with_name_id_age_text_and_place() {
     assert_eq!(line, [expected]);
 
     let place = format!("{}:{}", file!(), line!() + 1);
-    let fails = headcount::task("told-error").spawn_fallible(async move { Err::<(), _>(Told(id())) });
+    let fails = headcount::task("told-error").spawn_fallible(async move { Err::<(), _>(Told(id().get())) });
     let Told(failed) = fails.await.unwrap().unwrap_err();
     let expected = format!(
         "ERROR headcount::task: told-error #{failed} failed after 0.0s: order {failed} is gone ({place})"

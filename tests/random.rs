@@ -254,7 +254,7 @@ fn groups() -> [(u64, OutcomeCounts, u64); 3] {
         let mut sum = (0, OutcomeCounts::default(), 0);
         for group in snapshot.groups.iter().filter(|group| &*group.name == name) {
             sum.0 += group.spawned;
-            for outcome in headcount::snapshot::Outcome::ALL {
+            for &outcome in headcount::snapshot::Outcome::ALL {
                 sum.1.add(outcome, group.finished.get(outcome));
             }
             sum.2 += group.live;
@@ -349,7 +349,7 @@ proptest! {
         for (name, (now, before)) in groups().into_iter().zip(before).enumerate() {
             let spawned: u64 = models.iter().map(|model| model.spawned[name]).sum();
             prop_assert_eq!(now.0 - before.0, spawned);
-            for outcome in headcount::snapshot::Outcome::ALL {
+            for &outcome in headcount::snapshot::Outcome::ALL {
                 let expected: u64 = models.iter().map(|model| model.finished[name].get(outcome)).sum();
                 prop_assert_eq!(now.1.get(outcome) - before.1.get(outcome), expected, "{} {}", NAMES[name], outcome);
             }

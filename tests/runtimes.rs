@@ -176,7 +176,7 @@ fn spawn_on_works_while_a_thread_ends() {
         sender.send(task.spawn_on(async { headcount::current().unwrap().id() }, &handle)).unwrap();
         drop(headcount::task("thread-ends-track").track(pending::<()>()));
     });
-    let ids: Vec<u64> = receiver.iter().map(|task| runtime.block_on(task).unwrap()).collect();
+    let ids: Vec<_> = receiver.iter().map(|task| runtime.block_on(task).unwrap()).collect();
     assert_eq!(ids.len(), 2);
     assert_ne!(ids[0], ids[1]);
     assert_eq!((group("thread-ends").spawned, group("thread-ends").finished.ok), (2, 2));

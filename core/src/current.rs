@@ -11,6 +11,7 @@ use crate::registry::begin::storable_field;
 use crate::registry::config::Text;
 use crate::registry::details::Details;
 use crate::registry::end::storable_message;
+use crate::registry::id::TaskId;
 use crate::registry::kind::Progress;
 use crate::registry::local::{self, Current};
 use crate::registry::slot::{DETAILS, FAILED};
@@ -52,8 +53,8 @@ impl RefUnwindSafe for CurrentTask {}
 
 impl CurrentTask {
     /// Its id: never reused in a process, below 2^53.
-    pub fn id(&self) -> u64 {
-        self.0.id
+    pub fn id(&self) -> TaskId {
+        self.0.id.into()
     }
 
     /// Its name; empty once it has ended.

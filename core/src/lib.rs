@@ -14,6 +14,7 @@ mod current;
 mod idle;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod name;
+mod named;
 mod outcome;
 #[allow(
     missing_docs,
@@ -35,10 +36,12 @@ mod tracked;
 
 pub use crate::current::{CurrentTask, current};
 pub use crate::idle::idle;
+pub use crate::named::UnknownName;
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::config::Text;
-pub use crate::registry::kind::OnShutdown;
-pub use crate::snapshot::{Snapshot, snapshot};
+pub use crate::registry::id::{GroupId, TaskId};
+pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
+pub use crate::snapshot::{Snapshot, State, snapshot};
 pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
 pub use crate::tracked::Tracked;
 

@@ -1,48 +1,48 @@
 //! How a task ended.
 
-use std::fmt;
+use crate::named::named;
 
 /// How a task ended. Each task has exactly one outcome.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
+#[non_exhaustive]
 pub enum Outcome {
     /// Its future was ready, or its closure returned.
     Ok,
-    /// Spawned with `spawn_fallible`, it returned `Err`.
+    /// Spawned with `spawn_fallible`, it returned `Err`. A request whose handler answered 5xx.
     Error,
     /// Its own poll or closure unwound.
     Panic,
-    /// Dropped before it was ready: aborted through its handle, dropped with its runtime or `LocalSet`, lost in a
-    /// `select!`, cancelled by policy or through the API, or refused because the process was stopping.
+    /// Dropped before it was ready: aborted through its handle or the API, dropped with its runtime or `LocalSet`, lost in a
+    /// `select!`, ended by [`OnShutdown::Cancel`](crate::OnShutdown::Cancel) or as a connection, or refused because the
+    /// process was stopping.
     Cancelled,
-    /// Abandoned by the shutdown: after force, deadline or its grace.
-    Aborted,
+    /// Dropped because its own time limit had passed.
+    Timeout,
+    /// Never admitted: a limit was reached.
+    Rejected,
+    /// Cut by the shutdown: at the deadline, by force, or at the end of a grace.
+    Abandoned,
 }
+
+named!(Outcome {
+    Ok => "ok",
+    Error => "error",
+    Panic => "panic",
+    Cancelled => "cancelled",
+    Timeout => "timeout",
+    Rejected => "rejected",
+    Abandoned => "abandoned",
+});
 
 impl Outcome {
-    /// All outcomes, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 5] = [Self::Ok, Self::Error, Self::Panic, Self::Cancelled, Self::Aborted];
+    /// How many there are.
+    pub(crate) const COUNT: usize = Self::ALL.len();
 
-    /// The name used in metrics, JSON and log lines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Ok => "ok",
-            Self::Error => "error",
-            Self::Panic => "panic",
-            Self::Cancelled => "cancelled",
-            Self::Aborted => "aborted",
-        }
-    }
-
+    #[allow(clippy::cast_possible_truncation, reason = "less than the number of outcomes")]
     pub(crate) const fn from_index(index: u64) -> Self {
-        Self::ALL[(index % 5) as usize]
-    }
-}
-
-impl fmt::Display for Outcome {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
+        Self::ALL[(index % Self::COUNT as u64) as usize]
     }
 }
 
@@ -59,8 +59,12 @@ pub struct OutcomeCounts {
     pub panic: u64,
     /// Tasks that ended [`Outcome::Cancelled`].
     pub cancelled: u64,
-    /// Tasks that ended [`Outcome::Aborted`].
-    pub aborted: u64,
+    /// Tasks that ended [`Outcome::Timeout`].
+    pub timeout: u64,
+    /// Tasks that ended [`Outcome::Rejected`].
+    pub rejected: u64,
+    /// Tasks that ended [`Outcome::Abandoned`].
+    pub abandoned: u64,
 }
 
 impl OutcomeCounts {
@@ -71,13 +75,15 @@ impl OutcomeCounts {
             Outcome::Error => self.error,
             Outcome::Panic => self.panic,
             Outcome::Cancelled => self.cancelled,
-            Outcome::Aborted => self.aborted,
+            Outcome::Timeout => self.timeout,
+            Outcome::Rejected => self.rejected,
+            Outcome::Abandoned => self.abandoned,
         }
     }
 
     /// All of them together.
     pub const fn total(&self) -> u64 {
-        self.ok + self.error + self.panic + self.cancelled + self.aborted
+        self.ok + self.error + self.panic + self.cancelled + self.timeout + self.rejected + self.abandoned
     }
 
     /// Adds `count` to the number for `outcome`.
@@ -87,7 +93,9 @@ impl OutcomeCounts {
             Outcome::Error => &mut self.error,
             Outcome::Panic => &mut self.panic,
             Outcome::Cancelled => &mut self.cancelled,
-            Outcome::Aborted => &mut self.aborted,
+            Outcome::Timeout => &mut self.timeout,
+            Outcome::Rejected => &mut self.rejected,
+            Outcome::Abandoned => &mut self.abandoned,
         };
         *field += count;
     }

@@ -3,16 +3,16 @@
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::OutcomeCounts;
-use crate::registry::kind::{Kind, OnShutdown, Progress};
+use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, State, TaskInfo, Usual};
 
 /// An idle task.
 pub fn task() -> TaskInfo {
     TaskInfo {
-        id: 17,
+        id: 17.into(),
         name: "send-email".into(),
         kind: Kind::Task,
-        labels: [].into(),
+        labels: Labels::new(Vec::new()),
         fields: Vec::new(),
         state: State::Idle,
         state_for: Duration::from_millis(1_100),
@@ -27,7 +27,7 @@ pub fn task() -> TaskInfo {
         parent: None,
         on_shutdown: OnShutdown::Wait,
         grace: None,
-        group: 0,
+        group: 0.into(),
         usual: None,
     }
 }
@@ -35,10 +35,10 @@ pub fn task() -> TaskInfo {
 /// A group without tasks.
 pub fn group() -> GroupInfo {
     GroupInfo {
-        id: 1,
+        id: 1.into(),
         name: "send-email".into(),
         kind: Kind::Task,
-        labels: [].into(),
+        labels: Labels::new(Vec::new()),
         location: "src/main.rs:1".into(),
         live: 0,
         blocked: 0,
@@ -59,7 +59,7 @@ pub fn usual(count: u64, p50: Duration, p95: Duration, p99: Duration) -> Usual {
 }
 
 pub fn oldest(id: u64, age: Duration) -> Oldest {
-    Oldest { id, started_at: SystemTime::UNIX_EPOCH, age }
+    Oldest { id: id.into(), started_at: SystemTime::UNIX_EPOCH, age }
 }
 
 pub fn durations(buckets: Vec<Bucket>) -> Durations {

@@ -105,8 +105,8 @@ pub(super) async fn tasks(
         name: parameters.name,
         kind: parameters.kind,
         state: parameters.state,
-        group: parameters.group,
-        parent: parameters.parent,
+        group: parameters.group.map(Into::into),
+        parent: parameters.parent.map(Into::into),
         search: parameters.q,
         sort: parameters.sort,
         order: parameters.order,
@@ -129,7 +129,7 @@ pub(super) async fn finished(
     let query = FinishedQuery {
         name: parameters.name,
         kind: parameters.kind,
-        group: parameters.group,
+        group: parameters.group.map(Into::into),
         outcome: parameters.outcome,
         search: parameters.q,
         limit: limit(parameters.limit)?,
@@ -151,7 +151,7 @@ pub(super) async fn task(
     Path(id): Path<u64>,
 ) -> Result<Json<TaskDetail>, Problem> {
     let found = Snapshot::task(id).ok_or_else(|| unknown(id))?;
-    let children = TaskQuery { parent: Some(id), limit: Some(CHILDREN), ..TaskQuery::default() };
+    let children = TaskQuery { parent: Some(id.into()), limit: Some(CHILDREN), ..TaskQuery::default() };
     let children = Snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
     let hidden = context.hidden();
     let (task, ended) = match found.task {
@@ -231,11 +231,17 @@ fn reference(id: u64) -> (TaskRef, Option<u64>) {
     match Snapshot::task(id).map(|found| found.task) {
         Some(TaskLookup::Live(task)) => {
             let (parent, state) = (task.parent, Some(task.state));
-            (TaskRef { id, name: Some(task.name), state, outcome: None }, parent)
+            (
+                TaskRef { id, name: Some(task.name), state, outcome: None },
+                parent.map(headcount_core::TaskId::get),
+            )
         }
         Some(TaskLookup::Finished(FinishedTask { task, outcome, .. })) => {
             let outcome = Some(outcome);
-            (TaskRef { id, name: Some(task.name), state: None, outcome }, task.parent)
+            (
+                TaskRef { id, name: Some(task.name), state: None, outcome },
+                task.parent.map(headcount_core::TaskId::get),
+            )
         }
         None => (TaskRef { id, name: None, state: None, outcome: None }, None),
     }

@@ -391,7 +391,7 @@ fn the_fixtures_of_the_page_are_fresh() {
         finished(Outcome::Error, Some("451 mailbox busy, try again later")),
         finished(Outcome::Panic, Some("the push service answered with something unheard of")),
         finished(Outcome::Cancelled, None),
-        finished(Outcome::Aborted, None),
+        finished(Outcome::Abandoned, None),
     ];
     write("finished", &FinishedPage { total: 5, items, next: None });
     write("task", &detail(None));

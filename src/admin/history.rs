@@ -116,7 +116,7 @@ impl History {
             return;
         }
         let all = Totals::of_all(snapshot);
-        let groups = snapshot.groups.iter().map(|group| (group.id, Totals::of_group(group))).collect();
+        let groups = snapshot.groups.iter().map(|group| (group.id.get(), Totals::of_group(group))).collect();
         push(&mut self.samples, SAMPLES, Sample { at, all, groups });
         if is_due(self.last_point.map(|(at, _)| at), at, POINT_EVERY) {
             self.record_point(at, all, snapshot);
@@ -134,7 +134,7 @@ impl History {
             finished_per_second: per_second(added.finished as f64),
             failed_per_second: per_second(added.failed as f64),
             busy_share,
-            groups: snapshot.groups.iter().map(|group| (group.id, group.live)).collect(),
+            groups: snapshot.groups.iter().map(|group| (group.id.get(), group.live)).collect(),
         };
         push(&mut self.points, POINTS, point);
     }
@@ -188,8 +188,8 @@ impl History {
     pub(super) fn trends(&self, snapshot: &Snapshot) -> Trends {
         let points = || self.points.iter();
         let group = |group: &GroupInfo| GroupTrend {
-            id: group.id,
-            live: points().map(|point| point.groups.get(&group.id).copied().unwrap_or(0)).collect(),
+            id: group.id.get(),
+            live: points().map(|point| point.groups.get(&group.id.get()).copied().unwrap_or(0)).collect(),
         };
         Trends {
             interval_seconds: POINT_EVERY.as_secs_f64(),

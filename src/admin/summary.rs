@@ -80,9 +80,9 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
         blocked_after: settings.blocked_after,
     };
     let hidden = settings.hide.contains(&Hide::Messages);
-    let rates = history.rates(Some(info.id), at, Totals::of_group(info));
+    let rates = history.rates(Some(info.id.get()), at, Totals::of_group(info));
     Group {
-        id: info.id,
+        id: info.id.get(),
         name: info.name.clone(),
         kind: info.kind,
         labels: labels(&info.labels),
@@ -96,10 +96,10 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
         busy_seconds: seconds(info.busy),
         usual: info.usual.map(Usual::from),
         oldest_age_seconds: info.oldest.map(|oldest| seconds(oldest.age)),
-        oldest_task: info.oldest.map(|oldest| oldest.id),
+        oldest_task: info.oldest.map(|oldest| oldest.id.get()),
         last_failure: info.last_failure.as_ref().map(|failure| Failure {
             at: time(failure.at),
-            task: failure.task,
+            task: failure.task.get(),
             outcome: failure.outcome,
             message: failure.message.clone().filter(|_| !hidden),
         }),

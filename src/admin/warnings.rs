@@ -70,7 +70,7 @@ fn stuck(seen: &Seen<'_>) -> Option<String> {
 }
 
 fn growing(seen: &Seen<'_>) -> Option<String> {
-    let steps = seen.history.live_by_steps(seen.group.id)?;
+    let steps = seen.history.live_by_steps(seen.group.id.get())?;
     let live = seen.group.live;
     let rising = steps[0] < steps[1] && steps[1] < steps[2] && steps[2] < live;
     if !rising || live < 100 || live < 2 * steps[0] {
@@ -104,7 +104,7 @@ fn overflow(seen: &Seen<'_>) -> Option<String> {
 
 fn added(seen: &Seen<'_>) -> Option<Totals> {
     let now = Totals::of_group(seen.group);
-    seen.history.added(Some(seen.group.id), seen.at, now, MINUTE).map(|(added, _)| added)
+    seen.history.added(Some(seen.group.id.get()), seen.at, now, MINUTE).map(|(added, _)| added)
 }
 
 /// One or two units, as people write it.

@@ -11,7 +11,7 @@ use metrics::{Key, KeyName, Label, Level, Metadata, Unit, with_recorder};
 use super::figures::Figures;
 use super::series::SeriesLabels;
 use super::table::{Family, TABLE, Values};
-use crate::snapshot::{Bucket, Outcome};
+use crate::snapshot::Bucket;
 
 /// Samples given to a recorder at once: some record them one by one.
 const SLICE: usize = 10_000;
@@ -123,7 +123,7 @@ fn set(family: &Family, figures: &Figures) {
         }
         Values::Outcomes(counts) => {
             for series in series {
-                for outcome in Outcome::ALL {
+                for &outcome in headcount_core::Outcome::ALL {
                     let mut labels = facade_labels(&series.labels);
                     labels.push(Label::new("outcome", outcome.as_str()));
                     counter(name, labels, counts(series).get(outcome));

@@ -37,7 +37,7 @@ pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Vec<
         if index == series.len() {
             series.push(Series::new(labels));
         }
-        series[index].add(group, abandoned.get(&group.id).copied().unwrap_or(0));
+        series[index].add(group, abandoned.get(&group.id.get()).copied().unwrap_or(0));
     }
     series
 }
@@ -60,7 +60,7 @@ impl Series {
     }
 
     fn add(&mut self, group: &GroupInfo, abandoned: u64) {
-        for outcome in crate::snapshot::Outcome::ALL {
+        for &outcome in headcount_core::Outcome::ALL {
             self.finished.add(outcome, group.finished.get(outcome));
         }
         self.spawned += group.spawned;
@@ -107,7 +107,7 @@ fn own_labels(labels: &Labels) -> SeriesLabels {
         while own.iter().any(|(other, _)| *other == key) {
             key.to_mut().push('_');
         }
-        own.push((key, value.as_ref().into()));
+        own.push((key, value.into()));
     }
     own.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     own

@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::figures::Figures;
 use super::series::SeriesLabels;
 use super::table::{Family, TABLE, Values};
-use crate::snapshot::{Bucket, Outcome};
+use crate::snapshot::Bucket;
 
 /// Writes all families.
 pub(crate) fn render(figures: &Figures) -> String {
@@ -32,7 +32,7 @@ fn write_family(text: &mut String, family: &Family, figures: &Figures, labels: &
         }
         Values::Outcomes(counts) => {
             for (series, labels) in series() {
-                for outcome in Outcome::ALL {
+                for &outcome in headcount_core::Outcome::ALL {
                     let labels = format_args!("{labels},outcome=\"{outcome}\"");
                     line(text, name, "", labels, counts(series).get(outcome));
                 }

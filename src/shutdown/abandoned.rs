@@ -42,7 +42,7 @@ impl Abandoned {
     /// Keeps what the report says of a task, while there is room.
     pub(crate) fn describe(&mut self, task: TaskInfo) {
         if self.infos.len() < MAX_LISTED {
-            self.infos.insert(task.id, task);
+            self.infos.insert(task.id.get(), task);
         }
     }
 
@@ -58,7 +58,7 @@ impl Abandoned {
     pub(crate) fn note(&mut self, ended: &Ended) {
         if let Some(entry) = self.entries.get_mut(&ended.task.id()) {
             entry.ended = Some(ended.outcome);
-            let is_gone = ended.outcome == Outcome::Aborted;
+            let is_gone = ended.outcome == Outcome::Abandoned;
             *(if is_gone { &mut self.gone } else { &mut self.spared }) += 1;
         }
     }
@@ -80,7 +80,8 @@ impl Abandoned {
 
     /// The same by group: those that are known not to end on their own, which at the end are all.
     pub(crate) fn by_group(&self, at_the_end: bool) -> HashMap<u32, u64> {
-        let is_lost = |entry: &&Entry| entry.ended.map_or(at_the_end, |outcome| outcome == Outcome::Aborted);
+        let is_lost =
+            |entry: &&Entry| entry.ended.map_or(at_the_end, |outcome| outcome == Outcome::Abandoned);
         let mut counts = HashMap::new();
         for entry in self.entries.values().filter(is_lost) {
             *counts.entry(entry.group).or_default() += 1;
@@ -93,7 +94,7 @@ impl Abandoned {
         let mut infos: Vec<_> = self.infos.values().collect();
         infos.sort_by_key(|task| (task.started_at, task.id));
         let listed = infos.into_iter().filter_map(|task| {
-            let entry = self.entries.get(&task.id).filter(|entry| !is_spared(entry))?;
+            let entry = self.entries.get(&task.id.get()).filter(|entry| !is_spared(entry))?;
             Some(ReportTask::new(task, entry.ended.is_some(), hide_fields))
         });
         listed.collect()
@@ -101,5 +102,5 @@ impl Abandoned {
 }
 
 fn is_spared(entry: &Entry) -> bool {
-    entry.ended.is_some_and(|outcome| outcome != Outcome::Aborted)
+    entry.ended.is_some_and(|outcome| outcome != Outcome::Abandoned)
 }

@@ -338,7 +338,7 @@ impl Coordinator {
         let was_abandoned = self.abandoned.contains(id);
         self.abandoned.note(ended);
         if self.listed.remove(&id).is_some()
-            && !(was_abandoned && ended.outcome == headcount_core::Outcome::Aborted)
+            && !(was_abandoned && ended.outcome == headcount_core::Outcome::Abandoned)
         {
             // Ends that are told later have been counted already.
             let remaining = pending().total() + self.ends.len() as u64;

@@ -104,7 +104,7 @@ impl ReportTask {
     pub(crate) fn new(task: &TaskInfo, aborted: bool, hide_fields: bool) -> Self {
         let fields = if hide_fields { &[] } else { &*task.fields };
         Self {
-            id: task.id,
+            id: task.id.get(),
             name: Arc::clone(&task.name),
             kind: task.kind,
             labels: task.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),

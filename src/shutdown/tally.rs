@@ -24,7 +24,7 @@ impl Totals {
         for group in registry().groups.all() {
             let totals = group.totals();
             spawned += totals.spawned;
-            for outcome in Outcome::ALL {
+            for &outcome in headcount_core::Outcome::ALL {
                 finished.add(outcome, totals.ended[outcome as usize].total());
             }
         }
@@ -56,7 +56,7 @@ impl Tally {
     pub(crate) fn ended(&self) -> OutcomeCounts {
         let now = Totals::read();
         let mut ended = OutcomeCounts::default();
-        for outcome in Outcome::ALL.into_iter().filter(|outcome| *outcome != Outcome::Aborted) {
+        for outcome in Outcome::ALL.iter().copied().filter(|outcome| *outcome != Outcome::Abandoned) {
             ended.add(outcome, now.waited_for(outcome).saturating_sub(self.0.waited_for(outcome)));
         }
         ended

@@ -1,6 +1,6 @@
 //! The words of the shutdown's log: pure functions from plain data to lines.
 
-use std::fmt::Write;
+use std::fmt::{self, Write};
 use std::time::Duration;
 
 use crate::name::{escape, place};
@@ -48,7 +48,7 @@ pub(crate) fn tasks(count: u64) -> String {
 }
 
 /// `send-email #17`.
-pub(crate) fn who(name: &str, id: u64) -> String {
+pub(crate) fn who(name: &str, id: impl fmt::Display) -> String {
     format!("{} #{id}", escape(name))
 }
 
@@ -123,7 +123,9 @@ pub(crate) fn ended(name: &str, id: u64, outcome: Outcome, after: Duration, rema
         Outcome::Error => "failed",
         Outcome::Panic => "panicked",
         Outcome::Cancelled => "was cancelled",
-        Outcome::Aborted => "was aborted",
+        Outcome::Timeout => "timed out",
+        Outcome::Rejected => "was rejected",
+        _ => "was abandoned",
     };
     format!("{} {how} after {}, {remaining} remaining", who(name, id), took(after))
 }
@@ -267,7 +269,7 @@ mod tests {
 
     #[test]
     fn the_abandoned_are_named_with_what_can_be_done() {
-        let lost = changed!(example(), name: "index-rebuild".into(), id: 9, age: ms(61_000));
+        let lost = changed!(example(), name: "index-rebuild".into(), id: 9.into(), age: ms(61_000));
         assert_eq!(
             abandoned(&lost, false),
             "index-rebuild #9 abandoned after 61s, \"batch 3/10\" 30% (src/main.rs:41)"

@@ -49,7 +49,7 @@ fn outcome_of(task: &Reading, ending: &Ending) -> Outcome {
         Ending::Ready if task.has(FAILED) => Outcome::Error,
         Ending::Ready => Outcome::Ok,
         Ending::Panicked(_) => Outcome::Panic,
-        Ending::Dropped if task.has(ABANDONED) => Outcome::Aborted,
+        Ending::Dropped if task.has(ABANDONED) => Outcome::Abandoned,
         Ending::Dropped => Outcome::Cancelled,
     }
 }

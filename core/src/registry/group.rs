@@ -83,7 +83,7 @@ impl fmt::Debug for Group {
 #[derive(Clone, Debug, Default)]
 pub struct Totals {
     pub spawned: u64,
-    pub ended: [Ended; Outcome::ALL.len()],
+    pub ended: [Ended; Outcome::COUNT],
     pub polls: u64,
     pub slow_polls: u64,
     pub busy_nanos: u64,
@@ -143,7 +143,7 @@ impl Group {
             ended.sums.resize(bounds, 0.0);
         }
         for stripe in self.all_stripes() {
-            for outcome in Outcome::ALL {
+            for &outcome in Outcome::ALL {
                 stripe.add_ended(outcome, &mut totals.ended[outcome as usize]);
             }
         }
@@ -182,7 +182,7 @@ impl Key {
     }
 
     fn overflow(kind: Kind) -> Self {
-        Self { name: OTHER.into(), labels: [].into(), kind, location: None }
+        Self { name: OTHER.into(), labels: Labels::new(Vec::new()), kind, location: None }
     }
 
     fn location_text(&self) -> Arc<str> {
@@ -223,7 +223,7 @@ fn clean_labels(given: &GivenLabels) -> Labels {
             clean.push((key.into(), value));
         }
     }
-    clean.into()
+    Labels::new(clean)
 }
 
 /// Whether labels are as bounded as given as they will be once they are clean.

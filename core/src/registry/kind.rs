@@ -1,7 +1,10 @@
 //! What a task is: its kind, its policy at a shutdown, its progress, its labels.
 
 use std::borrow::Cow;
+use std::fmt;
 use std::sync::Arc;
+
+use crate::named::named;
 
 /// What runs: which of the spawn functions began it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -21,21 +24,13 @@ pub enum Kind {
     Request,
 }
 
-impl Kind {
-    /// All kinds, in the order in which they are listed everywhere.
-    pub const ALL: [Self; 5] = [Self::Task, Self::Local, Self::Blocking, Self::Future, Self::Request];
-
-    /// The name used in metrics, JSON and log lines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Task => "task",
-            Self::Local => "local",
-            Self::Blocking => "blocking",
-            Self::Future => "future",
-            Self::Request => "request",
-        }
-    }
-}
+named!(Kind {
+    Task => "task",
+    Local => "local",
+    Blocking => "blocking",
+    Future => "future",
+    Request => "request",
+});
 
 /// What becomes of a task when the process stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
@@ -55,17 +50,7 @@ pub enum OnShutdown {
     Detach,
 }
 
-impl OnShutdown {
-    /// The name used in settings, JSON and log lines.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Wait => "wait",
-            Self::Cancel => "cancel",
-            Self::Last => "last",
-            Self::Detach => "detach",
-        }
-    }
-}
+named!(OnShutdown { Wait => "wait", Cancel => "cancel", Last => "last", Detach => "detach" });
 
 /// How far a task has come, as it said itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -85,5 +70,47 @@ impl Progress {
     }
 }
 
-/// The labels of a group: keys and values, in the order in which they were given.
-pub type Labels = Arc<[(Cow<'static, str>, Cow<'static, str>)]>;
+/// The labels of a group, in the order in which they were given.
+///
+/// A clone shares them.
+#[derive(Clone, PartialEq, Eq, Hash)]
+pub struct Labels(Arc<[(Cow<'static, str>, Cow<'static, str>)]>);
+
+impl Labels {
+    pub(crate) fn new(labels: Vec<(Cow<'static, str>, Cow<'static, str>)>) -> Self {
+        Self(labels.into())
+    }
+
+    /// How many there are: at most 8.
+    pub fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// Whether there is none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+
+    /// The value of the label with this key.
+    pub fn get(&self, key: &str) -> Option<&str> {
+        self.iter().find(|(known, _)| *known == key).map(|(_, value)| value)
+    }
+
+    /// Keys and values.
+    pub fn iter(&self) -> impl ExactSizeIterator<Item = (&str, &str)> + Clone {
+        self.0.iter().map(|(key, value)| (&**key, &**value))
+    }
+}
+
+impl fmt::Debug for Labels {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_map().entries(self.iter()).finish()
+    }
+}
+
+#[cfg(feature = "serde")]
+impl serde::Serialize for Labels {
+    fn serialize<S: serde::Serializer>(&self, serializer: S) -> Result<S::Ok, S::Error> {
+        serializer.collect_map(self.iter())
+    }
+}

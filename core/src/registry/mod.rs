@@ -41,6 +41,7 @@ pub mod end;
 pub mod failure;
 pub mod group;
 pub mod history;
+pub mod id;
 pub mod kind;
 pub mod known;
 pub mod local;

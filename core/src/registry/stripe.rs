@@ -50,7 +50,7 @@ pub struct Stripe {
     bounds: Arc<Bounds>,
     /// For each outcome its buckets, made when the first task ends so. That a task ended is told by one store, to a bucket: all
     /// other figures of ended tasks follow from the buckets, and so agree in every reading.
-    ended: [OnceLock<Box<[Cell]>>; Outcome::ALL.len()],
+    ended: [OnceLock<Box<[Cell]>>; Outcome::COUNT],
 }
 
 #[derive(Debug)]
@@ -101,7 +101,7 @@ impl Stripe {
             slow_polls: AtomicU64::new(0),
             busy_nanos: AtomicU64::new(0),
             bounds,
-            ended: [const { OnceLock::new() }; Outcome::ALL.len()],
+            ended: [const { OnceLock::new() }; Outcome::COUNT],
         }
     }
 

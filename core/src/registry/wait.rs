@@ -95,7 +95,7 @@ pub struct Watch {
     ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
     none_left: Notify,
     /// Tasks not waited for that ended while others were, by outcome.
-    unawaited: [AtomicU64; Outcome::ALL.len()],
+    unawaited: [AtomicU64; Outcome::COUNT],
     /// Tasks inside `idle()`, each as often as it is.
     inside: Mutex<Vec<Current>>,
 }
@@ -162,7 +162,7 @@ impl Registry {
     /// Ends of tasks that nobody waited for, since counting began.
     pub fn unawaited_ends(&self) -> OutcomeCounts {
         let mut ends = OutcomeCounts::default();
-        for outcome in Outcome::ALL {
+        for &outcome in Outcome::ALL {
             ends.add(outcome, self.watch.unawaited[outcome as usize].load(Ordering::Acquire));
         }
         ends

@@ -4,7 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::named::named;
 use crate::outcome::{Outcome, OutcomeCounts};
+use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 
 /// What a live task is doing.
@@ -23,20 +25,7 @@ pub enum State {
     Blocked,
 }
 
-impl State {
-    /// All of them.
-    pub const ALL: [Self; 4] = [Self::Queued, Self::Idle, Self::Running, Self::Blocked];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Queued => "queued",
-            Self::Idle => "idle",
-            Self::Running => "running",
-            Self::Blocked => "blocked",
-        }
-    }
-}
+named!(State { Queued => "queued", Idle => "idle", Running => "running", Blocked => "blocked" });
 
 /// How long the tasks of a group that ended ok took: estimates from the buckets, true to the bucket.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -53,11 +42,11 @@ pub struct Usual {
 }
 
 /// A live task, as read at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Never reused in a process; below 2^53.
-    pub id: u64,
+    pub id: TaskId,
     /// As given, or after its code.
     pub name: Arc<str>,
     /// Which of the spawn functions began it.
@@ -87,19 +76,19 @@ pub struct TaskInfo {
     /// `file:line` of the spawn.
     pub location: Arc<str>,
     /// The task that spawned it.
-    pub parent: Option<u64>,
+    pub parent: Option<TaskId>,
     /// What becomes of it when the process stops.
     pub on_shutdown: OnShutdown,
     /// The grace of its own, where it has one.
     pub grace: Option<Duration>,
     /// The group it belongs to: [`GroupInfo::id`].
-    pub group: u32,
+    pub group: GroupId,
     /// How long tasks of its group usually take, where enough have finished to say.
     pub usual: Option<Usual>,
 }
 
 /// A finished task, as the history keeps it.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct FinishedTask {
     /// What it was. `state` is the last it had, `age` its duration.
@@ -115,7 +104,7 @@ pub struct FinishedTask {
 }
 
 /// A task by its id: alive, or still in the history.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 pub enum TaskLookup {
     /// It lives.
     Live(TaskInfo),
@@ -124,7 +113,7 @@ pub enum TaskLookup {
 }
 
 /// A task by its id, and what it said of itself.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct TaskDetails {
     /// The task.
@@ -146,7 +135,7 @@ pub struct Bucket {
 }
 
 /// How long finished tasks took, from spawn to end.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct Durations {
     /// Ascending; the last has no upper bound.
@@ -154,13 +143,13 @@ pub struct Durations {
 }
 
 /// The last task of a group that ended in error or panic.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Failure {
     /// When it ended.
     pub at: SystemTime,
     /// Its id.
-    pub task: u64,
+    pub task: TaskId,
     /// `Error` or `Panic`.
     pub outcome: Outcome,
     /// The text of its panic or error.
@@ -168,11 +157,11 @@ pub struct Failure {
 }
 
 /// The oldest live task of a group.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Oldest {
     /// Its id.
-    pub id: u64,
+    pub id: TaskId,
     /// When it was spawned.
     pub started_at: SystemTime,
     /// How long ago that is.
@@ -180,11 +169,11 @@ pub struct Oldest {
 }
 
 /// Tasks with the same name, labels, kind and location, and their totals.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct GroupInfo {
     /// Small, and stable while the process lives.
-    pub id: u32,
+    pub id: GroupId,
     /// The name its tasks share; `__other__` for the groups that hold the overflow.
     pub name: Arc<str>,
     /// The kind its tasks share.
@@ -218,7 +207,7 @@ pub struct GroupInfo {
 }
 
 /// Totals and groups at one moment.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[non_exhaustive]
 pub struct Snapshot {
     /// When it was taken.

@@ -20,6 +20,7 @@ mod query;
 pub mod read;
 
 pub use crate::outcome::{Outcome, OutcomeCounts};
+pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 
 pub use self::info::{
@@ -74,7 +75,7 @@ impl Snapshot {
     }
 
     /// Reads one task, live or in the history.
-    pub fn task(id: u64) -> Option<TaskDetails> {
-        read::lookup(id)
+    pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
+        read::lookup(id.into().get())
     }
 }

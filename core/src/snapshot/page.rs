@@ -176,7 +176,7 @@ impl<'a> Filter<'a> {
         let passes = |group: &&'static Group| {
             query.name.as_deref().is_none_or(|name| name == &*group.name)
                 && query.kind.is_none_or(|kind| kind == group.kind)
-                && query.group.is_none_or(|id| id == group.id)
+                && query.group.is_none_or(|id| id.get() == group.id)
         };
         let groups = describer.groups.iter().map(passes).collect();
         Self { query, search: Search::new(query.search.as_deref(), &describer.groups), groups }
@@ -184,7 +184,7 @@ impl<'a> Filter<'a> {
 
     fn admits(&self, task: &Reading, describer: &Describer) -> bool {
         self.groups.get(task.group() as usize).copied().unwrap_or(false)
-            && self.query.parent.is_none_or(|parent| task.parent() == Some(parent))
+            && self.query.parent.is_none_or(|parent| task.parent() == Some(parent.get()))
             && self.query.state.is_none_or(|state| describer.state(task) == state)
             && self.search.as_ref().is_none_or(|search| search.finds_live(task, describer))
     }
@@ -209,12 +209,12 @@ impl Search {
     fn new(text: Option<&str>, groups: &[&'static Group]) -> Option<Self> {
         let text = text.map(str::trim).filter(|text| !text.is_empty())?.to_lowercase();
         let found = |group: &&'static Group| {
-            let labels = group.labels.iter().flat_map(|(key, value)| [key.as_ref(), value.as_ref()]);
+            let labels = group.labels.iter().flat_map(|(key, value)| [key, value]);
             let mut texts = labels.chain([&*group.name, group.kind.as_str(), &*group.location]);
             texts.any(|candidate| has(candidate, &text))
         };
         let groups = groups.iter().map(found).collect();
-        let states = State::ALL.into_iter().filter(|state| has(state.as_str(), &text)).collect();
+        let states = State::ALL.iter().copied().filter(|state| has(state.as_str(), &text)).collect();
         let id = text.trim_start_matches('#').parse().ok();
         let config = &registry().config;
         let (hides_fields, hides_messages) = (config.hides_fields(), config.hides_messages());
@@ -274,7 +274,7 @@ pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>,
         };
         query.name.as_deref().is_none_or(|name| name == &*group.name)
             && query.kind.is_none_or(|kind| kind == group.kind)
-            && query.group.is_none_or(|id| id == group.id)
+            && query.group.is_none_or(|id| id.get() == group.id)
             && query.outcome.is_none_or(|outcome| outcome == record.outcome)
             && search.as_ref().is_none_or(|search| {
                 search.finds_group(&record.task)

@@ -1,6 +1,7 @@
 //! Which tasks a page shows, in which order.
 
 use crate::outcome::Outcome;
+use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::Kind;
 use crate::snapshot::State;
 
@@ -42,9 +43,9 @@ pub struct TaskQuery {
     /// Only tasks in this state.
     pub state: Option<State>,
     /// Only tasks of this group.
-    pub group: Option<u32>,
+    pub group: Option<GroupId>,
     /// Only children of this task.
-    pub parent: Option<u64>,
+    pub parent: Option<TaskId>,
     /// Only tasks with this text in name, label, field, status, location or state, in any case.
     pub search: Option<String>,
     /// By what they are sorted.
@@ -65,7 +66,7 @@ pub struct FinishedQuery {
     /// Only tasks of this kind.
     pub kind: Option<Kind>,
     /// Only tasks of this group.
-    pub group: Option<u32>,
+    pub group: Option<GroupId>,
     /// Only tasks that ended so.
     pub outcome: Option<Outcome>,
     /// Only tasks with this text in name, label, field, status, location, outcome or message, in any case.

@@ -89,14 +89,14 @@ pub fn is_blocked(task: &Reading, now: u64, blocked_after: u64) -> bool {
 fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u64), now: u64) -> GroupInfo {
     let mut finished = OutcomeCounts::default();
     let mut all = Ended::default();
-    for outcome in Outcome::ALL {
+    for &outcome in Outcome::ALL {
         let ended = &totals.ended[outcome as usize];
         finished.add(outcome, ended.total());
         all.merge(ended);
     }
     let alive = totals.spawned - finished.total();
     GroupInfo {
-        id: group.id,
+        id: group.id.into(),
         name: group.name.clone(),
         kind: group.kind,
         labels: group.labels.clone(),
@@ -133,7 +133,7 @@ fn durations(ended: &Ended, bounds: &Bounds) -> Durations {
 
 fn oldest(live: &LiveSums, now: u64) -> Oldest {
     Oldest {
-        id: live.oldest_id,
+        id: live.oldest_id.into(),
         started_at: clock::wall(live.oldest_start),
         age: clock::between(live.oldest_start, now),
     }
@@ -142,7 +142,7 @@ fn oldest(live: &LiveSums, now: u64) -> Oldest {
 fn failure_info(failure: &LastFailure) -> Failure {
     Failure {
         at: clock::wall(failure.at),
-        task: failure.task,
+        task: failure.task.into(),
         outcome: failure.outcome,
         message: failure.message.clone(),
     }
@@ -150,7 +150,7 @@ fn failure_info(failure: &LastFailure) -> Failure {
 
 fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
     let mut finished = OutcomeCounts::default();
-    for outcome in Outcome::ALL {
+    for &outcome in Outcome::ALL {
         finished.add(outcome, groups.iter().map(|group| group.finished.get(outcome)).sum());
     }
     // A task may be named so by a user, but then it has a place.
@@ -244,7 +244,7 @@ impl Describer {
     fn describe(&mut self, task: &Reading, details: Option<&Details>, until: u64) -> TaskInfo {
         let group = self.group(task);
         TaskInfo {
-            id: task.id(),
+            id: task.id().into(),
             name: group.name.clone(),
             kind: group.kind,
             labels: group.labels.clone(),
@@ -259,10 +259,10 @@ impl Describer {
             status: details.and_then(Details::status).cloned(),
             progress: details.and_then(|details| details.progress),
             location: group.location.clone(),
-            parent: task.parent(),
+            parent: task.parent().map(Into::into),
             on_shutdown: task.policy(),
             grace: details.and_then(|details| details.grace),
-            group: group.id,
+            group: group.id.into(),
             usual: self.usual(group),
         }
     }

@@ -23,11 +23,11 @@ pub(in crate::admin) fn ids() -> Object {
 }
 
 pub(in crate::admin) fn kinds() -> Object {
-    choice(Kind::ALL.map(Kind::as_str))
+    choice(Kind::ALL.iter().map(|kind| kind.as_str()))
 }
 
 pub(in crate::admin) fn states() -> Object {
-    choice(State::ALL.map(State::as_str))
+    choice(State::ALL.iter().map(|state| state.as_str()))
 }
 
 pub(in crate::admin) fn sorts() -> Object {
@@ -56,7 +56,7 @@ pub(in crate::admin) fn optional_date_time() -> Object {
 }
 
 pub(in crate::admin) fn outcomes() -> Object {
-    choice(Outcome::ALL.map(Outcome::as_str))
+    choice(Outcome::ALL.iter().map(|outcome| outcome.as_str()))
 }
 
 pub(in crate::admin) fn policies() -> Object {

@@ -19,7 +19,9 @@ pub(in crate::admin) struct OutcomeCounts {
     error: u64,
     panic: u64,
     cancelled: u64,
-    aborted: u64,
+    timeout: u64,
+    rejected: u64,
+    abandoned: u64,
 }
 
 /// One plain sentence under the row it speaks of.
@@ -253,7 +255,8 @@ pub(in crate::admin) struct GroupTrend {
 
 impl From<snapshot::OutcomeCounts> for OutcomeCounts {
     fn from(counts: snapshot::OutcomeCounts) -> Self {
-        let snapshot::OutcomeCounts { ok, error, panic, cancelled, aborted, .. } = counts;
-        Self { ok, error, panic, cancelled, aborted }
+        let snapshot::OutcomeCounts { ok, error, panic, cancelled, timeout, rejected, abandoned, .. } =
+            counts;
+        Self { ok, error, panic, cancelled, timeout, rejected, abandoned }
     }
 }

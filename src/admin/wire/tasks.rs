@@ -157,7 +157,7 @@ impl Task {
     pub(in crate::admin) fn new(task: TaskInfo, hide: &BTreeSet<Hide>) -> Self {
         let fields = task.fields.into_iter().filter(|_| !hide.contains(&Hide::Fields));
         Self {
-            id: task.id,
+            id: task.id.get(),
             name: task.name,
             kind: task.kind,
             labels: labels(&task.labels),
@@ -172,7 +172,7 @@ impl Task {
             status: task.status,
             progress: task.progress.map(|p| Progress { done: p.done, total: p.total }),
             location: task.location,
-            parent: task.parent,
+            parent: task.parent.map(headcount_core::TaskId::get),
             on_shutdown: task.on_shutdown,
             grace_seconds: task.grace.map(seconds),
             usual: task.usual.map(Usual::from),
