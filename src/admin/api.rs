@@ -15,6 +15,7 @@ use super::extract::{Path, Query};
 use super::openapi::schema;
 use super::problem::Problem;
 use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
+use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Abort;
 use crate::snapshot::{
@@ -190,7 +191,7 @@ pub(super) async fn task(
      body = Problem, content_type = "application/problem+json"),
 )))]
 pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
-    match registry().find(id).and_then(|task| task.abort()) {
+    match registry().find(id).and_then(Current::abort) {
         Some(Abort::Told) => Ok(StatusCode::ACCEPTED),
         Some(Abort::NotCancellable) => {
             Err(Problem::conflict(format!("task {id} cannot be cancelled: nothing can stop it from outside")))

@@ -183,7 +183,9 @@ impl Coordinator {
         let gone = self.now().saturating_add(self.process.settings.abort_grace);
         let drains = self.machine.stage() == Stage::Draining;
         // All are flagged before the first is aborted: the drop of one may end others.
-        tasks.iter().for_each(|current| current.abandon());
+        for current in tasks {
+            current.abandon();
+        }
         for current in tasks {
             match current.abort() {
                 Some(Abort::Told) if drains => self.timers.add(gone, Due::Gone, *current),

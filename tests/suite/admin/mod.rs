@@ -1,0 +1,17 @@
+//! The admin server: who may ask and act, what it answers, and that it is bounded.
+
+mod busy;
+mod dashboard;
+mod flood;
+mod guarded;
+mod health;
+mod mounted;
+#[cfg(feature = "shutdown")]
+mod mounted_end;
+mod open;
+#[cfg(feature = "shutdown")]
+mod report;
+mod token;
+mod trusted;
+mod trusted_actions;
+mod unread;

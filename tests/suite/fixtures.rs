@@ -1,0 +1,96 @@
+//! Crates that do not compile, or that clippy complains of: what the messages say and where they point.
+
+use std::collections::BTreeSet;
+use std::path::{Path, PathBuf};
+use std::process::Command;
+
+use serde_json::Value;
+
+fn repository() -> &'static Path {
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+}
+
+fn fixture(name: &str) -> PathBuf {
+    repository().join("tests/fixtures").join(name)
+}
+
+/// What cargo says of a fixture: its messages as JSON. It builds with the versions of the repository, so it downloads nothing.
+fn messages(name: &str, arguments: &[&str]) -> Vec<Value> {
+    std::fs::copy(repository().join("Cargo.lock"), fixture(name).join("Cargo.lock")).unwrap();
+    let output = Command::new(env!("CARGO"))
+        .args(arguments)
+        .args(["--message-format=json", "--keep-going", "--target-dir"])
+        .arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name))
+        .current_dir(fixture(name))
+        .env_remove("RUSTFLAGS")
+        .output()
+        .unwrap();
+    let text = String::from_utf8(output.stdout).unwrap();
+    let lines = text.lines().map(|line| serde_json::from_str::<Value>(line).unwrap());
+    let messages: Vec<_> = lines
+        .filter(|line| {
+            line["reason"] == "compiler-message"
+                && line["target"]["src_path"].as_str().unwrap().contains(name)
+        })
+        .map(|line| line["message"].clone())
+        .collect();
+    assert!(!messages.is_empty(), "{}", String::from_utf8_lossy(&output.stderr));
+    messages
+}
+
+/// Each place of the user's code that a message shows, with what it says there.
+fn places(message: &Value) -> BTreeSet<String> {
+    let children = message["children"].as_array().unwrap();
+    let parts = std::iter::once(message).chain(children);
+    let spans = parts.flat_map(|part| part["spans"].as_array().unwrap());
+    spans
+        .filter(|span| span["file_name"].as_str().unwrap().starts_with("src/"))
+        .map(|span| {
+            let of = |key: &str| span[key].to_string();
+            format!("{}:{}:{} {}", of("file_name"), of("line_start"), of("column_start"), of("label"))
+        })
+        .collect()
+}
+
+/// The errors of the misused calls, through headcount or bare.
+fn errors(features: &[&str]) -> Vec<(String, BTreeSet<String>)> {
+    let arguments = [&["check", "--bins"], features].concat();
+    let messages = messages("misuse", &arguments);
+    let errors = messages.iter().filter(|message| message["level"] == "error" && !places(message).is_empty());
+    let mut errors: Vec<_> =
+        errors.map(|error| (error["message"].as_str().unwrap().to_owned(), places(error))).collect();
+    errors.sort();
+    errors
+}
+
+#[test]
+fn misuse_is_told_as_tokio_tells_it() {
+    own_process!();
+    let ours = errors(&[]);
+    assert!(4 <= ours.len(), "one for each file at least: {ours:#?}");
+    assert_eq!(ours, errors(&["--features", "bare"]));
+    // A future that is not `Send` is explained by the await that it is held across.
+    let await_shown = |(_, places): &(_, BTreeSet<String>)| {
+        places.iter().any(|place| place.contains("not_send.rs\":8:16") && place.contains("await occurs here"))
+    };
+    assert!(ours.iter().any(await_shown), "{ours:#?}");
+}
+
+#[test]
+fn clippy_finds_bare_spawns() {
+    own_process!();
+    let guide = std::fs::read_to_string(repository().join("docs/ADOPTING.md")).unwrap();
+    let (_, rest) = guide.split_once("```toml\n").expect("the guide shows a clippy.toml");
+    let (settings, _) = rest.split_once("```").unwrap();
+    assert!(settings.starts_with("disallowed-methods"), "{settings}");
+    std::fs::write(fixture("adopting").join("clippy.toml"), settings).unwrap();
+
+    let code = std::fs::read_to_string(fixture("adopting").join("src/lib.rs")).unwrap();
+    let marked =
+        code.lines().zip(1_u64..).filter(|(line, _)| line.ends_with("// found")).map(|(_, number)| number);
+    let found = messages("adopting", &["clippy"]).into_iter().filter_map(|message| {
+        let is_ours = message["code"]["code"] == "clippy::disallowed_methods";
+        is_ours.then(|| message["spans"][0]["line_start"].as_u64().unwrap())
+    });
+    assert_eq!(found.collect::<BTreeSet<_>>(), marked.collect::<BTreeSet<_>>());
+}

@@ -1,0 +1,168 @@
+//! What `install` refuses, and what it tells. Each case has a process of its own, since variables and the one
+//! installation belong to a process: this test runs itself with the name of a case.
+
+use std::net::{Ipv4Addr, SocketAddr, TcpListener};
+use std::process::Output;
+
+use headcount::{Builder, Error, Headcount};
+
+use crate::support::alone;
+
+/// The variable that says which case a child plays.
+const CASE: &str = "INSTALL_CASE";
+
+#[test]
+fn child() {
+    let Ok(case) = std::env::var(CASE) else { return };
+    tracing_subscriber::fmt().with_writer(std::io::stderr).with_ansi(false).init();
+    play(&case);
+}
+
+fn builder() -> Builder {
+    Headcount::builder().admin(SocketAddr::from((Ipv4Addr::LOCALHOST, 0)))
+}
+
+fn play(case: &str) {
+    match case {
+        "plain" => report(builder().install()),
+        "default address" | "from a variable" => report(Headcount::install()),
+        "twice" => {
+            let _first = builder().install().unwrap();
+            let error = builder().install().unwrap_err();
+            assert!(error.is_already_installed());
+            eprintln!("refused: {error}");
+        }
+        "public" => {
+            let error = builder().admin(SocketAddr::from(([0, 0, 0, 0], 0))).install().unwrap_err();
+            assert!(error.is_unprotected());
+            eprintln!("refused: {error}");
+            report(builder().admin(SocketAddr::from(([0, 0, 0, 0], 0))).token("x").install());
+        }
+        "token file" => {
+            let error = builder().token_file("/nowhere/token").install().unwrap_err();
+            assert!(error.is_file());
+            eprintln!("refused: {error}");
+        }
+        "lost" => {
+            let hc = builder().install().unwrap();
+            let runtime = tokio::runtime::Runtime::new().unwrap();
+            let _guard = runtime.enter();
+            headcount::task("left-behind").spawn(std::future::pending::<()>());
+            drop(hc);
+        }
+        other => panic!("no case {other}"),
+    }
+}
+
+fn report(installed: Result<Headcount, Error>) {
+    match installed {
+        Ok(hc) => eprintln!("installed: {:?}", hc.admin_addr()),
+        Err(error) => {
+            assert!(error.is_setting() || error.is_address());
+            eprintln!("refused: {error}");
+        }
+    }
+}
+
+/// What a child with these variables says.
+fn run(case: &str, variables: &[(&str, &str)]) -> String {
+    let mut child = alone::command("install::child");
+    child.env(CASE, case).envs(variables.iter().copied());
+    let Output { status, stderr, .. } = child.output().unwrap();
+    let said = String::from_utf8(stderr).unwrap();
+    assert!(status.success(), "{case}: {said}");
+    said
+}
+
+#[track_caller]
+fn assert_says(said: &str, parts: &[&str]) {
+    for part in parts {
+        assert!(said.contains(part), "{part:?} is missing in: {said}");
+    }
+}
+
+#[test]
+fn a_malformed_variable_is_refused_with_what_would_be_right() {
+    own_process!();
+    let said = run("plain", &[("HEADCOUNT_DRAIN_TIMEOUT", "soon")]);
+    assert_says(
+        &said,
+        &["refused: HEADCOUNT_DRAIN_TIMEOUT=soon: expected a duration such as `25s`", "`none`"],
+    );
+    let said = run("plain", &[("HEADCOUNT_ADMIN", "7717")]);
+    assert_says(&said, &["refused: HEADCOUNT_ADMIN=7717: expected an address and port"]);
+}
+
+#[test]
+fn unknown_variables_and_differences_are_logged() {
+    own_process!();
+    let variables = [
+        ("HEADCOUNT_PORT_7717_TCP", "tcp://10.0.0.1"),
+        ("HEADCOUNT_HISTORY", "5"),
+        ("HEADCOUNT_TOKEN", "secret"),
+    ];
+    let said = run("plain", &variables);
+    assert_says(
+        &said,
+        &[
+            "installed",
+            "WARN",
+            "Ignored unknown setting HEADCOUNT_PORT_7717_TCP",
+            "HEADCOUNT_HISTORY=5 replaces 1000",
+        ],
+    );
+    assert!(!said.contains("secret"), "{said}");
+}
+
+#[test]
+fn a_variable_chooses_the_address() {
+    own_process!();
+    let said = run("from a variable", &[("HEADCOUNT_ADMIN", "none")]);
+    assert_says(&said, &["installed: None"]);
+}
+
+/// Whether this test holds the default address or somebody else does, it is taken.
+#[test]
+fn where_the_default_address_is_taken_another_serves() {
+    own_process!();
+    let _held = TcpListener::bind("127.0.0.1:7717");
+    let said = run("default address", &[]);
+    assert_says(&said, &["WARN", "127.0.0.1:7717 is taken", "installed: Some(127.0.0.1:"]);
+}
+
+#[test]
+fn where_a_chosen_address_is_taken_that_is_an_error() {
+    own_process!();
+    let held = TcpListener::bind("127.0.0.1:0").unwrap();
+    let address = held.local_addr().unwrap().to_string();
+    let said = run("from a variable", &[("HEADCOUNT_ADMIN", &address)]);
+    assert_says(&said, &[&format!("refused: admin={address} cannot be bound"), "port 0"]);
+}
+
+#[test]
+fn installing_twice_is_an_error() {
+    own_process!();
+    assert_says(&run("twice", &[]), &["refused: headcount is installed in this process already"]);
+}
+
+#[test]
+fn an_address_outside_loopback_needs_a_token() {
+    own_process!();
+    let said = run("public", &[]);
+    assert_says(
+        &said,
+        &["refused: admin=0.0.0.0:0 can be reached from outside: set `token`", "installed: Some(0.0.0.0:"],
+    );
+}
+
+#[test]
+fn a_token_file_that_is_missing_is_named() {
+    own_process!();
+    assert_says(&run("token file", &[]), &["refused: token_file=/nowhere/token cannot be read"]);
+}
+
+#[test]
+fn dropping_it_with_live_tasks_names_them() {
+    own_process!();
+    assert_says(&run("lost", &[]), &["WARN", "left-behind #1", "tests/suite/install.rs:"]);
+}

@@ -1,0 +1,42 @@
+//! All integration tests, in one binary, each test in a process of its own.
+//!
+//! To add one: write a `#[test]` or `#[tokio::test]` function in the file whose name fits, with `own_process!();` as its first
+//! statement. `cargo test --test suite NAME` runs the tests whose path holds `NAME`.
+
+#![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
+
+#[macro_use]
+#[cfg_attr(
+    not(all(feature = "admin", feature = "console", feature = "tower")),
+    allow(dead_code, reason = "some of it is for features alone")
+)]
+mod support;
+
+#[cfg(feature = "admin")]
+mod admin;
+#[cfg(all(feature = "console", not(tokio_unstable)))]
+mod console;
+mod failures;
+mod fixtures;
+mod hide;
+mod history;
+mod hostile;
+mod idle;
+#[cfg(feature = "admin")]
+mod install;
+mod leaks;
+mod many;
+#[cfg(feature = "admin")]
+mod metrics;
+mod names;
+#[cfg(feature = "admin")]
+mod off;
+mod outcomes;
+mod overflow;
+mod paging;
+mod random;
+mod redact;
+mod runtimes;
+#[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
+mod shutdown;
+mod traits;

@@ -1,0 +1,64 @@
+//! Names, labels, fields and messages that were made to break a format come out well-formed, and as they were.
+//!
+//! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this repository.
+
+use std::net::SocketAddr;
+use std::path::Path;
+
+use crate::support::http::get;
+use crate::support::samples::samples;
+use headcount::Headcount;
+
+const HOSTILE: &[&str] = &[
+    "\"quoted\"",
+    "line\nbreak",
+    "back\\slash",
+    "two\\\\slashes",
+    "slash\\\"quote",
+    "slash\\\nnewline",
+    "ends with \\",
+    "<script>alert(1)</script>",
+    "\u{202e}right to left",
+    "nul\0bell\u{7}escape\u{1b}[2J",
+    "}{=,",
+    "# HELP x",
+    "日本語 🎉",
+];
+
+#[tokio::test]
+async fn hostile_texts_come_out_well_formed() {
+    own_process!();
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let huge = "x".repeat(1 << 20);
+    for text in HOSTILE.iter().map(|text| (*text).to_owned()).chain([huge]) {
+        let failing = headcount::task(text.clone())
+            .label("value", text.clone())
+            .label(text.clone(), "key")
+            .field("value", text.clone())
+            .field(text.clone(), "key")
+            .spawn_fallible(async move { Err::<(), _>(text) });
+        failing.await.unwrap().unwrap_err();
+    }
+    let text = hc.render_metrics();
+    let scrape = samples(&text);
+    for hostile in HOSTILE {
+        let there = |(name, labels): &(String, std::collections::BTreeMap<String, String>)| {
+            name == "headcount_tasks_spawned_total"
+                && labels["task"] == *hostile
+                && labels["value"] == *hostile
+        };
+        assert!(scrape.keys().any(there), "{hostile:?} is not there as it was");
+    }
+    let finished = get(hc.admin_addr().unwrap(), "/api/v1/finished?limit=500").expect(200);
+    let items = finished.json()["items"].as_array().unwrap().clone();
+    for hostile in HOSTILE {
+        let item =
+            items.iter().find(|item| item["name"] == *hostile).unwrap_or_else(|| panic!("no {hostile:?}"));
+        assert_eq!(item["fields"]["value"], *hostile);
+        assert_eq!(item["message"], *hostile);
+    }
+    assert!(items.iter().all(|item| item["name"].as_str().unwrap().len() <= 128));
+    let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
+    std::fs::write(directory.join("hostile.prom"), text).unwrap();
+    std::fs::write(directory.join("hostile.json"), serde_json::to_string(HOSTILE).unwrap()).unwrap();
+}

@@ -1,0 +1,8 @@
+//! The metrics, as each kind of reader has them.
+
+mod hostile;
+#[cfg(feature = "shutdown")]
+mod last;
+#[cfg(feature = "exporter")]
+mod recorders;
+mod text;

@@ -1,0 +1,91 @@
+//! `/metrics` and `render_metrics`: exact, and never backwards while tasks come and go.
+
+use std::time::Duration;
+
+use crate::support::samples::{Samples, samples, sum, value};
+use headcount::Headcount;
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 4)]
+async fn figures_add_up_in_every_scrape_and_no_counter_goes_backwards() {
+    own_process!();
+    let hc = Headcount::builder().admin(None).slow_poll(Duration::from_millis(50)).install().unwrap();
+    let workers: Vec<_> = (0..4).map(|worker| tokio::spawn(work(worker))).collect();
+    let mut last = Samples::new();
+    while !workers.iter().all(tokio::task::JoinHandle::is_finished) {
+        let scrape = samples(&hc.render_metrics());
+        add_up(&scrape);
+        never_backwards(&last, &scrape);
+        last = scrape;
+        tokio::task::yield_now().await;
+    }
+    for worker in workers {
+        worker.await.unwrap();
+    }
+    headcount::idle().await;
+    quiet(&samples(&hc.render_metrics()));
+}
+
+/// Ends in every way, from two places with one name.
+async fn work(worker: u64) {
+    for round in 0..500 {
+        let quick = headcount::task("quick").label("worker", worker.to_string()).spawn(async {});
+        let other =
+            headcount::task("quick").label("worker", worker.to_string()).spawn(tokio::task::yield_now());
+        let failing = headcount::task("failing")
+            .spawn_fallible(async move { if round % 50 == 0 { Err("as it must") } else { Ok(()) } });
+        let dropped = headcount::task("dropped").spawn(std::future::pending::<()>());
+        let closure = headcount::task("closure").spawn_blocking(|| ());
+        dropped.abort();
+        quick.await.unwrap();
+        other.await.unwrap();
+        let _ = failing.await.unwrap();
+        assert!(dropped.await.is_err());
+        closure.await.unwrap();
+    }
+}
+
+fn add_up(scrape: &Samples) {
+    let spawned = scrape.iter().filter(|((name, _), _)| name == "headcount_tasks_spawned_total");
+    for ((_, labels), spawned) in spawned {
+        let labels: Vec<_> = labels.iter().map(|(key, value)| (key.as_str(), value.as_str())).collect();
+        let finished = sum(scrape, "headcount_tasks_finished_total", &labels);
+        let live = value(scrape, "headcount_tasks_live", &labels);
+        assert_eq!(*spawned, finished + live, "{labels:?}");
+        assert_eq!(value(scrape, "headcount_task_duration_seconds_count", &labels), finished, "{labels:?}");
+        let last = [&labels[..], &[("le", "+Inf")]].concat();
+        assert_eq!(value(scrape, "headcount_task_duration_seconds_bucket", &last), finished, "{labels:?}");
+    }
+}
+
+fn never_backwards(last: &Samples, scrape: &Samples) {
+    let counts =
+        |name: &str| ["_total", "_count", "_sum", "_bucket"].iter().any(|suffix| name.ends_with(suffix));
+    for (series, before) in last.iter().filter(|((name, _), _)| counts(name)) {
+        let now = scrape.get(series).unwrap_or_else(|| panic!("{series:?} has gone"));
+        assert!(before <= now, "{series:?} went from {before} to {now}");
+    }
+}
+
+fn quiet(scrape: &Samples) {
+    let quick = [("task", "quick"), ("worker", "0")];
+    assert_eq!(value(scrape, "headcount_tasks_spawned_total", &quick), 1000.0, "both places together");
+    let ended = |task, outcome| {
+        value(scrape, "headcount_tasks_finished_total", &[("task", task), ("outcome", outcome)])
+    };
+    assert_eq!((ended("failing", "ok"), ended("failing", "error")), (1960.0, 40.0));
+    assert_eq!((ended("dropped", "ok"), ended("dropped", "cancelled")), (0.0, 2000.0));
+    assert_eq!(value(scrape, "headcount_tasks_spawned_total", &[("kind", "blocking")]), 2000.0);
+    assert!(!scrape.keys().any(|(name, _)| name.contains("oldest_start")), "absent while none lives");
+    assert_eq!(value(scrape, "headcount_shutdown_stage", &[]), 0.0);
+    sums_are_exact(scrape);
+}
+
+/// The sum in the text against the durations of the snapshot.
+fn sums_are_exact(scrape: &Samples) {
+    for name in ["quick", "failing", "dropped", "closure"] {
+        let groups = headcount::snapshot().groups.into_iter().filter(|group| &*group.name == name);
+        let exact: Duration = groups.flat_map(|group| group.durations.buckets).map(|bucket| bucket.sum).sum();
+        let told = sum(scrape, "headcount_task_duration_seconds_sum", &[("task", name)]);
+        assert!((told - exact.as_secs_f64()).abs() < 1e-9, "{name}: {told} against {exact:?}");
+    }
+}

@@ -1,0 +1,42 @@
+//! `HEADCOUNT=off`: no thread, no port, no recorder, and tasks that are tokio's.
+
+use futures_util::FutureExt;
+use headcount::Headcount;
+
+/// What is wrong in other variables does not matter then.
+#[test]
+fn off_is_off() {
+    own_process!("HEADCOUNT" = "off", "HEADCOUNT_DRAIN_TIMEOUT" = "nonsense");
+    let before = threads();
+    let hc = Headcount::builder().allow_actions(true).install().unwrap();
+    assert_eq!(threads(), before);
+    assert_eq!(hc.admin_addr(), None);
+    assert_eq!(hc.render_metrics(), "");
+    hc.ready();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let answer = runtime.block_on(async {
+        let task = headcount::task("invisible").spawn(async { headcount::current().is_none() });
+        assert_eq!(headcount::snapshot().live, 0);
+        task.await.unwrap()
+    });
+    assert!(answer, "no task is tracked");
+    assert_eq!(headcount::snapshot().spawned, 0);
+    metrics::set_global_recorder(metrics::NoopRecorder).expect("the place of the recorder is free");
+}
+
+fn threads() -> usize {
+    std::fs::read_dir("/proc/self/task").map_or(0, Iterator::count)
+}
+
+/// As in a loop that does other work between two waits for the signal.
+#[cfg(all(unix, feature = "shutdown"))]
+#[tokio::test]
+async fn a_signal_that_comes_while_nothing_awaits_it_is_kept() {
+    own_process!("HEADCOUNT" = "off");
+    let _hc = Headcount::install().unwrap();
+    assert!(headcount::draining().now_or_never().is_none());
+    assert!(!headcount::shutdown_requested());
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
+    headcount::draining().await;
+    assert!(headcount::shutdown_requested());
+}

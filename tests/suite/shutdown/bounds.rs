@@ -1,0 +1,189 @@
+//! Nobody hangs, and nobody is cut short.
+
+use nix::sys::signal::Signal::SIGTERM;
+
+use crate::support::http::get;
+use crate::support::process::{WAITING, report, start, term};
+
+#[test]
+fn every_worker_blocked() {
+    own_process!();
+    let settings = [("DRAIN_TIMEOUT", "1s"), ("ADMIN", "127.0.0.1:0"), ("ABORT_GRACE", "200ms")];
+    let mut process = start(&settings, &["stuck one 600000", "stuck two 600000"]);
+    let admin = process.admin();
+    process.signal(SIGTERM);
+    process.wait_for("Shutting down (SIGTERM)");
+    get(admin, "/readyz").expect(503);
+    process.end().exited_with(124).logged(&[
+        WAITING,
+        "Deadline of 1s reached: aborting 2 tasks",
+        "  one #~ abandoned",
+        "  one #~ not gone 0.2s after the abort: inside a poll",
+        "Exiting with code 124",
+        "  one #~ running",
+    ]);
+}
+
+#[test]
+fn a_blocking_closure_that_never_ends() {
+    own_process!();
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "2500ms"), ("ABORT_GRACE", "100ms")];
+    let end = term(&settings, &["blocking thumbnail 600000"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 300ms reached: aborting 1 task",
+        "  thumbnail #~ abandoned after ~",
+        "  thumbnail #~ not gone 0.1s after the abort: inside its closure",
+        "Exiting with code 124: ~s after its shutdown began the process is still there",
+        "  thumbnail #~ running",
+    ]);
+    assert!(end.log().iter().any(|line| line.contains("a running closure is not ours to abort")));
+    assert_eq!(report(&end)["abandoned"][0]["aborted"], false);
+}
+
+#[test]
+fn an_application_that_never_asked_is_ended_with_the_report() {
+    own_process!();
+    let end = term(&[], &["wait send-email 300", "--main ignore"]);
+    end.exited_with(0)
+        .logged(&["All background tasks", "Exiting with code 0: nothing in the application waits"]);
+    let end = term(&[("DRAIN_TIMEOUT", "200ms")], &["forever loop", "--main ignore"]);
+    end.exited_with(124);
+}
+
+#[test]
+fn an_application_that_hangs_is_ended_after_exit_after() {
+    own_process!();
+    let end = term(
+        &[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "1500ms")],
+        &["wait send-email 100", "--main hang"],
+    );
+    end.exited_with(0).logged(&[
+        "Exiting with code 0: ~s after its shutdown began the process is still there",
+        "  no task is left: the application has not returned from main",
+    ]);
+}
+
+#[test]
+fn main_that_returns_early_names_what_is_lost() {
+    own_process!();
+    let end = term(&[], &["forever loop", "--main return"]);
+    end.exited_with(0);
+    assert!(
+        end.lines.iter().any(|line| line.contains("loop #") && line.contains("is lost after")),
+        "{:#?}",
+        end.lines
+    );
+}
+
+#[test]
+fn what_comes_after_drain_is_not_cut_short() {
+    own_process!();
+    let end = term(&[], &["wait send-email 100", "--main drain-then-close", "--after 1500"]);
+    end.exited_with(0).never_logged("Exiting");
+    assert!(end.lines.iter().any(|line| line == "closed"));
+}
+
+#[test]
+fn a_slow_application_is_waited_for() {
+    own_process!();
+    let end = term(&[], &["wait send-email 100", "--after 2500"]);
+    end.exited_with(0).logged(&[
+        "  send-email #~ completed",
+        "Waiting for the application, which does not await drain() yet: an open connection may hold its server. \
+         (CTRL+C to force quit) pending=0 deadline=2",
+        "All background tasks completed in ~s (1 completed)",
+    ]);
+    end.never_logged("estimate=");
+}
+
+#[test]
+fn the_deadline_names_and_aborts() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["forever index-rebuild", "forever index-rebuild"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 400ms reached: aborting 2 tasks",
+        "  index-rebuild #~ abandoned after ~s (tests/suite/support/child.rs:~): a loop? End it on `draining()`, or spawn it \
+         with `OnShutdown::Last`",
+        "  index-rebuild #~ abandoned after",
+        "Stopped at the deadline, in ~s (0 completed, 2 abandoned)",
+    ]);
+    assert_eq!(end.lines.iter().filter(|line| line.contains("a loop?")).count(), 1, "once a group");
+    let report = report(&end);
+    assert_eq!((&report["exit_code"], &report["reason"]), (&124.into(), &"SIGTERM".into()));
+}
+
+/// What ends because others are aborted counts as they do: requests behind the cut, children of a task that is dropped.
+#[test]
+fn all_that_ends_at_the_deadline_is_abandoned() {
+    own_process!();
+    for (task, count) in [("requests web 20000", 20_000), ("family parent 20000", 20_001)] {
+        let end = term(&[("DRAIN_TIMEOUT", "300ms")], &[task]);
+        let report = report(end.exited_with(124));
+        assert_eq!(report["ended"]["cancelled"], 0, "{task}");
+        assert_eq!(report["abandoned_total"], count, "{task}");
+    }
+}
+
+#[test]
+fn a_deadline_with_nothing_left_is_0() {
+    own_process!();
+    let end =
+        term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);
+    end.exited_with(0).never_logged("reached: aborting");
+}
+
+#[test]
+fn the_hook_gets_each_task_before_the_abort() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["status one", "status two", "--hook writes"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 300ms reached: aborting 2 tasks",
+        "  one #~ abandoned after ~s, \"batch 3/10\" 30% (tests/suite/support/child.rs:~)",
+    ]);
+    end.never_logged("a loop?");
+    for name in ["one", "two"] {
+        assert!(end.lines.contains(&format!("handed {name} batch 3/10")), "{:#?}", end.lines);
+    }
+}
+
+#[test]
+fn a_hook_that_hangs_has_its_time() {
+    own_process!();
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("HOOK_TIMEOUT", "300ms")];
+    let end = term(&settings, &["forever one", "forever two", "--hook hangs"]);
+    end.exited_with(124).logged(&["on_abandon did not return within 300ms: 2 of 2 tasks not handed over"]);
+}
+
+#[test]
+fn a_hook_that_panics_is_told() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["forever one", "--hook panics"]);
+    end.exited_with(124).logged(&["on_abandon panicked for one #~"]);
+}
+
+#[test]
+fn zero_and_huge_durations() {
+    own_process!();
+    let zero = ["DRAIN_TIMEOUT", "ABORT_GRACE", "HOOK_TIMEOUT", "LOG_INTERVAL", "ANNOUNCE_DELAY"];
+    let end = term(&zero.map(|name| (name, "0s")), &["forever loop"]);
+    end.exited_with(124).logged(&["Deadline of 0s reached: aborting 1 task"]);
+
+    let huge = ["DRAIN_TIMEOUT", "ABORT_GRACE", "HOOK_TIMEOUT", "LOG_INTERVAL", "EXIT_AFTER"];
+    let end = term(&huge.map(|name| (name, "500000000000years")), &["wait send-email 100"]);
+    end.exited_with(0).logged(&["All background tasks completed in"]);
+}
+
+#[test]
+fn a_poll_that_does_not_end_is_told_once() {
+    own_process!();
+    let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 1800"]);
+    let line = process.wait_for("has not yielded for");
+    assert!(
+        line.contains("hog #1 has not yielded for") && line.contains("(tests/suite/support/child.rs:"),
+        "{line}"
+    );
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).logged(&["  hog #1 running ~s, blocked ~s (tests"]);
+    assert_eq!(end.lines.iter().filter(|line| line.contains("has not yielded")).count(), 1);
+}

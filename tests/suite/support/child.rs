@@ -1,0 +1,377 @@
+//! The process under test: does what its arguments say.
+//!
+//! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
+//! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
+//! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`, `family NAME COUNT`.
+//! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
+
+use std::io::{self, Write};
+use std::process::{ExitCode, Termination};
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::FutureExt;
+use headcount::{Headcount, OnShutdown, Report};
+
+/// What the process is to do; set in no other.
+pub(super) const ARGUMENTS: &str = "SUITE_ARGUMENTS";
+
+struct Options {
+    tasks: Vec<Vec<String>>,
+    main: String,
+    after: Duration,
+    calls: Vec<String>,
+    hook: Option<String>,
+    floods: bool,
+    prints: bool,
+    serve: Option<String>,
+}
+
+/// Does what [`command`](super::process::command) says, in a process that it started.
+#[test]
+fn child() {
+    let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
+    // Behind what the test harness wrote on its line.
+    say("");
+    tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(log_to()).init();
+    let options = Options::parse(&arguments);
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let report = runtime.block_on(run(options));
+    drop(runtime);
+    std::process::exit(report.map_or(0, |report| code_of_main(&report)));
+}
+
+/// The exit code of a `main` that returns the report.
+fn code_of_main(report: &Report) -> i32 {
+    let code = Termination::report(report.clone());
+    assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(report.exit_code)));
+    report.exit_code.into()
+}
+
+/// The log goes to standard output where the test says so, as it does in most services.
+fn log_to() -> tracing_subscriber::fmt::writer::BoxMakeWriter {
+    use tracing_subscriber::fmt::writer::BoxMakeWriter;
+    if std::env::var_os("LOG_TO_STDOUT").is_some() {
+        BoxMakeWriter::new(io::stdout)
+    } else {
+        BoxMakeWriter::new(io::stderr)
+    }
+}
+
+impl Options {
+    fn parse(arguments: &str) -> Self {
+        let mut options = Self {
+            tasks: Vec::new(),
+            main: "drain".to_owned(),
+            after: Duration::ZERO,
+            calls: Vec::new(),
+            hook: None,
+            floods: false,
+            prints: false,
+            serve: None,
+        };
+        // Each line is one thing, its words separated by spaces.
+        for argument in arguments.lines() {
+            let words: Vec<String> = argument.split(' ').map(str::to_owned).collect();
+            match words[0].as_str() {
+                "--main" => options.main.clone_from(&words[1]),
+                "--after" => options.after = millis(&words[1]),
+                "--call" => options.calls.push(words[1].clone()),
+                "--hook" => options.hook = Some(words[1].clone()),
+                "--flood" => options.floods = true,
+                "--print" => options.prints = true,
+                "--serve" => options.serve = Some(words[1].clone()),
+                _ => options.tasks.push(words),
+            }
+        }
+        options
+    }
+}
+
+fn millis(text: &str) -> Duration {
+    Duration::from_millis(text.parse().unwrap())
+}
+
+fn say(text: &str) {
+    let mut out = io::stdout().lock();
+    // Its reader may be gone, or never have been.
+    let _ = writeln!(out, "{text}");
+    let _ = out.flush();
+}
+
+async fn run(options: Options) -> Option<Report> {
+    let mut builder = Headcount::builder().service("child");
+    if let Some(hook) = options.hook.clone() {
+        builder = builder.on_abandon(move |task| hand_over(&hook, task));
+    }
+    let hc = Arc::new(builder.install().expect("headcount installs"));
+    if let Some(address) = hc.admin_addr() {
+        say(&format!("admin {address}"));
+    }
+    for words in &options.tasks {
+        begin(words, &hc).await;
+    }
+    if options.floods {
+        flood();
+    }
+    if options.prints {
+        print_lines();
+    }
+    if options.main != "ignore" {
+        // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the process first.
+        let _ = hc.draining().now_or_never();
+    }
+    say("ready");
+    if let Some(layers) = options.serve {
+        return Some(serve(&layers, &hc).await);
+    }
+    for reason in options.calls {
+        headcount::shutdown(reason);
+    }
+    stop(&options.main, options.after, &hc).await
+}
+
+async fn stop(main: &str, after: Duration, hc: &Headcount) -> Option<Report> {
+    match main {
+        "drain" => {
+            hc.draining().await;
+            tokio::time::sleep(after).await;
+            let report = hc.drain().await;
+            say(&format!("report {}", serde_json::to_string(&report).unwrap()));
+            Some(report)
+        }
+        "drain-then-close" => {
+            hc.draining().await;
+            let report = hc.drain().await;
+            tokio::time::sleep(after).await;
+            say("closed");
+            Some(report)
+        }
+        "drain-at-once" => Some(hc.drain().await),
+        "return" => {
+            hc.draining().await;
+            None
+        }
+        "hang" => {
+            hc.draining().await;
+            std::future::pending().await
+        }
+        "ignore" => std::future::pending().await,
+        unknown => panic!("no way to stop: {unknown}"),
+    }
+}
+
+fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
+    say(&format!("handed {} {}", task.name, task.status.as_deref().unwrap_or("-")));
+    match hook {
+        "hangs" => loop {
+            std::thread::park();
+        },
+        "panics" => panic!("no room for more"),
+        _ => {}
+    }
+}
+
+/// Fills the pipe of the log until its writers hang.
+fn flood() {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+
+    std::thread::spawn(|| {
+        loop {
+            tracing::info!("{}", "x".repeat(4_000));
+        }
+    });
+    let has_room = || {
+        let out = io::stdout();
+        poll(&mut [PollFd::new(out.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).unwrap() != 0
+    };
+    // Nobody reads it, so once it is full it stays so.
+    while has_room() {
+        std::thread::sleep(Duration::from_millis(5));
+    }
+    eprintln!("the log is full");
+}
+
+/// What an application writes while headcount draws below it.
+fn print_lines() {
+    std::thread::spawn(|| {
+        for number in 1.. {
+            println!("own line {number} to the end");
+            std::thread::sleep(Duration::from_millis(20));
+        }
+    });
+}
+
+/// A service: `plain`, `tracked`, or `limited-to-N`.
+async fn serve(layers: &str, hc: &Headcount) -> Report {
+    use axum::extract::Path;
+    use axum::routing::get;
+
+    async fn slow(Path(ms): Path<u64>) -> &'static str {
+        say(&format!("asked /slow/{ms}"));
+        tokio::time::sleep(Duration::from_millis(ms)).await;
+        "slow"
+    }
+    async fn stream(Path(ms): Path<u64>) -> axum::body::Body {
+        let chunks = futures_util::stream::unfold(0, move |step| async move {
+            say("streaming");
+            match step {
+                0 => Some(("the beginning ", 1)),
+                1 => {
+                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    Some(("the end", 2))
+                }
+                _ => None,
+            }
+        });
+        axum::body::Body::from_stream(futures_util::StreamExt::map(chunks, Ok::<_, std::convert::Infallible>))
+    }
+    async fn nowhere(uri: axum::http::Uri) -> axum::http::StatusCode {
+        say(&format!("asked {uri}"));
+        tokio::time::sleep(Duration::from_millis(600)).await;
+        axum::http::StatusCode::NOT_FOUND
+    }
+
+    let app = axum::Router::new()
+        .route("/slow/{ms}", get(slow))
+        .route("/stream/{ms}", get(stream))
+        .fallback(nowhere);
+    let app = match layers.strip_prefix("limited-to-") {
+        Some(limit) => app.layer(headcount::RequestLimitLayer::new(limit.parse().unwrap())),
+        None if layers == "tracked" => app.layer(headcount::TrackLayer::new()),
+        None => app,
+    };
+    let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
+    say(&format!("serving {}", listener.local_addr().unwrap()));
+    axum::serve(listener, app).with_graceful_shutdown(hc.draining()).await.unwrap();
+    hc.drain().await
+}
+
+async fn begin(words: &[String], hc: &Arc<Headcount>) {
+    let [what, name, ..] = words else { panic!("{words:?}") };
+    let time = words.get(2).map_or(Duration::ZERO, |text| millis(text));
+    let task = headcount::task(name.clone());
+    match what.as_str() {
+        "wait" => drop(task.spawn(tokio::time::sleep(time))),
+        "forever" => drop(task.spawn(std::future::pending::<()>())),
+        "status" => drop(task.spawn(async {
+            let current = headcount::current().unwrap();
+            current.set_status("batch 3/10");
+            current.set_progress(3, 10);
+            std::future::pending::<()>().await;
+        })),
+        "until-draining" => drop(task.spawn(async move {
+            headcount::draining().await;
+            tokio::time::sleep(time).await;
+        })),
+        "cancel" => drop(task.on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>())),
+        "detach" => drop(task.on_shutdown(OnShutdown::Detach).spawn(tokio::time::sleep(time))),
+        "last" => drop(task.on_shutdown(OnShutdown::Last).spawn(async move {
+            headcount::draining().await;
+            say("last told");
+            tokio::time::sleep(time).await;
+            say("last done");
+        })),
+        "grace" => drop(task.grace(time).spawn(std::future::pending::<()>())),
+        "panic" => drop(task.spawn(async move {
+            tokio::time::sleep(time).await;
+            panic!("as told");
+        })),
+        "panic-told" => drop(task.spawn(async move {
+            headcount::draining().await;
+            tokio::time::sleep(time).await;
+            panic!("as told");
+        })),
+        "fail" => drop(task.spawn_fallible(async move {
+            tokio::time::sleep(time).await;
+            Err::<(), _>("as told")
+        })),
+        "blocking" => drop(task.spawn_blocking(move || std::thread::sleep(time))),
+        "stuck" => drop(task.spawn(async move { std::thread::sleep(time) })),
+        "many" => {
+            for _ in 0..time.as_millis() {
+                headcount::task(name.clone()).spawn(headcount::draining());
+            }
+        }
+        "requests" => begin_requests(time.as_millis()),
+        "family" => drop(task.spawn(async move {
+            let child = || headcount::task("child").track(std::future::pending::<()>());
+            let mut children: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
+            (0..time.as_millis()).for_each(|_| drop(children.spawn(child())));
+            children.join_next().await;
+        })),
+        "usual" => {
+            for length in [time, time, time, time, time, 8 * time] {
+                let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));
+                if length == time {
+                    task.await.unwrap();
+                }
+            }
+        }
+        "late" => drop(task.spawn(async {
+            headcount::draining().await;
+            let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
+            say(&format!("late {}", late.await.is_ok()));
+        })),
+        "idles" => drop(task.spawn(async {
+            headcount::draining().await;
+            headcount::idle().await;
+            say("idle");
+        })),
+        _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
+        unknown => panic!("no task: {unknown}"),
+    }
+}
+
+/// Requests without an end, none of which comes through a server.
+fn begin_requests(count: u128) {
+    use axum::{Router, body::Body, http::Request, routing::get};
+    use tower_service::Service;
+
+    let mut app: Router = Router::new()
+        .route("/pending", get(|| async { std::future::pending::<()>().await }))
+        .layer(headcount::TrackLayer::new());
+    for _ in 0..count {
+        let response = app.call(Request::get("/pending").body(Body::empty()).unwrap());
+        tokio::spawn(async move { drop(response.await) });
+    }
+}
+
+/// Tasks that await the report themselves.
+fn await_drain(what: &str, task: headcount::TaskBuilder, time: Duration, hc: Arc<Headcount>) {
+    match what {
+        "drains" => drop(task.spawn(async move {
+            hc.draining().await;
+            let report = hc.drain().await;
+            say(&format!("task got {}", report.exit_code));
+        })),
+        "drains-twice" => drop(task.spawn(async move {
+            let own = || headcount::Snapshot::task(headcount::current().unwrap().id()).unwrap();
+            hc.draining().await;
+            // In this order at each poll, unlike `tokio::join!`.
+            let _reports = futures_util::future::join(hc.drain(), hc.drain()).await;
+            let headcount::snapshot::TaskLookup::Live(task) = own().task else { unreachable!() };
+            say(&format!("it is {} again", task.on_shutdown.as_str()));
+        })),
+        "drains-and-drops" => drop(task.spawn(async move {
+            hc.draining().await;
+            let (mut first, mut second) = (Box::pin(hc.drain()), Box::pin(hc.drain()));
+            tokio::select! {
+                biased;
+                _ = &mut first => {}
+                _ = &mut second => {}
+                () = std::future::ready(()) => {}
+            }
+            drop(first);
+            say(&format!("task got {}", second.await.exit_code));
+        })),
+        "drains-a-while" => drop(task.spawn(async move {
+            // Which begins it.
+            let report = tokio::time::timeout(Duration::from_millis(50), hc.drain()).await;
+            tokio::time::sleep(time).await;
+            say(&format!("gave up {}, and is done", report.is_err()));
+        })),
+        unknown => panic!("no task: {unknown}"),
+    }
+}

@@ -1,0 +1,213 @@
+//! A process under test, its lines, and its end.
+
+use std::io::{BufRead, BufReader, Read};
+use std::net::SocketAddr;
+use std::os::unix::process::ExitStatusExt;
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::sync::mpsc::{Receiver, RecvTimeoutError, channel};
+use std::thread;
+use std::time::{Duration, Instant};
+
+use nix::sys::signal::{Signal, kill};
+use nix::unistd::Pid;
+
+use super::alone;
+use super::child::ARGUMENTS;
+
+/// Long enough for the busiest machine; a test that reaches it has failed.
+const PATIENCE: Duration = Duration::from_secs(40);
+
+/// Two signals that far apart are two.
+const APART: Duration = Duration::from_millis(260);
+
+pub(crate) struct Process {
+    child: Child,
+    lines: Receiver<String>,
+    seen: Vec<String>,
+    last_signal: Option<Instant>,
+}
+
+/// How a process ended, and all it wrote.
+pub(crate) struct End {
+    pub(crate) code: Option<i32>,
+    pub(crate) killed_by: Option<i32>,
+    pub(crate) lines: Vec<String>,
+}
+
+/// The command that runs the process under test, without an admin server.
+pub(crate) fn command(arguments: &[&str]) -> Command {
+    let mut command = alone::command("support::child::child");
+    command.env(ARGUMENTS, arguments.join("\n")).env("HEADCOUNT_ADMIN", "none").env("RUST_BACKTRACE", "0");
+    command
+}
+
+/// Starts a process under test and waits until it is ready.
+pub(crate) fn start(settings: &[(&str, &str)], arguments: &[&str]) -> Process {
+    let mut command = command(arguments);
+    command.envs(settings.iter().map(|(name, value)| (format!("HEADCOUNT_{name}"), (*value).to_owned())));
+    let mut process = Process::spawn(command);
+    process.wait_for("ready");
+    process
+}
+
+impl Process {
+    pub(crate) fn spawn(mut command: Command) -> Self {
+        let mut child =
+            command.stdin(Stdio::null()).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
+        let (sender, lines) = channel();
+        let outputs: [Box<dyn Read + Send>; 2] =
+            [Box::new(child.stdout.take().unwrap()), Box::new(child.stderr.take().unwrap())];
+        for output in outputs {
+            let sender = sender.clone();
+            thread::spawn(move || {
+                for line in BufReader::new(output).lines().map_while(Result::ok) {
+                    let _ = sender.send(line);
+                }
+            });
+        }
+        Self { child, lines, seen: Vec::new(), last_signal: None }
+    }
+
+    /// The address of its admin server.
+    #[track_caller]
+    pub(crate) fn admin(&mut self) -> SocketAddr {
+        self.address("admin ")
+    }
+
+    /// The address behind a text that it wrote.
+    #[track_caller]
+    pub(crate) fn address(&mut self, text: &str) -> SocketAddr {
+        self.wait_for(text).split_once(text).unwrap().1.parse().unwrap()
+    }
+
+    pub(crate) fn pid(&self) -> Pid {
+        Pid::from_raw(self.child.id().try_into().unwrap())
+    }
+
+    /// Sends a signal, so long after the one before that it is another.
+    pub(crate) fn signal(&mut self, signal: Signal) {
+        if let Some(last) = self.last_signal {
+            thread::sleep((last + APART).saturating_duration_since(Instant::now()));
+        }
+        self.signal_at_once(signal);
+    }
+
+    pub(crate) fn signal_at_once(&mut self, signal: Signal) {
+        kill(self.pid(), signal).unwrap();
+        self.last_signal = Some(Instant::now());
+    }
+
+    /// Waits for a line that holds a text, and gives it.
+    #[track_caller]
+    pub(crate) fn wait_for(&mut self, text: &str) -> String {
+        if let Some(line) = self.seen.iter().find(|line| line.contains(text)) {
+            return line.clone();
+        }
+        let until = Instant::now() + PATIENCE;
+        loop {
+            match self.lines.recv_timeout(until.saturating_duration_since(Instant::now())) {
+                Ok(line) => {
+                    self.seen.push(line.clone());
+                    if line.contains(text) {
+                        return line;
+                    }
+                }
+                Err(RecvTimeoutError::Timeout) => {
+                    panic!("no {text:?} came in time; there was {:#?}", self.seen)
+                }
+                Err(RecvTimeoutError::Disconnected) => {
+                    panic!("ended without {text:?}; there was {:#?}", self.seen)
+                }
+            }
+        }
+    }
+
+    /// Waits for its end.
+    #[track_caller]
+    pub(crate) fn end(mut self) -> End {
+        let status = self.wait();
+        self.seen.extend(self.lines.iter());
+        End { code: status.code(), killed_by: status.signal(), lines: std::mem::take(&mut self.seen) }
+    }
+
+    #[track_caller]
+    fn wait(&mut self) -> ExitStatus {
+        let until = Instant::now() + PATIENCE;
+        loop {
+            if let Some(status) = self.child.try_wait().unwrap() {
+                return status;
+            }
+            self.seen.extend(self.lines.try_iter());
+            assert!(Instant::now() < until, "it never ended; there was {:#?}", self.seen);
+            thread::sleep(Duration::from_millis(10));
+        }
+    }
+}
+
+impl Drop for Process {
+    fn drop(&mut self) {
+        // A test that failed leaves none behind; one that has ended cannot be killed.
+        let _ = self.child.kill();
+        let _ = self.child.wait();
+    }
+}
+
+impl End {
+    /// The lines of the shutdown, without what stands before them.
+    pub(crate) fn log(&self) -> Vec<&str> {
+        let text =
+            |line: &str| line.find("headcount::shutdown: ").map(|at| at + "headcount::shutdown: ".len());
+        self.lines.iter().filter_map(|line| text(line).map(|at| &line[at..])).collect()
+    }
+
+    #[track_caller]
+    pub(crate) fn exited_with(&self, code: i32) -> &Self {
+        assert_eq!((self.code, self.killed_by), (Some(code), None), "{:#?}", self.lines);
+        self
+    }
+
+    /// Lines that begin so came in this order, whatever was between them.
+    #[track_caller]
+    pub(crate) fn logged(&self, beginnings: &[&str]) -> &Self {
+        let log = self.log();
+        let mut rest = log.iter();
+        for beginning in beginnings {
+            let found = rest.any(|line| matches(beginning, line));
+            assert!(found, "no {beginning:?} in its place among {:#?}", self.lines);
+        }
+        self
+    }
+
+    #[track_caller]
+    pub(crate) fn never_logged(&self, text: &str) -> &Self {
+        assert!(!self.lines.iter().any(|line| line.contains(text)), "{text:?} among {:#?}", self.lines);
+        self
+    }
+}
+
+/// Whether a line begins as a pattern says, in which `~` stands for any number.
+fn matches(pattern: &str, line: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('~') else { return line.starts_with(pattern) };
+    let Some(rest) = line.strip_prefix(head) else { return false };
+    let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    0 < number && matches(tail, &rest[number..])
+}
+
+/// How the waiting line begins.
+pub(crate) const WAITING: &str = "Waiting for background tasks to complete. (CTRL+C to force quit) pending=";
+
+/// Settings of a process that stays for a last scrape.
+pub(crate) const LINGERING: [(&str, &str); 2] = [("ADMIN", "127.0.0.1:0"), ("LINGER", "auto")];
+
+/// Starts a process, ends it with SIGTERM, and gives its end.
+pub(crate) fn term(settings: &[(&str, &str)], arguments: &[&str]) -> End {
+    let mut process = start(settings, arguments);
+    process.signal(Signal::SIGTERM);
+    process.end()
+}
+
+/// The report that a process printed.
+pub(crate) fn report(end: &End) -> serde_json::Value {
+    let line = end.lines.iter().find_map(|line| line.strip_prefix("report ")).expect("a report");
+    serde_json::from_str(line).unwrap()
+}
