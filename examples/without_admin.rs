@@ -1,6 +1,6 @@
 //! Draining without the admin server: for a worker that listens on nothing. The report goes to a file and is the exit code.
 //!
-//!     cargo run --example without_admin --no-default-features --features shutdown
+//!     cargo run --example without_admin
 
 use std::time::Duration;
 

@@ -50,7 +50,7 @@ async fn cancel_and_detach_are_not_waited_for() {
     let handles = [forever(OnShutdown::Cancel), forever(OnShutdown::Detach)];
     headcount::idle().await;
     let last = headcount::task("idle-last").on_shutdown(OnShutdown::Last).spawn(std::future::pending::<()>());
-    let waiting = tokio::time::timeout(Duration::from_mins(1), headcount::idle()).await;
+    let waiting = tokio::time::timeout(Duration::from_secs(60), headcount::idle()).await;
     assert!(waiting.is_err(), "a task of `Last` is waited for");
     last.abort();
     headcount::idle().await;

@@ -42,3 +42,11 @@ impl MakeWriter<'_> for Lines {
         self.clone()
     }
 }
+
+/// Whether a line begins as a pattern says, in which `~` stands for any number.
+pub(crate) fn matches(pattern: &str, line: &str) -> bool {
+    let Some((head, tail)) = pattern.split_once('~') else { return line.starts_with(pattern) };
+    let Some(rest) = line.strip_prefix(head) else { return false };
+    let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
+    0 < number && matches(tail, &rest[number..])
+}

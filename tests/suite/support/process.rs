@@ -13,6 +13,7 @@ use nix::unistd::Pid;
 
 use super::alone;
 use super::child::ARGUMENTS;
+use super::lines::matches;
 
 /// Long enough for the busiest machine; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(40);
@@ -183,14 +184,6 @@ impl End {
         assert!(!self.lines.iter().any(|line| line.contains(text)), "{text:?} among {:#?}", self.lines);
         self
     }
-}
-
-/// Whether a line begins as a pattern says, in which `~` stands for any number.
-fn matches(pattern: &str, line: &str) -> bool {
-    let Some((head, tail)) = pattern.split_once('~') else { return line.starts_with(pattern) };
-    let Some(rest) = line.strip_prefix(head) else { return false };
-    let number = rest.find(|c: char| !c.is_ascii_digit() && c != '.').unwrap_or(rest.len());
-    0 < number && matches(tail, &rest[number..])
 }
 
 /// How the waiting line begins.
