@@ -6,7 +6,7 @@
 use std::ffi::OsStr;
 use std::fs::File;
 use std::path::Path;
-use std::process::{Command, ExitStatus, Stdio};
+use std::process::{Command, Stdio};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
@@ -39,16 +39,9 @@ pub(crate) fn ran_elsewhere<F>(_: F, variables: &[(&str, &str)]) -> bool {
     }
     let times = std::env::var(REPEAT).map_or(1, |times| times.parse().expect(REPEAT));
     for run in 1..=times {
-        let output =
-            Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.log", std::process::id()));
-        let ended = run_alone(&name, variables, &output);
-        let said = std::fs::read(&output).unwrap();
-        std::fs::remove_file(&output).unwrap();
-        let said = String::from_utf8_lossy(&said);
-        match ended {
-            Some(status) if status.success() => print!("{said}"),
-            Some(status) => panic!("{name} failed in run {run} of {times} ({status}):\n{said}"),
-            None => panic!("{name} hangs: it was ended after {LIMIT:?} in run {run} of {times}:\n{said}"),
+        match run_alone(&name, variables, LIMIT) {
+            Ok(said) => print!("{said}"),
+            Err(problem) => panic!("{name} {problem} (run {run} of {times})"),
         }
     }
     true
@@ -67,9 +60,10 @@ pub(crate) fn command(test: &str) -> Command {
     command
 }
 
-/// How the process ended; `None` if it had to be ended.
-fn run_alone(name: &str, variables: &[(&str, &str)], output: &Path) -> Option<ExitStatus> {
-    let output = File::create(output).unwrap();
+/// What a test that passed wrote in its process, or what is wrong with it.
+fn run_alone(name: &str, variables: &[(&str, &str)], limit: Duration) -> Result<String, String> {
+    let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.log", std::process::id()));
+    let output = File::create(&path).unwrap();
     let mut command = command(name);
     command.env(ALONE, name).envs(variables.iter().copied());
     command.stdout(output.try_clone().unwrap()).stderr(output).stdin(Stdio::piped());
@@ -82,9 +76,16 @@ fn run_alone(name: &str, variables: &[(&str, &str)], output: &Path) -> Option<Ex
     let pid = child.id();
     let (sender, ended) = channel();
     std::thread::spawn(move || sender.send(child.wait()));
-    let status = ended.recv_timeout(LIMIT).ok().map(Result::unwrap);
+    let status = ended.recv_timeout(limit).map(Result::unwrap);
     end_group(pid);
-    status
+    let said = String::from_utf8_lossy(&std::fs::read(&path).unwrap()).into_owned();
+    std::fs::remove_file(path).unwrap();
+    match status {
+        // A process that exits in the middle of its test has passed nothing.
+        Ok(status) if status.success() && said.contains("test result: ok. 1 passed") => Ok(said),
+        Ok(status) => Err(format!("failed: {status}, after it wrote\n{said}")),
+        Err(_) => Err(format!("hangs: it was ended after {limit:?}, after it wrote\n{said}")),
+    }
 }
 
 /// Ends this process and whatever it started once the process that waits for it is gone.
@@ -105,6 +106,58 @@ fn end_group(leader: u32) {
 
 #[cfg(not(unix))]
 fn end_group(_: u32) {}
+
+/// What a process of the tests below does; set in no other.
+const PART: &str = "SUITE_PART";
+
+#[test]
+fn child() {
+    match std::env::var(PART).as_deref() {
+        Ok("fails") => panic!("on purpose"),
+        Ok("exits") => std::process::exit(0),
+        Ok("hangs") => {
+            let started = Command::new("sleep").arg("1000").spawn().unwrap();
+            println!("started {}", started.id());
+            loop {
+                std::thread::park();
+            }
+        }
+        _ => {}
+    }
+}
+
+fn run_child(part: &str, limit: Duration) -> Result<String, String> {
+    run_alone("support::alone::child", &[(PART, part)], limit)
+}
+
+#[test]
+fn a_test_that_fails_shows_what_it_wrote() {
+    own_process!();
+    let problem = run_child("fails", LIMIT).unwrap_err();
+    assert!(problem.starts_with("failed") && problem.contains("on purpose"), "{problem}");
+    run_child("passes", LIMIT).unwrap();
+}
+
+#[test]
+fn a_test_that_did_not_run_to_its_end_fails() {
+    own_process!();
+    run_child("exits", LIMIT).unwrap_err();
+    run_alone("no::such::test", &[], LIMIT).unwrap_err();
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn a_test_that_hangs_is_ended_with_all_that_it_started() {
+    own_process!();
+    let problem = run_child("hangs", Duration::from_secs(3)).unwrap_err();
+    assert!(problem.starts_with("hangs"), "{problem}");
+    let started = problem.lines().find_map(|line| line.strip_prefix("started ")).expect(&problem);
+    // Gone, or ended and not yet seen to by the system.
+    let state = || std::fs::read_to_string(format!("/proc/{started}/stat")).unwrap_or_default();
+    while !state().is_empty() && !state().contains(") Z ") {
+        std::thread::yield_now();
+    }
+}
 
 /// Without its first statement a test would share a process, which shows only now and then.
 #[test]
