@@ -116,12 +116,12 @@ fn as_text(code: &Code, census: &Census) -> String {
     for (source, found) in code.sources.iter().zip(&code.found) {
         for site in &found.sites {
             let (line, column) = source.position(site.at);
-            let test = if site.test { ", a test" } else { "" };
+            let place = if site.test { ", a test" } else { "" };
             let within =
                 site.within_macro.as_ref().map(|name| format!(", within {name}!")).unwrap_or_default();
             let _ = writeln!(
                 text,
-                "{}:{line}:{column}: {} ({}{test}{within}) in {}",
+                "{}:{line}:{column}: {} ({}{place}{within}) in {}",
                 source.shown,
                 site.form,
                 site.state(),

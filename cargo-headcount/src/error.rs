@@ -12,7 +12,7 @@ impl Error {
         Self(text.into())
     }
 
-    pub(crate) fn file(shown: &str, what: String) -> Self {
+    pub(crate) fn file(shown: &str, what: &str) -> Self {
         Self(format!("{shown} {what}"))
     }
 

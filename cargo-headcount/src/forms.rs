@@ -86,11 +86,12 @@ impl Class {
             (Self::RuntimeBuilder, "build") => Some(Self::Runtime),
             (Self::RuntimeBuilder, "build_local") => Some(Self::LocalRuntime),
             (Self::RuntimeBuilder, _) => Some(Self::RuntimeBuilder),
-            (Self::TaskBuilder, "name") => Some(Self::TaskBuilder),
             (Self::Headcount, method) if !method.starts_with("spawn") && method != "track" => {
                 Some(Self::Headcount)
             }
-            (Self::JoinSet | Self::JoinMap, "build_task") => Some(Self::TaskBuilder),
+            (Self::TaskBuilder, "name") | (Self::JoinSet | Self::JoinMap, "build_task") => {
+                Some(Self::TaskBuilder)
+            }
             (Self::Arbiter, "handle") => Some(Self::Arbiter),
             _ => None,
         }
@@ -170,8 +171,7 @@ fn normal(path: &[String]) -> Vec<String> {
     let renamed: Vec<&str> = match parts[..] {
         ["actix_web" | "actix", "rt", ref rest @ ..] => [&["actix_rt"], rest].concat(),
         ["headcount_core", ref rest @ ..] => [&["headcount"], rest].concat(),
-        ["actix", rest @ "spawn"] => vec!["actix_rt", rest],
-        ["actix", rest @ ("Arbiter" | "ArbiterHandle")] => vec!["actix_rt", rest],
+        ["actix", rest @ ("spawn" | "Arbiter" | "ArbiterHandle")] => vec!["actix_rt", rest],
         _ => parts,
     };
     match renamed[..] {

@@ -4,7 +4,7 @@ use std::collections::HashSet;
 use std::ops::Range;
 use std::str::FromStr;
 
-use proc_macro2::{TokenStream, TokenTree};
+use proc_macro2::{Spacing, TokenStream, TokenTree};
 use syn::spanned::Spanned;
 use syn::visit::{self, Visit};
 use syn::{ItemUse, UseGroup, UseTree, Visibility};
@@ -16,22 +16,33 @@ use crate::source::Source;
 /// Crates whose imports may be removed.
 const CRATES: [&str; 5] = ["tokio", "tokio_util", "actix", "actix_rt", "actix_web"];
 
-/// A token with what stands before and behind it.
+/// Modules whose imports may be removed: of such a name only `name::` is a use.
+const MODULES: [&str; 4] = ["tokio::task", "tokio::runtime", "actix_web::rt", "actix_rt::task"];
+
+/// A word of the code with what stands before it, and whether `::` follows.
 struct Word {
     name: String,
     at: usize,
     before: [String; 3],
+    begins_path: bool,
 }
 
 /// Edits that remove imports, given the bytes that other edits replace.
 pub(crate) fn remove(index: &Index, source: &Source, file: usize, replaced: &[Range<usize>]) -> Vec<Edit> {
-    let mut imports = Imports { index, module: index.module_of(file), items: Vec::new() };
+    let module = index.module_of(file);
+    let mut imports = Imports { index, source, module, items: Vec::new(), modules: Vec::new() };
     imports.visit_file(&source.ast);
     let words = words(source);
     let within: Vec<Range<usize>> = imports.items.iter().map(|(_, item)| source.range(item.span())).collect();
-    let unused = |module: ModuleId, name: &str| {
-        let uses: Vec<&Word> =
-            words.iter().filter(|word| word.name == name && word.is_use(&within)).collect();
+    let unused = |module: ModuleId, name: &str, is_module: bool| {
+        let seen = |word: &Word| {
+            let inner = imports.module_at(word.at).unwrap_or(index.module_of(file));
+            inner == module || word.before[1] == ":" || index.imports_all(inner, module)
+        };
+        let counts = |word: &&Word| {
+            word.name == name && seen(word) && word.is_use(&within) && (word.begins_path || !is_module)
+        };
+        let uses: Vec<&Word> = words.iter().filter(counts).collect();
         let gone = |word: &&Word| replaced.iter().any(|range| range.contains(&word.at));
         !uses.is_empty() && uses.iter().all(gone) && !index.is_shared(module, file)
     };
@@ -41,9 +52,9 @@ pub(crate) fn remove(index: &Index, source: &Source, file: usize, replaced: &[Ra
         let paths = leaves(&item.tree, start);
         let removable = |name: &Option<String>, path: &Written| {
             let Some(name) = name else { return false };
-            let external = matches!(index.meaning(*module, path), Meaning::External(full)
-                if CRATES.contains(&full[0].as_str()) && 1 < full.len());
-            external && unused(*module, name)
+            let Meaning::External(full) = index.meaning(*module, path) else { return false };
+            let is_module = full.len() == 1 || MODULES.contains(&full.join("::").as_str());
+            CRATES.contains(&full[0].as_str()) && unused(*module, name, is_module)
         };
         let removed: Vec<bool> = paths.iter().map(|(name, path)| removable(name, path)).collect();
         if removed.contains(&true) {
@@ -67,19 +78,30 @@ impl Word {
         if first == ":" && second == ":" {
             return matches!(third, "self" | "super" | "crate");
         }
-        first != "." && (!imported || first == "use")
+        first != "." && first != "fn" && (!imported || first == "use")
     }
 }
 
 struct Imports<'a> {
     index: &'a Index,
+    source: &'a Source,
     module: ModuleId,
     items: Vec<(ModuleId, ItemUse)>,
+    /// The modules within the file, outer ones first.
+    modules: Vec<(Range<usize>, ModuleId)>,
+}
+
+impl Imports<'_> {
+    /// The innermost module around an offset.
+    fn module_at(&self, offset: usize) -> Option<ModuleId> {
+        self.modules.iter().rev().find(|(range, _)| range.contains(&offset)).map(|(_, module)| *module)
+    }
 }
 
 impl<'ast> Visit<'ast> for Imports<'_> {
     fn visit_item_mod(&mut self, item: &'ast syn::ItemMod) {
         let inner = self.index.child(self.module, &item.ident.to_string());
+        self.modules.push((self.source.range(item.span()), inner));
         let outside = std::mem::replace(&mut self.module, inner);
         visit::visit_item_mod(self, item);
         self.module = outside;
@@ -98,7 +120,8 @@ fn words(source: &Source) -> Vec<Word> {
             before.rotate_left(1);
             before[2] = text;
         };
-        for token in tokens {
+        let mut tokens = tokens.into_iter().peekable();
+        while let Some(token) = tokens.next() {
             match token {
                 TokenTree::Group(group) => {
                     push(before, "(".to_owned());
@@ -108,7 +131,8 @@ fn words(source: &Source) -> Vec<Word> {
                 TokenTree::Ident(name) => {
                     let at = source.range(name.span()).start;
                     let text = name.to_string();
-                    words.push(Word { name: text.clone(), at, before: before.clone() });
+                    let begins_path = matches!(tokens.peek(), Some(TokenTree::Punct(next)) if next.as_char() == ':' && next.spacing() == Spacing::Joint);
+                    words.push(Word { name: text.clone(), at, before: before.clone(), begins_path });
                     push(before, text);
                 }
                 other => push(before, other.to_string()),

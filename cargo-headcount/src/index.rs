@@ -107,6 +107,12 @@ impl Index {
         std::iter::once(krate).chain(&module.path).map(String::as_str).collect::<Vec<_>>().join("::")
     }
 
+    /// Whether a module imports all names of another.
+    pub(crate) fn imports_all(&self, module: ModuleId, of: ModuleId) -> bool {
+        let globs = &self.modules[module].globs;
+        globs.iter().any(|(path, _)| self.meaning(module, path) == Meaning::Module(of))
+    }
+
     /// Whether another file imports all of a module's names.
     pub(crate) fn is_shared(&self, module: ModuleId, file: usize) -> bool {
         self.modules.iter().enumerate().any(|(at, other)| {
@@ -157,11 +163,11 @@ impl Index {
         path.push(name.to_owned());
         let package = self.modules[parent].package.clone();
         let id = self.new_module(Some(parent), &package, path);
-        self.item(parent, name, Item::Module(id));
+        self.item(parent, &name, Item::Module(id));
         id
     }
 
-    fn item(&mut self, module: ModuleId, name: impl ToString, item: Item) {
+    fn item(&mut self, module: ModuleId, name: &impl ToString, item: Item) {
         self.modules[module].items.entry(plain_name(&name.to_string())).or_default().push(item);
     }
 
@@ -185,7 +191,7 @@ impl Index {
                     let start = Written { leading: item.leading_colon.is_some(), segments: Vec::new() };
                     for (name, path) in leaves(&item.tree, start) {
                         match name {
-                            Some(name) => self.item(module, name, Item::Use(path)),
+                            Some(name) => self.item(module, &name, Item::Use(path)),
                             None => self.modules[module].globs.push((path, file)),
                         }
                     }
@@ -247,8 +253,8 @@ impl Index {
     }
 
     /// What a method of a local type returns, where it has that method and returns something.
-    pub(crate) fn method(&self, owner: ModuleId, name: &str, method: &str) -> Option<Option<&Type>> {
-        self.methods.get(&(owner, name.to_owned(), method.to_owned())).map(Option::as_ref)
+    pub(crate) fn method(&self, owner: ModuleId, name: &str, method: &str) -> Option<&Option<Type>> {
+        self.methods.get(&(owner, name.to_owned(), method.to_owned()))
     }
 
     pub(crate) fn field(&self, owner: ModuleId, name: &str, field: &str) -> Option<&Type> {
@@ -385,10 +391,10 @@ pub(crate) fn is_known(path: &[String]) -> bool {
         ["actix_rt", "task"],
         ["headcount", "task"],
     ];
-    let begins = |module: &[&str; 2]| path.len() >= 2 && path[0] == module[0] && path[1] == module[1];
+    let is = |module: &[&str; 2]| path == module;
     Form::of(path).is_some()
         || (2..=path.len()).any(|end| Class::of(&path[..end]).is_some())
-        || MODULES.iter().any(begins)
+        || MODULES.iter().any(is)
 }
 
 /// The names that a `use` brings in, each with its path; none for `*`.

@@ -109,7 +109,7 @@ pub(crate) fn plan(code: &Code, file: usize, options: &Migrate) -> Result<Plan, 
                 }
             }
             Rewrite::Left(why) => {
-                plan.notes.push(Note { at: site.at, text: format!("{} is left: {why}", site.form) })
+                plan.notes.push(Note { at: site.at, text: format!("{} is left: {why}", site.form) });
             }
             Rewrite::Fine => {
                 if let Form::Unresolved(method) = &site.form {
@@ -136,7 +136,7 @@ pub(crate) fn plan(code: &Code, file: usize, options: &Migrate) -> Result<Plan, 
 
 fn change(source: &Source, edits: Vec<Edit>) -> Result<Change, Error> {
     let bug = |what: &str| {
-        Error::file(&source.shown, format!("would become {what}: this is a fault of cargo-headcount"))
+        Error::file(&source.shown, &format!("would become {what}: this is a fault of cargo-headcount"))
     };
     let edits = edit::ordered(edits).ok_or_else(|| bug("two edits of the same bytes"))?;
     let text = edit::apply(&source.text, &edits);
@@ -158,9 +158,9 @@ fn without(range: &Range<usize>, moved: &[Range<usize>]) -> Vec<Range<usize>> {
 /// The crate's path, with `::` where a module or variable of that name would be meant.
 fn krate(code: &Code, file: usize, options: &Migrate) -> String {
     let name = options.target.path();
-    let path = Written { leading: false, segments: vec![name.to_owned(), "spawn".to_owned()] };
+    let path = Written { leading: false, segments: vec![name.to_owned()] };
     match code.index.meaning(code.index.module_of(file), &path) {
-        Meaning::External(full) if full[0] == name => name.to_owned(),
+        Meaning::External(full) if full == [name] => name.to_owned(),
         _ => format!("::{name}"),
     }
 }
@@ -213,3 +213,6 @@ fn depends(manifest: &str, package: &str) -> bool {
             || line.split(['=', '.']).next().is_some_and(|key| key.trim().trim_matches('"') == package)
     })
 }
+
+#[cfg(test)]
+mod tests;

@@ -31,8 +31,11 @@ fn counts(census: &Census) -> BTreeMap<String, usize> {
 }
 
 pub(crate) fn write(path: &Path, census: &Census) -> Result<(), Error> {
-    let lines: String = counts(census).iter().map(|(form, count)| format!("{form} = {count}\n")).collect();
-    write::file(path, &format!("{HEAD}{lines}"))
+    let mut text = HEAD.to_owned();
+    for (form, count) in counts(census) {
+        text.push_str(&format!("{form} = {count}\n"));
+    }
+    write::file(path, &text)
 }
 
 pub(crate) fn read(path: &Path) -> Result<BTreeMap<String, usize>, Error> {

@@ -43,7 +43,7 @@ pub(crate) fn rewrite(site: &Site, context: &Context<'_>) -> Rewrite {
             if *generics {
                 return Rewrite::Left("it has generic arguments");
             }
-            let call = Method { site, context, method, receiver, opening: opening.clone() };
+            let call = Method { site, context, name: method, receiver, opening: opening.clone() };
             call.rewrite(*class)
         }
         (Form::Method(Class::JoinSet, method), Call::Path(..)) if wraps(Class::JoinSet, method).is_some() => {
@@ -105,7 +105,7 @@ fn track(site: &Site, context: &Context<'_>, at: usize) -> Rewrite {
 struct Method<'a> {
     site: &'a Site,
     context: &'a Context<'a>,
-    method: &'a str,
+    name: &'a str,
     receiver: &'a Receiver,
     /// From the receiver to the parenthesis.
     opening: std::ops::Range<usize>,
@@ -116,8 +116,8 @@ impl Method<'_> {
         match class {
             Class::Handle | Class::Runtime => self.runtime(class),
             Class::TaskBuilder => self.builder(),
-            Class::JoinSet if self.method == "spawn" && self.context.options.spawn_in => self.spawn_in(),
-            _ => match wraps(class, self.method) {
+            Class::JoinSet if self.name == "spawn" && self.context.options.spawn_in => self.spawn_in(),
+            _ => match wraps(class, self.name) {
                 Some(at) => track(self.site, self.context, at),
                 None => Rewrite::Left("no future is given, so that none can be wrapped"),
             },
@@ -125,9 +125,9 @@ impl Method<'_> {
     }
 
     fn runtime(&self, class: Class) -> Rewrite {
-        let blocking = self.method == "spawn_blocking";
+        let blocking = self.name == "spawn_blocking";
         if self.receiver.current {
-            return Rewrite::Edits(vec![self.begin(self.method)]);
+            return Rewrite::Edits(vec![self.begin(self.name)]);
         }
         if blocking && !self.context.options.spawn_blocking_on {
             return Rewrite::Left("enter the runtime, then spawn_blocking; or --with spawn_blocking_on");
@@ -184,7 +184,7 @@ impl Method<'_> {
         let Some(builder) = &self.receiver.builder else {
             return Rewrite::Left("a builder kept in a variable");
         };
-        if !matches!(self.method, "spawn" | "spawn_on" | "spawn_local" | "spawn_blocking") {
+        if !matches!(self.name, "spawn" | "spawn_on" | "spawn_local" | "spawn_blocking") {
             return Rewrite::Left("headcount has no such method");
         }
         let (source, krate) = (self.context.source, &self.context.krate);
@@ -200,8 +200,8 @@ impl Method<'_> {
                 edits.push(Edit::replace(call.start..name.range.end, format!("{krate}::task({text}")));
                 None
             }
-            (None, Some(name)) => Some(format!("{krate}::task({name:?}).{}(", self.method)),
-            (None, None) => Some(format!("{krate}::{}(", self.method)),
+            (None, Some(name)) => Some(format!("{krate}::task({name:?}).{}(", self.name)),
+            (None, None) => Some(format!("{krate}::{}(", self.name)),
         };
         if let Some(opening) = opening {
             edits.push(Edit::replace(self.opening.clone(), opening));

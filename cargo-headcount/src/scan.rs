@@ -179,7 +179,7 @@ pub(crate) fn scan(index: &Index, source: &Source, file: usize) -> Found {
     scanner.found
 }
 
-impl<'a> Scanner<'a> {
+impl Scanner<'_> {
     pub(crate) fn range(&self, node: &impl Spanned) -> Range<usize> {
         self.source.range(node.span())
     }
@@ -287,11 +287,11 @@ impl<'a> Scanner<'a> {
     /// Notes a function that spawns what a parameter of it gives.
     fn wrapper(&mut self, attributes: &[Attribute], start: Option<Span>, signature: &Signature) {
         let given = given_parameters(signature);
-        let gives = |names: &BTreeSet<String>| given.iter().any(|(name, _)| names.contains(name));
+        let hands_on = |names: &BTreeSet<String>| given.iter().any(|(name, _)| names.contains(name));
         // A block that awaits the caller's future is a wrapper, one that calls the caller's closure is a task of this function.
         let passes = |arg: &Arg| {
             let future = |(name, future): &(String, bool)| *future && arg.idents.contains(name);
-            if arg.shape == Shape::Other { gives(&arg.idents) } else { given.iter().any(future) }
+            if arg.shape == Shape::Other { hands_on(&arg.idents) } else { given.iter().any(future) }
         };
         let spawns = |at: &usize| self.found.sites[*at].args.iter().any(passes);
         let spawns = self.direct.iter().any(spawns);
@@ -607,14 +607,14 @@ impl<'ast> Visit<'ast> for Scanner<'_> {
     fn visit_item_fn(&mut self, item: &'ast syn::ItemFn) {
         let owner = (self.owner.take(), self.owner_name.take());
         self.tested(&item.attrs, |this| {
-            this.function(&item.attrs, visible(&item.vis), &item.sig, &item.block)
+            this.function(&item.attrs, visible(&item.vis), &item.sig, &item.block);
         });
         (self.owner, self.owner_name) = owner;
     }
 
     fn visit_impl_item_fn(&mut self, item: &'ast syn::ImplItemFn) {
         self.tested(&item.attrs, |this| {
-            this.function(&item.attrs, visible(&item.vis), &item.sig, &item.block)
+            this.function(&item.attrs, visible(&item.vis), &item.sig, &item.block);
         });
     }
 

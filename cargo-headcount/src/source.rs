@@ -46,7 +46,7 @@ impl Source {
         let bytes = fs::read(&real).map_err(|error| Error::io(path, "cannot be read", &error))?;
         let text = String::from_utf8(bytes).map_err(|error| {
             let at = error.utf8_error().valid_up_to();
-            Error::file(&shown, format!("is not UTF-8 (byte {at})"))
+            Error::file(&shown, &format!("is not UTF-8 (byte {at})"))
         })?;
         Self::parse(real, shown, text)
     }
@@ -54,7 +54,7 @@ impl Source {
     pub(crate) fn parse(path: PathBuf, shown: String, text: String) -> Result<Self, Error> {
         let start = code_start(&text);
         let ast = parse(&text[start..]).map_err(|(line, column, why)| {
-            Error::file(&shown, format!("cannot be parsed: {line}:{column}: {why}"))
+            Error::file(&shown, &format!("cannot be parsed: {line}:{column}: {why}"))
         })?;
         let home = home(&path);
         let lines = std::iter::once(0).chain(text.match_indices('\n').map(|(at, _)| at + 1)).collect();
@@ -82,9 +82,9 @@ impl Source {
         (line + 1, self.text[self.lines[line]..offset].chars().count() + 1)
     }
 
-    /// Where the line of an offset begins.
+    /// Where the line of an offset begins, in the code.
     pub(crate) fn line_start(&self, offset: usize) -> usize {
-        self.lines[self.lines.partition_point(|start| *start <= offset) - 1]
+        self.lines[self.lines.partition_point(|start| *start <= offset) - 1].max(self.start)
     }
 }
 
@@ -173,7 +173,7 @@ pub(crate) fn files(paths: &[PathBuf], exclude: &[PathBuf]) -> Result<Vec<(PathB
             walk(path, path, &excluded, &mut found)?;
         }
         if found.len() == before {
-            return Err(Error::file(&path.display().to_string(), "has no Rust source below it".to_owned()));
+            return Err(Error::file(&path.display().to_string(), "has no Rust source below it"));
         }
     }
     found.retain(|(path, _)| fs::canonicalize(path).map_or(true, |real| seen.insert(real)));

@@ -236,7 +236,7 @@ impl Scanner<'_> {
                     return self.elsewhere(owner, alias, 0);
                 }
                 match self.index.method(owner, name, method) {
-                    Some(output) => self.output(owner, &named, output),
+                    Some(output) => self.output(owner, &named, output.as_ref()),
                     None => Typed::default(),
                 }
             }
@@ -258,12 +258,12 @@ impl Scanner<'_> {
         let receiver = self.infer(&call.receiver);
         match &receiver.kind {
             Kind::Class(class) => match class.after(&method) {
-                Some(next) => Typed::value(Kind::Class(next)),
+                Some(next) => Typed { kind: Kind::Class(next), reference: method == "handle" },
                 None if class.spawns(&method) => Typed::value(Kind::Foreign),
                 None => Typed::value(receiver.kind),
             },
             Kind::Local(owner, name) => match self.index.method(*owner, name, &method) {
-                Some(output) => self.output(*owner, &receiver.kind, output),
+                Some(output) => self.output(*owner, &receiver.kind, output.as_ref()),
                 None if LOOKED_THROUGH.contains(&method.as_str()) => Typed::value(receiver.kind),
                 None => Typed::default(),
             },

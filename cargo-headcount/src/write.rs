@@ -19,7 +19,7 @@ impl Prepared {
         let name = target.file_name().map(|name| name.to_string_lossy().into_owned()).unwrap_or_default();
         let old = fs::metadata(&target).ok();
         if old.as_ref().is_some_and(|old| old.permissions().readonly()) {
-            return Err(Error::file(&target.display().to_string(), "is read-only".to_owned()));
+            return Err(Error::file(&target.display().to_string(), "is read-only"));
         }
         let temporary = target.with_file_name(format!(".{name}.{}.new", std::process::id()));
         let prepared = Self { temporary, target: target.clone() };
