@@ -1,4 +1,4 @@
-//! The running task's own handle: what a task may say of itself.
+//! The running task's handle to itself: status, progress and fields.
 
 use std::borrow::Cow;
 use std::fmt::Display;
@@ -17,10 +17,9 @@ use crate::registry::local::{self, Current};
 use crate::registry::slot::{DETAILS, FAILED};
 use crate::registry::{Registry, registry};
 
-/// The tracked task that runs here, also in code called by it; `None` outside of one.
+/// The tracked task that is running on this thread; `None` outside of one.
 ///
-/// Inside a [`track`](crate::track)ed future of a task, it is that future.
-///
+/// Inside a [`track`](crate::track)ed future of a task, the handle is that of the future.
 /// With `HEADCOUNT=off` it is `None` everywhere, so do not `unwrap` it.
 ///
 /// # Examples
@@ -33,39 +32,42 @@ use crate::registry::{Registry, registry};
 ///     if let Some(task) = headcount::current() {
 ///         task.set_status("reading");
 ///         task.set_progress(3, 10);
-///         assert_eq!(task.name(), "import");
+///         assert_eq!(task.name().as_deref(), Some("import"));
 ///     }
 /// }).await.unwrap();
 /// assert!(headcount::current().is_none());
 /// # }
 /// ```
-pub fn current() -> Option<CurrentTask> {
-    local::current().map(CurrentTask)
+pub fn current() -> Option<TaskHandle> {
+    local::current().map(TaskHandle)
 }
 
-/// A task's handle to itself. It may outlive the task: then it does nothing.
+/// A task's handle to itself, from [`current`].
+///
+/// The handle may outlive the poll and the task. Once the task has ended, its setters do nothing.
 #[derive(Clone, Debug)]
-pub struct CurrentTask(Current);
+pub struct TaskHandle(Current);
 
-// Nothing that a panic could leave half done can be seen through it: slots are atomics and one lock around a few stores.
-impl UnwindSafe for CurrentTask {}
-impl RefUnwindSafe for CurrentTask {}
+// A panic leaves nothing half done that this handle could show: a slot is atomics and one lock around a few stores.
+impl UnwindSafe for TaskHandle {}
+impl RefUnwindSafe for TaskHandle {}
 
-impl CurrentTask {
-    /// Its id: never reused in a process, below 2^53.
+impl TaskHandle {
+    /// The task's id.
     pub fn id(&self) -> TaskId {
         self.0.id.into()
     }
 
-    /// Its name; empty once it has ended.
-    pub fn name(&self) -> String {
-        let group = self.0.slot.lock(self.0.id).map(|task| task.group());
-        group.map(|group| registry().group(group).name.to_string()).unwrap_or_default()
+    /// The task's name; `None` once it has ended.
+    pub fn name(&self) -> Option<Arc<str>> {
+        let group = self.0.slot.lock(self.0.id).map(|task| task.group())?;
+        Some(registry().group(group).name.clone())
     }
 
-    /// Says what it is doing. The last 16 are kept; longer ones than 256 bytes are cut.
+    /// Sets the status: what the task is doing now.
     ///
-    /// Costs an allocation and a lock of its own: for each batch rather than for each row.
+    /// The last 16 statuses are kept. A status longer than 256 bytes is cut.
+    /// The call costs an allocation and a lock, so set a status once per batch rather than once per row.
     pub fn set_status(&self, status: impl AsRef<str>) {
         let registry = registry();
         let status = registry.config.redacted(Text::Status, status.as_ref());
@@ -73,7 +75,7 @@ impl CurrentTask {
         self.update(registry, |details| details.push_status(clock::ticks(), status));
     }
 
-    /// Says how far it has come. A `total` of 0 says that it is not known.
+    /// Sets the progress: `done` of `total` units. A `total` of 0 means that it is not known.
     pub fn set_progress(&self, done: u64, total: u64) {
         self.update(registry(), |details| details.progress = Some(Progress { done, total }));
     }
@@ -81,13 +83,13 @@ impl CurrentTask {
     /// Sets a field, as [`field`](crate::TaskBuilder::field) does at the spawn.
     pub fn set_field(&self, key: impl Into<Cow<'static, str>>, value: impl Display) {
         let registry = registry();
-        // Before any lock is taken: it runs code of users.
+        // Before any lock is taken, since `redact` is the application's code.
         let (key, value) = storable_field(registry, key.into(), &value.to_string());
         self.update(registry, |details| details.set_field(key, value));
     }
 
     fn update(&self, registry: &Registry, change: impl FnOnce(&mut Details)) {
-        // While the slot is locked the task does not end, so the entry is not made for one that has.
+        // The task cannot end while its slot is locked, so no entry is made for an ended task.
         if let Some(mut task) = self.0.slot.lock(self.0.id) {
             task.set(DETAILS);
             registry.details.update(self.0.id, change);
@@ -95,7 +97,7 @@ impl CurrentTask {
     }
 }
 
-/// Notes that the running task returned this error: it ends with outcome `error`. A panic of its `Display` takes nothing from the task.
+/// Records that the running task returned this error, so that it ends with outcome `error`. A panic in `Display` is caught.
 pub fn note_failure(error: &dyn Display) {
     let Some(current) = local::current() else { return };
     let registry = registry();

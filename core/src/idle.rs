@@ -3,16 +3,21 @@
 use crate::registry::local::{self, Current};
 use crate::registry::registry;
 
-/// Resolves when no live task is left that a shutdown would wait for (`Wait` and `Last`): for command-line programs, and functions that must
-/// not return early.
+/// Resolves when no live task is left that a shutdown would wait for (`Wait` and `Last`).
 ///
-/// Tasks spawned meanwhile are waited for too. A task that awaits this waits neither for itself nor for others that do; who awaits it outside
-/// of any task waits for all.
+/// Use it in command-line programs, and in functions that must not return early.
+/// It also waits for tasks that are spawned in the meantime.
 ///
-/// While the process stops, tasks of `Last` are left alone until no other task lives, or none but such that await this: those wait for the
-/// `Last` ones and not the other way round. From the first call on, each spawn and each end also counts on a shared counter.
+/// A task that awaits `idle` waits neither for itself nor for other tasks that await it.
+/// Awaited outside of any task, it waits for all of them.
+/// During a shutdown, a task that awaits `idle` waits for the `Last` tasks, so they do not wait for it.
 ///
-/// Await it in the task itself: inside a [`track`](crate::track)ed future of a task it is that future that waits, for its task as well, which does not end before.
+/// Await it in the task itself. Inside a [`track`](crate::track)ed future of a task, the future would wait for its own
+/// task, which cannot end first.
+///
+/// # Cost
+///
+/// From the first call on, each spawn and each end also updates a shared counter.
 ///
 /// # Cancel safety
 ///
@@ -36,7 +41,7 @@ pub async fn idle() {
     loop {
         let none_left = registry.none_left();
         tokio::pin!(none_left);
-        // Enabled before the count is read: an end in between is not missed.
+        // Enabled before the count is read, so that no end in between is missed.
         none_left.as_mut().enable();
         let is_done = if inside.is_some() { registry.only_idle_left() } else { registry.is_idle() };
         if is_done {
@@ -46,7 +51,7 @@ pub async fn idle() {
     }
 }
 
-/// A task that waits here, and so is not waited for here.
+/// A task that awaits `idle`, and that other calls of `idle` therefore do not wait for.
 #[derive(Debug)]
 struct Inside(Current);
 

@@ -34,7 +34,7 @@ pub mod testing;
 #[allow(missing_docs, clippy::missing_panics_doc, reason = "only `Tracked` is of the API")]
 mod tracked;
 
-pub use crate::current::{CurrentTask, current};
+pub use crate::current::{TaskHandle, current};
 pub use crate::idle::idle;
 pub use crate::named::UnknownName;
 pub use crate::outcome::{Outcome, OutcomeCounts};

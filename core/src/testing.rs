@@ -1,4 +1,4 @@
-//! For tests: what did this block leave running?
+//! For tests: did this block leave a task running?
 
 use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -11,13 +11,19 @@ use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;
 
-/// How long tasks that are about to end are given to do so: of real time, in which other threads run.
+/// How long tasks that are about to end have for it: real time, since other threads need it to run, or that of a paused
+/// clock.
 const SETTLE: Duration = Duration::from_millis(100);
+/// In how many steps a paused clock is moved by that long.
+const STEPS: u32 = 100;
 
-/// Runs a block and panics if a task that it spawned, or a task of such a task, is still alive.
+/// Runs a block and panics if a task that it spawned, or a descendant of one, is still alive.
 ///
-/// Only descendants of the block count, so tests may run in parallel. Tasks that end on their own within 100 ms do not count either, which an aborted
-/// one does; that is real time, also where tokio's is paused. What a block within this one spawns counts for both. The panic names each task with its place and age.
+/// Only descendants of the block count, so tests may run in parallel.
+/// Tasks that end within 100 ms after the block do not count, which covers an aborted task. Where tokio's clock is paused,
+/// these are 100 ms of that clock.
+/// The panic names each task that is left, with its location and age.
+/// Blocks may be nested: a task counts for each block around it.
 ///
 /// # Panics
 ///
@@ -44,17 +50,34 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
     async move {
         let output = tracked.await;
         let begun = Instant::now();
+        let mut steps = 0;
+        let mut paused = None;
         loop {
-            // Before the look, so that what is found had all that time.
-            let is_over = SETTLE < begun.elapsed();
+            // Read before the search, so that each task found had all of that time.
+            let is_over = if paused == Some(true) { STEPS < steps } else { SETTLE < begun.elapsed() };
             let left = left_alive(scope);
             if left.is_empty() {
                 return output;
             }
             assert!(!is_over, "{}", complaint(&left));
-            tokio::task::yield_now().await;
+            if *paused.get_or_insert_with(is_clock_paused) {
+                // A paused clock moves only while every task waits, and only to the next timer: this one, at the latest.
+                tokio::time::sleep(SETTLE / STEPS).await;
+                steps += 1;
+            } else {
+                tokio::task::yield_now().await;
+            }
         }
     }
+}
+
+/// Whether tokio's clock stands still, as `#[tokio::test(start_paused = true)]` has it.
+fn is_clock_paused() -> bool {
+    let (real, tokio) = (Instant::now(), tokio::time::Instant::now());
+    while real.elapsed() < Duration::from_micros(200) {
+        std::hint::spin_loop();
+    }
+    tokio.elapsed().is_zero()
 }
 
 fn left_alive(scope: u64) -> Vec<TaskInfo> {

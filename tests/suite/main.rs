@@ -18,6 +18,7 @@ mod admin;
 mod console;
 mod failures;
 mod fixtures;
+mod floors;
 mod hide;
 mod history;
 mod hostile;

@@ -300,7 +300,7 @@ async fn a_current_task_outlived_does_nothing() {
     task.set_status("too late");
     task.set_progress(1, 2);
     task.set_field("a", "b");
-    assert_eq!(task.name(), "");
+    assert_eq!(task.name(), None);
     let TaskLookup::Finished(finished) = Snapshot::task(task.id()).unwrap().task else { panic!() };
     assert_eq!(finished.task.status, None);
 }

@@ -6,7 +6,7 @@ use std::panic::{RefUnwindSafe, UnwindSafe};
 use std::rc::Rc;
 
 use headcount::snapshot::{FinishedTask, Page, TaskDetails, TaskInfo, TaskQuery};
-use headcount::{CurrentTask, Error, OnShutdown, Snapshot, TaskBuilder, Tracked};
+use headcount::{Error, OnShutdown, Snapshot, TaskBuilder, TaskHandle, Tracked};
 
 /// Asks a type for a trait without demanding it: the inherent constant is there only if the bound holds.
 macro_rules! is {
@@ -57,7 +57,7 @@ fn public_types_are_what_they_should_be() {
         Tracked<PhantomPinned>:  true  true  false true  true;
         Tracked<UnwindUnsafe>:   true  true  true  false true;
         TaskBuilder:             true  true  true  false false;
-        CurrentTask:             true  true  true  true  true;
+        TaskHandle:              true  true  true  true  true;
         Snapshot:                true  true  true  true  true;
         TaskInfo:                true  true  true  true  true;
         TaskDetails:             true  true  true  true  true;

@@ -13,7 +13,7 @@
 //!
 //! **Who writes.** The thread that took the slot from the pool writes all fields in [`begin`](slot::Slot::begin). Then `poll`, `polls` and `busy` are the
 //! task's poller's alone: a task has one at a time, and whatever moves it to another thread orders the two. `identity` and the abort handle
-//! are written under the slot's lock: flags by [`CurrentTask`](crate::CurrentTask) and the coordinator, which lock by id and find nothing
+//! are written under the slot's lock: flags by [`TaskHandle`](crate::TaskHandle) and the coordinator, which lock by id and find nothing
 //! once the task has ended; the end by the task's drop guard. `lineage` and `started` stay as they began, but for the poller's mark
 //! that the task was ready.
 //!
