@@ -77,7 +77,8 @@ impl TaskHandle {
 
     /// Sets the progress: `done` of `total` units. A `total` of 0 means that it is not known.
     pub fn set_progress(&self, done: u64, total: u64) {
-        self.update(registry(), |details| details.progress = Some(Progress { done, total }));
+        let at = clock::ticks();
+        self.update(registry(), |details| details.set_progress(at, Progress { done, total }));
     }
 
     /// Sets a field, as [`field`](crate::TaskBuilder::field) does at the spawn.

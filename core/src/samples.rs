@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime};
 
 use crate::outcome::OutcomeCounts;
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
-use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, State, TaskInfo, Usual};
+use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, Usual};
 
 /// An idle task.
 pub fn task() -> TaskInfo {
@@ -23,8 +23,10 @@ pub fn task() -> TaskInfo {
         polls: 4,
         status: Some("batch 3/10".into()),
         progress: Some(Progress { done: 3, total: 10 }),
+        pace: None,
         location: "src/main.rs:41".into(),
         parent: None,
+        children: 0,
         on_shutdown: OnShutdown::Wait,
         grace: None,
         group: 0.into(),
@@ -55,7 +57,11 @@ pub fn group() -> GroupInfo {
 }
 
 pub fn usual(count: u64, p50: Duration, p95: Duration, p99: Duration) -> Usual {
-    Usual { count, p50, p95, p99 }
+    Usual { count, p50, p95, p99, at_most: false }
+}
+
+pub fn pace(per_second: f64, said_ago: Duration) -> Pace {
+    Pace { per_second, said_ago }
 }
 
 pub fn oldest(id: u64, age: Duration) -> Oldest {

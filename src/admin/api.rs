@@ -22,7 +22,7 @@ use crate::snapshot::{
     FinishedQuery, FinishedTask, Kind, Outcome, Snapshot, SortBy, SortOrder, State as TaskState, TaskLookup,
     TaskQuery,
 };
-use headcount_core::snapshot::CursorError;
+use headcount_core::snapshot::{CursorError, Filter, FilterError};
 
 /// The most tasks that one answer holds.
 const MOST: usize = 500;
@@ -51,7 +51,10 @@ pub(super) struct TaskParameters {
     /// Only children of this task.
     #[cfg_attr(test, param(schema_with = schema::ids))]
     parent: Option<u64>,
-    /// Only tasks with this text in name, label, field, status, location or state, in any case.
+    /// Only tasks without a live parent.
+    #[serde(default)]
+    roots: bool,
+    /// A search: texts that a task shows, and terms such as `state:blocked`, `age:>5m` and `label.provider:ses`.
     q: Option<String>,
     /// By what they are sorted: by age if not said.
     #[serde(default)]
@@ -85,7 +88,7 @@ pub(super) struct FinishedParameters {
     #[serde(default, deserialize_with = "outcome")]
     #[cfg_attr(test, param(schema_with = schema::outcomes))]
     outcome: Option<Outcome>,
-    /// Only tasks with this text in name, label, field, status, location, outcome or message, in any case.
+    /// A search: texts that a task shows, and terms such as `outcome:panic`, `age:>5m` and `label.provider:ses`.
     q: Option<String>,
     /// How many; 100 if not said.
     #[cfg_attr(test, param(minimum = 1, maximum = 500))]
@@ -108,7 +111,9 @@ pub(super) async fn tasks(
         state: parameters.state,
         group: parameters.group.map(Into::into),
         parent: parameters.parent.map(Into::into),
-        search: parameters.q,
+        roots: parameters.roots,
+        filter: filter(parameters.q.as_deref())?,
+        search: None,
         sort: parameters.sort,
         order: parameters.order,
         limit: limit(parameters.limit)?,
@@ -132,7 +137,8 @@ pub(super) async fn finished(
         kind: parameters.kind,
         group: parameters.group.map(Into::into),
         outcome: parameters.outcome,
-        search: parameters.q,
+        filter: filter(parameters.q.as_deref())?,
+        search: None,
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };
@@ -198,6 +204,12 @@ pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
         }
         None => Err(unknown(id)),
     }
+}
+
+/// A search as its terms.
+fn filter(text: Option<&str>) -> Result<Filter, Problem> {
+    let filter = text.unwrap_or_default().parse();
+    filter.map_err(|problem: FilterError| Problem::bad_request(format!("q={problem}")))
 }
 
 fn bad_cursor(problem: &CursorError) -> Problem {

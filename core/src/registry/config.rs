@@ -167,7 +167,7 @@ impl Config {
 /// Whether a pattern with `*` for any text fits the whole name.
 ///
 /// Each text between two stars is taken where it comes first, which leaves most to the others: nothing is tried twice.
-fn fits(pattern: &str, name: &str) -> bool {
+pub fn fits(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));
     let Some(name) = name.strip_prefix(head).and_then(|name| name.strip_suffix(tail)) else { return false };

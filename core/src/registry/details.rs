@@ -22,11 +22,21 @@ pub struct Details {
     /// Newest last, each with its tick.
     pub statuses: VecDeque<(u64, Arc<str>)>,
     pub progress: Option<Progress>,
+    /// When it first and last said how far it was, and how much was done at first.
+    pub steps: Option<Steps>,
     pub grace: Option<Duration>,
     /// The text of its `Err`, until it ends.
     pub message: Option<Arc<str>>,
     /// The leak check that it belongs to.
     pub scope: Option<Arc<Scope>>,
+}
+
+/// From the first progress that a task set to the last.
+#[derive(Clone, Copy, Debug)]
+pub struct Steps {
+    pub first_at: u64,
+    pub first_done: u64,
+    pub last_at: u64,
 }
 
 /// A leak check, inside of another or not.
@@ -45,6 +55,15 @@ impl Scope {
 impl Details {
     pub fn status(&self) -> Option<&Arc<str>> {
         self.statuses.back().map(|(_, status)| status)
+    }
+
+    pub fn set_progress(&mut self, at: u64, progress: Progress) {
+        let first = Steps { first_at: at, first_done: progress.done, last_at: at };
+        let is_back = |steps: &Steps| progress.done < steps.first_done;
+        // One that begins anew has a new pace.
+        let steps = self.steps.filter(|steps| !is_back(steps)).unwrap_or(first);
+        self.steps = Some(Steps { last_at: at, ..steps });
+        self.progress = Some(progress);
     }
 
     /// Sets a field: a known key gets the new value, a new one is dropped if there are too many.

@@ -175,6 +175,27 @@ impl Ring {
         }
     }
 
+    /// Visits what was pushed since the record with the identity `mark` was the newest, newest first, and moves the mark.
+    fn visit_new(&self, mark: &mut u64, visit: &mut impl FnMut(&Record)) {
+        let cells = self.records.lock().clone();
+        let next =
+            usize::try_from(self.next.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(cells.0.len());
+        let (newer, older) = cells.0.split_at(next);
+        let mut newest: Option<Record> = None;
+        for record in newer.iter().rev().chain(older.iter().rev()).filter_map(Cell::read) {
+            if record.task.identity == *mark {
+                break;
+            }
+            // What is newer than the first was written meanwhile, over what this had not come to; it is for the next visit.
+            if record.ended <= newest.get_or_insert(record).ended {
+                visit(&record);
+            }
+        }
+        if let Some(newest) = newest {
+            *mark = newest.task.identity;
+        }
+    }
+
     fn find_note(&self, id: u64) -> Option<Arc<Note>> {
         let notes = self.notes.lock();
         notes.iter().rev().find(|(known, _)| *known == id).map(|(_, note)| note.clone())
@@ -285,6 +306,16 @@ impl Histories {
         ended.truncate(limit);
         let with_note = |(record, history): (Record, Arc<ThreadHistory>)| (record, history.note_of(&record));
         ended.into_iter().map(with_note).collect()
+    }
+
+    /// Visits what ended since the last visit with the same marks, one mark a thread, as far as it is held. Costs a look at each ring where
+    /// nothing has.
+    pub fn visit_new(&self, marks: &mut Vec<u64>, mut visit: impl FnMut(&Record)) {
+        let all = self.all.lock().clone();
+        marks.resize(all.len().max(marks.len()), 0);
+        for (history, mark) in all.iter().zip(marks) {
+            history.any.visit_new(mark, &mut visit);
+        }
     }
 
     /// One finished task.

@@ -27,11 +27,13 @@ pub enum State {
 
 named!(State { Queued => "queued", Idle => "idle", Running => "running", Blocked => "blocked" });
 
-/// How long the tasks of a group that ended ok took: estimates from the buckets, true to the bucket.
+/// How long the tasks of a group that ended ok took: quantiles of the newest 8,192, true to 1 %.
+///
+/// Where too few of the newest are known, they are upper bounds instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct Usual {
-    /// How many tasks it says this of; at least 5.
+    /// How many have ended ok; at least 5.
     pub count: u64,
     /// Half took no longer.
     pub p50: Duration,
@@ -39,6 +41,63 @@ pub struct Usual {
     pub p95: Duration,
     /// 99 of 100 took no longer.
     pub p99: Duration,
+    /// Whether the durations above are upper bounds: too few of the newest are known to say more.
+    pub at_most: bool,
+}
+
+/// How many live tasks are in each [`State`].
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct StateCounts {
+    /// Tasks that are [`State::Queued`].
+    pub queued: u64,
+    /// Tasks that are [`State::Idle`].
+    pub idle: u64,
+    /// Tasks that are [`State::Running`].
+    pub running: u64,
+    /// Tasks that are [`State::Blocked`].
+    pub blocked: u64,
+}
+
+impl StateCounts {
+    /// The number for one state.
+    pub const fn get(&self, state: State) -> u64 {
+        match state {
+            State::Queued => self.queued,
+            State::Idle => self.idle,
+            State::Running => self.running,
+            State::Blocked => self.blocked,
+        }
+    }
+
+    pub(crate) const fn merge(&mut self, other: &Self) {
+        self.queued += other.queued;
+        self.idle += other.idle;
+        self.running += other.running;
+        self.blocked += other.blocked;
+    }
+
+    pub(crate) const fn add(&mut self, state: State) {
+        let count = match state {
+            State::Queued => &mut self.queued,
+            State::Idle => &mut self.idle,
+            State::Running => &mut self.running,
+            State::Blocked => &mut self.blocked,
+        };
+        *count += 1;
+    }
+}
+
+/// How fast a task comes on, by what it said of its progress.
+#[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct Pace {
+    /// Units done per second, from the first that it said to the last.
+    pub per_second: f64,
+    /// How long ago it last said how far it was.
+    pub said_ago: Duration,
 }
 
 /// A live task, as read at one moment.
@@ -73,10 +132,14 @@ pub struct TaskInfo {
     pub status: Option<Arc<str>>,
     /// How far it said it was.
     pub progress: Option<Progress>,
+    /// How fast it comes on, in units a second, and how long ago it last said so; `None` before its first unit.
+    pub pace: Option<Pace>,
     /// `file:line` of the spawn.
     pub location: Arc<str>,
     /// The task that spawned it.
     pub parent: Option<TaskId>,
+    /// How many of its children live, where that was counted: on a page of live tasks.
+    pub children: usize,
     /// What becomes of it when the process stops.
     pub on_shutdown: OnShutdown,
     /// The grace of its own, where it has one.
@@ -216,6 +279,8 @@ pub struct Snapshot {
     pub live: u64,
     /// Of these, in one poll for longer than `blocked_after`.
     pub blocked: u64,
+    /// How many are in each state.
+    pub states: StateCounts,
     /// Tasks spawned since the process started.
     pub spawned: u64,
     /// Tasks finished since the process started.

@@ -11,6 +11,7 @@
 //!   to `polls` and `busy`. A task that starts or ends during the reading may be missing from them; none is seen twice.
 //! - **A page of tasks** has no task twice. One that starts or ends during the reading may be missing.
 
+mod filter;
 mod info;
 mod page;
 mod quantile;
@@ -18,14 +19,18 @@ mod query;
 #[doc(hidden)]
 #[allow(missing_docs, clippy::new_without_default, reason = "only `headcount` uses it")]
 pub mod read;
+#[doc(hidden)]
+#[allow(missing_docs, reason = "only `headcount` uses it")]
+pub mod recent;
 
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 
+pub use self::filter::{Filter, FilterError};
 pub use self::info::{
-    Bucket, Durations, Failure, FinishedTask, GroupInfo, Oldest, Snapshot, State, TaskDetails, TaskInfo,
-    TaskLookup, Usual,
+    Bucket, Durations, Failure, FinishedTask, GroupInfo, Oldest, Pace, Snapshot, State, StateCounts,
+    TaskDetails, TaskInfo, TaskLookup, Usual,
 };
 pub use self::page::CursorError;
 pub use self::query::{FinishedQuery, Page, SortBy, SortOrder, TaskQuery};

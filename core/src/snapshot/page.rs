@@ -1,15 +1,21 @@
 //! Pages of tasks: filtered, sorted, and of a million live ones no more is kept than two pages.
 
+use std::collections::{HashMap, HashSet};
 use std::error;
 use std::fmt;
 
+use crate::clock;
 use crate::name::{MAX_NAME, cut};
+use crate::registry::details::Details;
 use crate::registry::group::Group;
-use crate::registry::history::Record;
+use crate::registry::history::{Note, Record};
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
+use crate::snapshot::filter::{Term, Test, has};
 use crate::snapshot::read::Describer;
-use crate::snapshot::{FinishedQuery, FinishedTask, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery};
+use crate::snapshot::{
+    Filter, FinishedQuery, FinishedTask, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery,
+};
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
@@ -44,12 +50,20 @@ fn bounded(limit: Option<usize>) -> usize {
     limit.unwrap_or(DEFAULT_LIMIT).clamp(1, MAX_LIMIT)
 }
 
+/// A filter and a text that is looked for as well.
+fn with_text(filter: &Filter, text: Option<&str>) -> Filter {
+    let mut all = filter.clone();
+    all.terms.extend(Filter::text(text.unwrap_or_default()).terms);
+    all
+}
+
 /// One page of live tasks.
 pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
     let mut describer = Describer::new();
     let sorting = Sorting::new(query, &describer.groups);
     let after = start(query.cursor.as_deref(), |cursor| sorting.parse(cursor))?;
-    let filter = Filter::new(query, &describer);
+    let searched = with_text(&query.filter, query.search.as_deref());
+    let filter = LiveFilter::new(query, &searched, &describer);
     let limit = bounded(query.limit);
     let mut total = 0;
     let mut first = First::new(limit + 1);
@@ -65,7 +79,8 @@ pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError
     let more = limit < tasks.len();
     tasks.truncate(limit);
     let next = tasks.last().filter(|_| more).map(|(rank, _)| sorting.cursor(*rank));
-    let items = tasks.iter().map(|(_, task)| describer.live(task)).collect();
+    let mut items: Vec<_> = tasks.iter().map(|(_, task)| describer.live(task)).collect();
+    add_children(&mut items);
     Ok(Page { total, items, next })
 }
 
@@ -164,97 +179,217 @@ impl Sorting {
 }
 
 /// Which live tasks a page shows.
-struct Filter<'a> {
+struct LiveFilter<'a> {
     query: &'a TaskQuery,
-    search: Option<Search>,
     /// For each group whether its name and kind pass.
     groups: Vec<bool>,
+    /// The parents that live, where only tasks without one are wanted.
+    parents: Option<HashSet<u64>>,
+    tests: Tests<'a>,
 }
 
-impl<'a> Filter<'a> {
-    fn new(query: &'a TaskQuery, describer: &Describer) -> Self {
+impl<'a> LiveFilter<'a> {
+    fn new(query: &'a TaskQuery, filter: &'a Filter, describer: &Describer) -> Self {
         let passes = |group: &&'static Group| {
             query.name.as_deref().is_none_or(|name| name == &*group.name)
                 && query.kind.is_none_or(|kind| kind == group.kind)
                 && query.group.is_none_or(|id| id.get() == group.id)
         };
         let groups = describer.groups.iter().map(passes).collect();
-        Self { query, search: Search::new(query.search.as_deref(), &describer.groups), groups }
+        let parents = query.roots.then(live_parents);
+        Self { query, groups, parents, tests: Tests::new(filter, &describer.groups) }
     }
 
     fn admits(&self, task: &Reading, describer: &Describer) -> bool {
         self.groups.get(task.group() as usize).copied().unwrap_or(false)
             && self.query.parent.is_none_or(|parent| task.parent() == Some(parent.get()))
             && self.query.state.is_none_or(|state| describer.state(task) == state)
-            && self.search.as_ref().is_none_or(|search| search.finds_live(task, describer))
+            && self
+                .parents
+                .as_ref()
+                .is_none_or(|parents| task.parent().is_none_or(|id| !parents.contains(&id)))
+            && self.tests.admit_live(task, describer)
     }
 }
 
-/// A text looked for, in any case.
-///
-/// What many tasks share is looked at once: a million tasks of a few groups cost as many looks at a table.
-struct Search {
-    text: String,
-    /// For each group whether name, kind, labels or location have it.
-    groups: Vec<bool>,
-    /// The states that have it.
-    states: Vec<State>,
-    /// The task that it is the id of.
-    id: Option<u64>,
+/// The tasks that live and have live children.
+fn live_parents() -> HashSet<u64> {
+    let mut parents = HashSet::new();
+    each_live(|task| parents.extend(task.parent()));
+    let mut live = HashSet::new();
+    if !parents.is_empty() {
+        each_live(|task| live.extend(Some(task.id()).filter(|id| parents.contains(id))));
+    }
+    live
+}
+
+/// How many live children these tasks have. One pass, in which a task without a parent costs nothing.
+fn add_children(tasks: &mut [TaskInfo]) {
+    let mut counts: HashMap<u64, usize, foldhash::fast::RandomState> =
+        tasks.iter().map(|task| (task.id.get(), 0)).collect();
+    each_live(|task| {
+        if let Some(count) = task.parent().and_then(|parent| counts.get_mut(&parent)) {
+            *count += 1;
+        }
+    });
+    tasks.iter_mut().for_each(|task| task.children = counts.get(&task.id.get()).copied().unwrap_or(0));
+}
+
+fn each_live(mut see: impl FnMut(&Reading)) {
+    registry().slab.slots().for_each(|slot| {
+        if let Some(task) = slot.read() {
+            see(&task);
+        }
+    });
+}
+
+/// The terms of a filter, with what many tasks share looked at once: a million tasks of a few groups cost as many looks at a table.
+struct Tests<'a> {
+    terms: Vec<Prepared<'a>>,
     hides_fields: bool,
     hides_messages: bool,
 }
 
-impl Search {
-    fn new(text: Option<&str>, groups: &[&'static Group]) -> Option<Self> {
-        let text = text.map(str::trim).filter(|text| !text.is_empty())?.to_lowercase();
-        let found = |group: &&'static Group| {
-            let labels = group.labels.iter().flat_map(|(key, value)| [key, value]);
-            let mut texts = labels.chain([&*group.name, group.kind.as_str(), &*group.location]);
-            texts.any(|candidate| has(candidate, &text))
-        };
-        let groups = groups.iter().map(found).collect();
-        let states = State::ALL.iter().copied().filter(|state| has(state.as_str(), &text)).collect();
-        let id = text.trim_start_matches('#').parse().ok();
+struct Prepared<'a> {
+    term: &'a Term,
+    /// For each group whether it fits; of a text, whether the group has it.
+    groups: Vec<bool>,
+    /// Of a text: the states that have it, and the task that it is the id of.
+    states: Vec<State>,
+    id: Option<u64>,
+}
+
+impl<'a> Tests<'a> {
+    fn new(filter: &'a Filter, groups: &[&'static Group]) -> Self {
         let config = &registry().config;
-        let (hides_fields, hides_messages) = (config.hides_fields(), config.hides_messages());
-        Some(Self { text, groups, states, id, hides_fields, hides_messages })
+        Self {
+            terms: filter.terms.iter().map(|term| Prepared::new(term, groups)).collect(),
+            hides_fields: config.hides_fields(),
+            hides_messages: config.hides_messages(),
+        }
     }
 
-    fn finds_group(&self, task: &Reading) -> bool {
-        self.groups.get(task.group() as usize).copied().unwrap_or(false)
+    fn admit_live(&self, task: &Reading, describer: &Describer) -> bool {
+        self.terms.iter().all(|it| self.fits_live(it, task, describer) != it.term.excludes)
     }
 
-    fn finds_id(&self, task: &Reading) -> bool {
-        self.id == Some(task.id())
+    fn admit_finished(&self, record: &Record, note: Option<&Note>) -> bool {
+        self.terms.iter().all(|it| self.fits_finished(it, record, note) != it.term.excludes)
     }
 
-    fn finds_live(&self, task: &Reading, describer: &Describer) -> bool {
-        let in_details =
-            || registry().details.read(task.id(), |details| self.finds_details(details)).unwrap_or(false);
-        self.finds_group(task)
-            || self.finds_id(task)
-            || self.states.contains(&describer.state(task))
-            || (task.has(DETAILS) && in_details())
+    fn fits_live(&self, it: &Prepared<'_>, task: &Reading, describer: &Describer) -> bool {
+        let in_details = |test: &dyn Fn(&Details) -> bool| {
+            task.has(DETAILS) && registry().details.read(task.id(), test).unwrap_or(false)
+        };
+        match &it.term.test {
+            Test::State(states) => states.contains(&describer.state(task)),
+            Test::Outcome(_) | Test::Message(_) => false,
+            Test::Age(comparison, limit) => {
+                comparison.admits(clock::between(task.started, describer.now), *limit)
+            }
+            Test::Field(..) | Test::Status(_) => {
+                in_details(&|details| self.fits_details(&it.term.test, details))
+            }
+            Test::Text(_) => {
+                it.has_shared(task)
+                    || it.states.contains(&describer.state(task))
+                    || in_details(&|details| self.fits_details(&it.term.test, details))
+            }
+            _ => it.fits_any(task),
+        }
     }
 
-    fn finds_message(&self, message: &str) -> bool {
-        !self.hides_messages && has(message, &self.text)
+    fn fits_finished(&self, it: &Prepared<'_>, record: &Record, note: Option<&Note>) -> bool {
+        let task = &record.task;
+        let details = note.and_then(|note| note.details.as_deref());
+        let in_details = || details.is_some_and(|details| self.fits_details(&it.term.test, details));
+        let message = note.and_then(|note| note.message.as_deref()).filter(|_| !self.hides_messages);
+        match &it.term.test {
+            Test::State(_) => false,
+            Test::Outcome(outcomes) => outcomes.contains(&record.outcome),
+            Test::Message(texts) => {
+                message.is_some_and(|message| texts.iter().any(|text| has(message, text)))
+            }
+            Test::Age(comparison, limit) => {
+                comparison.admits(clock::between(task.started, record.ended), *limit)
+            }
+            Test::Field(..) | Test::Status(_) => in_details(),
+            Test::Text(text) => {
+                it.has_shared(task)
+                    || has(record.outcome.as_str(), text)
+                    || message.is_some_and(|message| has(message, text))
+                    || in_details()
+            }
+            _ => it.fits_any(task),
+        }
     }
 
-    fn finds_details(&self, details: &crate::registry::details::Details) -> bool {
-        let shown = if self.hides_fields { &[][..] } else { &details.fields[..] };
-        let fields = shown.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
-        fields.chain(details.status().map(|status| &**status)).any(|candidate| has(candidate, &self.text))
+    fn fits_details(&self, test: &Test, details: &Details) -> bool {
+        let fields = if self.hides_fields { &[][..] } else { &details.fields[..] };
+        let status = details.status();
+        match test {
+            Test::Field(key, values) => {
+                let mut fields = fields.iter().filter(|(known, _)| known == key);
+                fields.any(|(_, value)| values.iter().any(|pattern| pattern.fits(value)))
+            }
+            Test::Status(texts) => status.is_some_and(|status| texts.iter().any(|text| has(status, text))),
+            Test::Text(text) => {
+                let fields = fields.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
+                fields.chain(status.map(|status| &**status)).any(|candidate| has(candidate, text))
+            }
+            _ => false,
+        }
     }
 }
 
-fn has(candidate: &str, lowercase: &str) -> bool {
-    if !candidate.is_ascii() {
-        return candidate.to_lowercase().contains(lowercase);
+impl<'a> Prepared<'a> {
+    fn new(term: &'a Term, groups: &[&'static Group]) -> Self {
+        let groups = groups.iter().map(|group| fits_group(&term.test, group)).collect();
+        let mut prepared = Self { term, groups, states: Vec::new(), id: None };
+        if let Test::Text(text) = &term.test {
+            prepared.states = State::ALL.iter().copied().filter(|state| has(state.as_str(), text)).collect();
+            prepared.id = text.trim_start_matches('#').parse().ok();
+        }
+        prepared
     }
-    let mut places = candidate.as_bytes().windows(lowercase.len());
-    places.any(|place| place.eq_ignore_ascii_case(lowercase.as_bytes()))
+
+    /// Whether the task's group has the text, or it is its id.
+    fn has_shared(&self, task: &Reading) -> bool {
+        self.fits_group(task) || self.id == Some(task.id())
+    }
+
+    fn fits_group(&self, task: &Reading) -> bool {
+        self.groups.get(task.group() as usize).copied().unwrap_or(false)
+    }
+
+    /// Whether a task, alive or not, fits what does not depend on that.
+    fn fits_any(&self, task: &Reading) -> bool {
+        match &self.term.test {
+            Test::Policy(policies) => policies.contains(&task.policy()),
+            Test::Parent(ids) => task.parent().is_some_and(|parent| ids.contains(&parent)),
+            Test::Id(ids) => ids.contains(&task.id()),
+            _ => self.fits_group(task),
+        }
+    }
+}
+
+fn fits_group(test: &Test, group: &Group) -> bool {
+    let mut labels = group.labels.iter();
+    match test {
+        Test::Kind(kinds) => kinds.contains(&group.kind),
+        Test::Name(patterns) => patterns.iter().any(|pattern| pattern.finds(&group.name)),
+        Test::Location(texts) => texts.iter().any(|text| has(&group.location, text)),
+        Test::Label(key, values) => {
+            labels.any(|(known, value)| known == key && values.iter().any(|pattern| pattern.fits(value)))
+        }
+        Test::Group(ids) => ids.contains(&u64::from(group.id)),
+        Test::Text(text) => {
+            let labels = labels.flat_map(|(key, value)| [key, value]);
+            let mut texts = labels.chain([&*group.name, group.kind.as_str(), &*group.location]);
+            texts.any(|candidate| has(candidate, text))
+        }
+        _ => false,
+    }
 }
 
 /// One page of finished tasks, newest first.
@@ -262,26 +397,16 @@ pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>,
     let mut describer = Describer::new();
     let registry = registry();
     let history = registry.histories.read(registry.config.history());
-    let search = Search::new(query.search.as_deref(), &describer.groups);
+    let filter = with_text(&query.filter, query.search.as_deref());
+    let tests = Tests::new(&filter, &describer.groups);
     let after = start(query.cursor.as_deref(), parse_finished)?;
     let matches = |record: &&Record| {
         let group = describer.group(&record.task);
-        let note = history.notes.get(&record.task.id());
-        let noted = |search: &Search| {
-            let message = note.and_then(|note| note.message.as_deref());
-            message.is_some_and(|message| search.finds_message(message))
-                || note.and_then(|note| note.details.as_deref()).is_some_and(|it| search.finds_details(it))
-        };
         query.name.as_deref().is_none_or(|name| name == &*group.name)
             && query.kind.is_none_or(|kind| kind == group.kind)
             && query.group.is_none_or(|id| id.get() == group.id)
             && query.outcome.is_none_or(|outcome| outcome == record.outcome)
-            && search.as_ref().is_none_or(|search| {
-                search.finds_group(&record.task)
-                    || search.finds_id(&record.task)
-                    || has(record.outcome.as_str(), &search.text)
-                    || noted(search)
-            })
+            && tests.admit_finished(record, history.notes.get(&record.task.id()).map(|note| &**note))
     };
     let matching: Vec<&Record> = history.records.iter().filter(matches).collect();
     let rest = matching.iter().filter(|record| after.is_none_or(|after| place(record) < after));

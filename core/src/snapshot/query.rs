@@ -3,7 +3,7 @@
 use crate::outcome::Outcome;
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::Kind;
-use crate::snapshot::State;
+use crate::snapshot::{Filter, State};
 
 /// By what a page of tasks is sorted.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -46,8 +46,12 @@ pub struct TaskQuery {
     pub group: Option<GroupId>,
     /// Only children of this task.
     pub parent: Option<TaskId>,
+    /// Only tasks without a live parent.
+    pub roots: bool,
     /// Only tasks with this text in name, label, field, status, location or state, in any case.
     pub search: Option<String>,
+    /// Only tasks that it finds.
+    pub filter: Filter,
     /// By what they are sorted.
     pub sort: SortBy,
     /// In which direction; by default the largest first, names ascending.
@@ -71,6 +75,8 @@ pub struct FinishedQuery {
     pub outcome: Option<Outcome>,
     /// Only tasks with this text in name, label, field, status, location, outcome or message, in any case.
     pub search: Option<String>,
+    /// Only tasks that it finds.
+    pub filter: Filter,
     /// Tasks on the page: 100 by default, at most 500.
     pub limit: Option<usize>,
     /// Where the page begins: [`Page::next`] of the one before.

@@ -18,19 +18,20 @@ use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, Reading};
 use crate::registry::stripe::{Bounds, Ended};
 use crate::registry::{Registry, registry};
 use crate::snapshot::quantile::usual;
+use crate::snapshot::recent::{self, Recent};
 use crate::snapshot::{
-    Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Snapshot, State, TaskDetails,
-    TaskInfo, TaskLookup, Usual,
+    Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Pace, Snapshot, State, StateCounts,
+    TaskDetails, TaskInfo, TaskLookup, Usual,
 };
 
 /// What live tasks of a group add to its totals.
 #[derive(Clone, Copy, Debug, Default)]
 struct LiveSums {
-    blocked: u64,
     polls: u64,
     busy_ticks: u64,
     oldest_start: u64,
     oldest_id: u64,
+    states: StateCounts,
 }
 
 /// What was last read of the totals that live tasks add to: a task that ends between the two passes of a reading is missing from both,
@@ -41,11 +42,20 @@ static HISTORY_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Reads totals and groups.
 pub fn snapshot() -> Snapshot {
+    snapshot_with(|_, _| {})
+}
+
+/// The same, and shows each live task and the tick of the reading to who wants to see them in the same pass.
+pub fn snapshot_with(see: impl FnMut(&Reading, u64)) -> Snapshot {
     let registry = registry();
     let groups = registry.groups.all();
     let totals: Vec<Totals> = groups.iter().map(|group| group.totals()).collect();
     let now = clock::ticks();
-    let mut sums = live_sums(registry, groups.len(), now);
+    let mut sums = live_sums(registry, groups.len(), now, see);
+    // Behind the totals: what they count is in the rings.
+    recent::gather();
+    let mut states = StateCounts::default();
+    sums.iter().for_each(|sums| states.merge(&sums.states));
     let mut highest = HIGHEST.lock();
     let known = highest.len();
     highest.resize(groups.len().max(known), (0, 0));
@@ -61,24 +71,42 @@ pub fn snapshot() -> Snapshot {
         })
         .collect();
     drop(highest);
-    summed(registry, infos, now)
+    summed(registry, infos, states, now)
 }
 
-fn live_sums(registry: &Registry, groups: usize, now: u64) -> Vec<LiveSums> {
+fn live_sums(
+    registry: &Registry,
+    groups: usize,
+    now: u64,
+    mut see: impl FnMut(&Reading, u64),
+) -> Vec<LiveSums> {
     let blocked_after = registry.config.blocked_after_ticks();
     let mut sums = vec![LiveSums::default(); groups];
     registry.slab.slots().for_each(|slot| {
         let Some(task) = slot.read() else { return };
         // A group made since the groups were listed is for the next reading.
         let Some(sums) = sums.get_mut(task.group() as usize) else { return };
+        see(&task, now);
         sums.polls += task.polls();
         sums.busy_ticks += task.busy_until(now);
-        sums.blocked += u64::from(is_blocked(&task, now, blocked_after));
+        sums.states.add(state_of(&task, now, blocked_after));
         if sums.oldest_id == 0 || task.started < sums.oldest_start {
             (sums.oldest_start, sums.oldest_id) = (task.started, task.id());
         }
     });
     sums
+}
+
+pub fn state_of(task: &Reading, now: u64, blocked_after: u64) -> State {
+    if task.is_queued() {
+        State::Queued
+    } else if is_blocked(task, now, blocked_after) {
+        State::Blocked
+    } else if task.polling_since().is_some() {
+        State::Running
+    } else {
+        State::Idle
+    }
 }
 
 pub fn is_blocked(task: &Reading, now: u64, blocked_after: u64) -> bool {
@@ -102,21 +130,23 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
         labels: group.labels.clone(),
         location: group.location.clone(),
         live: alive,
-        blocked: live.blocked.min(alive),
+        blocked: live.states.blocked.min(alive),
         spawned: totals.spawned,
         finished,
         polls: highest.0,
         slow_polls: totals.slow_polls,
         busy: Duration::from_nanos(highest.1),
         durations: durations(&all, &group.bounds),
-        usual: usual_of(totals, &group.bounds),
+        usual: usual_of(group, totals),
         oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live, now)),
         last_failure: group.last_failure.lock().as_ref().map(failure_info),
     }
 }
 
-fn usual_of(totals: &Totals, bounds: &Bounds) -> Option<Usual> {
-    usual(&totals.ended[Outcome::Ok as usize], bounds)
+fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
+    let ended = &totals.ended[Outcome::Ok as usize];
+    let usual_with = |recent: Option<&Recent>| usual(ended, &group.bounds, recent);
+    recent::read(group.id, |recent| usual_with(Some(recent))).unwrap_or_else(|| usual_with(None))
 }
 
 /// How long a group's tasks that ended ok took.
@@ -148,7 +178,7 @@ fn failure_info(failure: &LastFailure) -> Failure {
     }
 }
 
-fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
+fn summed(registry: &Registry, groups: Vec<GroupInfo>, states: StateCounts, now: u64) -> Snapshot {
     let mut finished = OutcomeCounts::default();
     for &outcome in Outcome::ALL {
         finished.add(outcome, groups.iter().map(|group| group.finished.get(outcome)).sum());
@@ -158,6 +188,7 @@ fn summed(registry: &Registry, groups: Vec<GroupInfo>, now: u64) -> Snapshot {
     let dropped = finished.total().saturating_sub(registry.config.history() as u64);
     Snapshot {
         taken_at: clock::wall(now),
+        states,
         live: groups.iter().map(|group| group.live).sum(),
         blocked: groups.iter().map(|group| group.blocked).sum(),
         spawned: groups.iter().map(|group| group.spawned).sum(),
@@ -186,6 +217,7 @@ impl Describer {
     pub fn new() -> Self {
         let registry = registry();
         let groups = registry.groups.all();
+        recent::gather();
         Self {
             registry,
             usual: HashMap::new(),
@@ -201,19 +233,11 @@ impl Describer {
     }
 
     fn usual(&mut self, group: &Group) -> Option<Usual> {
-        *self.usual.entry(group.id).or_insert_with(|| usual_of(&group.totals(), &group.bounds))
+        *self.usual.entry(group.id).or_insert_with(|| usual_of(group, &group.totals()))
     }
 
     pub fn state(&self, task: &Reading) -> State {
-        if task.is_queued() {
-            State::Queued
-        } else if is_blocked(task, self.now, self.blocked_after) {
-            State::Blocked
-        } else if task.polling_since().is_some() {
-            State::Running
-        } else {
-            State::Idle
-        }
+        state_of(task, self.now, self.blocked_after)
     }
 
     /// A live task.
@@ -258,14 +282,27 @@ impl Describer {
             polls: task.polls(),
             status: details.and_then(Details::status).cloned(),
             progress: details.and_then(|details| details.progress),
+            pace: details.and_then(|details| pace(details, task.started, until)),
             location: group.location.clone(),
             parent: task.parent().map(Into::into),
+            children: 0,
             on_shutdown: task.policy(),
             grace: details.and_then(|details| details.grace),
             group: group.id.into(),
             usual: self.usual(group),
         }
     }
+}
+
+/// How fast a task comes on: from the first progress that it set to the last, or from its spawn where it set one alone.
+fn pace(details: &Details, started: u64, now: u64) -> Option<Pace> {
+    let (progress, steps) = (details.progress?, details.steps?);
+    let (from, before) =
+        if steps.first_at < steps.last_at { (steps.first_at, steps.first_done) } else { (started, 0) };
+    let done = progress.done.checked_sub(before).filter(|done| 0 < *done)?;
+    let seconds = clock::between(from, steps.last_at).as_secs_f64();
+    let said_ago = clock::between(steps.last_at, now);
+    (0.0 < seconds).then(|| Pace { per_second: done as f64 / seconds, said_ago })
 }
 
 /// A task by its id, with the statuses it had.
