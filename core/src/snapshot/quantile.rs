@@ -18,7 +18,7 @@ pub(crate) fn usual(ended: &Ended, bounds: &Bounds, recent: Option<&Recent>) -> 
     if count < ENOUGH {
         return None;
     }
-    let known = recent.filter(|recent| are_representative(recent.len(), count));
+    let known = recent.filter(|recent| are_representative(recent.ok(), count));
     let [p50, p95, p99] = match known {
         Some(recent) => recent.quantiles(QUANTILES),
         None => QUANTILES.map(|quantile| bound(ended, bounds, quantile * count as f64)),

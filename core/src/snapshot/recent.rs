@@ -5,7 +5,8 @@
 //! groups alike, so the sample stays fair.
 //!
 //! A group keeps the places of its newest [`KEPT`] durations on a scale whose steps are at most 1.6 % wide, and how many there are
-//! in each step: at most 22 kB a group, whatever the number of threads.
+//! in each step: at most 28 kB a group, whatever the number of threads. Ends that say nothing of how long a task would have
+//! taken, such as cancelled ones, are left out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -44,17 +45,22 @@ fn begin_of(place: usize) -> u64 {
     }
 }
 
+/// Beside a place: the task ended ok.
+const OK: u16 = 1 << 15;
+
 /// The newest durations of one group.
 #[derive(Debug, Default)]
 pub struct Recent {
     /// Their places, as they came; once full, a ring.
     places: Vec<u16>,
     next: usize,
-    /// How many there are at each place.
+    /// How many there are at each place, and how many of these ended ok.
     counts: Vec<u16>,
+    ok: Vec<u16>,
+    ok_total: u64,
 }
 
-/// A stretch of durations in nanoseconds, and how many tasks took so long.
+/// A stretch of durations in nanoseconds, and how many tasks took that long.
 #[derive(Clone, Copy, Debug, PartialEq)]
 pub struct Stretch {
     pub from: f64,
@@ -63,35 +69,39 @@ pub struct Stretch {
 }
 
 impl Recent {
-    fn add(&mut self, nanos: u64) {
-        let place = place_of(nanos);
+    fn add(&mut self, nanos: u64, is_ok: bool) {
+        let entry = place_of(nanos) | if is_ok { OK } else { 0 };
         if self.counts.is_empty() {
             self.counts = vec![0; PLACES];
+            self.ok = vec![0; PLACES];
         }
         if self.places.len() < KEPT {
-            self.places.push(place);
+            self.places.push(entry);
         } else {
-            let oldest = std::mem::replace(&mut self.places[self.next], place);
+            let oldest = std::mem::replace(&mut self.places[self.next], entry);
             self.next = (self.next + 1) % KEPT;
-            self.counts[usize::from(oldest)] -= 1;
+            let place = usize::from(oldest & !OK);
+            self.counts[place] -= 1;
+            self.ok[place] -= oldest / OK;
+            self.ok_total -= u64::from(oldest / OK);
         }
-        self.counts[usize::from(place)] += 1;
+        let place = usize::from(entry & !OK);
+        self.counts[place] += 1;
+        self.ok[place] += entry / OK;
+        self.ok_total += u64::from(entry / OK);
     }
 
-    pub fn len(&self) -> u64 {
-        self.places.len() as u64
+    /// How many of them ended ok.
+    pub fn ok(&self) -> u64 {
+        self.ok_total
     }
 
-    pub fn is_empty(&self) -> bool {
-        self.places.is_empty()
-    }
-
-    /// The durations at these quantiles, which ascend: the nearest rank, true to its step.
+    /// The durations at these quantiles, which ascend, of those that ended ok: the nearest rank, true to its step.
     pub fn quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [Duration; N] {
-        let ranks = quantiles.map(|quantile| (quantile * self.places.len() as f64).ceil().max(1.0));
+        let ranks = quantiles.map(|quantile| (quantile * self.ok_total as f64).ceil().max(1.0));
         let mut found = [Duration::ZERO; N];
         let (mut below, mut answered) = (0.0, 0);
-        for stretch in self.stretches() {
+        for stretch in stretches(&self.ok) {
             while answered < N && ranks[answered] <= below + stretch.count {
                 let share = (ranks[answered] - below - 0.5) / stretch.count;
                 let nanos = stretch.from + (stretch.to - stretch.from) * share;
@@ -103,15 +113,24 @@ impl Recent {
         found
     }
 
-    /// What there is, shortest first.
+    /// What there is of any outcome, shortest first.
     pub fn stretches(&self) -> impl Iterator<Item = Stretch> + '_ {
-        let taken = self.counts.iter().enumerate().filter(|(_, count)| 0 < **count);
-        taken.map(|(place, count)| Stretch {
-            from: begin_of(place) as f64,
-            to: begin_of(place + 1) as f64,
-            count: f64::from(*count),
-        })
+        stretches(&self.counts)
     }
+}
+
+fn stretches(counts: &[u16]) -> impl Iterator<Item = Stretch> + '_ {
+    let taken = counts.iter().enumerate().filter(|(_, count)| 0 < **count);
+    taken.map(|(place, count)| Stretch {
+        from: begin_of(place) as f64,
+        to: begin_of(place + 1) as f64,
+        count: f64::from(*count),
+    })
+}
+
+/// Whether an end tells how long such a task takes.
+const fn is_natural(outcome: Outcome) -> bool {
+    matches!(outcome, Outcome::Ok | Outcome::Error | Outcome::Panic | Outcome::Timeout)
 }
 
 /// The newest durations of all groups.
@@ -131,13 +150,13 @@ pub fn gather() {
     let durations = &mut *DURATIONS.lock();
     let Durations { marks, groups } = durations;
     registry.histories.visit_new(marks, |record| {
-        if record.outcome == Outcome::Ok {
+        if is_natural(record.outcome) {
             let nanos = clock::nanos_between(record.task.started, record.ended);
             let group = record.task.group() as usize;
             if groups.len() <= group {
                 groups.resize_with(group + 1, Recent::default);
             }
-            groups[group].add(nanos);
+            groups[group].add(nanos, record.outcome == Outcome::Ok);
         }
     });
 }
@@ -175,7 +194,7 @@ mod tests {
             // Spread over six orders of magnitude.
             let mut nanos: Vec<u64> =
                 (0..count).map(|n| 1000 + (1.003_f64.powi(n % 4600) * 1e3) as u64).collect();
-            nanos.iter().for_each(|nanos| recent.add(*nanos));
+            nanos.iter().for_each(|nanos| recent.add(*nanos, true));
             nanos.sort_unstable();
             let found = recent.quantiles([0.5, 0.95, 0.99]);
             for (quantile, found) in [0.5, 0.95, 0.99].into_iter().zip(found) {
@@ -189,18 +208,29 @@ mod tests {
     #[test]
     fn only_the_newest_count() {
         let mut recent = Recent::default();
-        (0..KEPT).for_each(|_| recent.add(1_000_000_000));
-        (0..KEPT).for_each(|_| recent.add(5_000_000));
-        assert_eq!(recent.len(), KEPT as u64);
+        (0..KEPT).for_each(|_| recent.add(1_000_000_000, true));
+        (0..KEPT).for_each(|_| recent.add(5_000_000, true));
+        assert_eq!(recent.ok(), KEPT as u64);
         let [p99] = recent.quantiles([0.99]);
         assert!(Duration::from_millis(4) < p99 && p99 < Duration::from_millis(6), "{p99:?}");
     }
 
     #[test]
+    fn failures_count_as_lifetimes_and_not_as_usual() {
+        let mut recent = Recent::default();
+        (0..9).for_each(|_| recent.add(2_000_000_000, true));
+        (0..90).for_each(|_| recent.add(5_000_000, false));
+        assert_eq!(recent.ok(), 9);
+        let [p50] = recent.quantiles([0.5]);
+        assert!(Duration::from_millis(1_980) < p50 && p50 < Duration::from_millis(2_020), "{p50:?}");
+        assert_eq!(recent.stretches().map(|stretch| stretch.count).sum::<f64>(), 99.0);
+    }
+
+    #[test]
     fn a_group_takes_little_room() {
         let mut recent = Recent::default();
-        (0..20_000).for_each(|n| recent.add(n * 1_000));
-        let bytes = 2 * (recent.places.capacity() + recent.counts.capacity());
+        (0..20_000).for_each(|n| recent.add(n * 1_000, true));
+        let bytes = 2 * (recent.places.capacity() + recent.counts.capacity() + recent.ok.capacity());
         assert!(bytes * 205 <= 8 << 20, "{bytes} bytes a group");
     }
 }
