@@ -8,7 +8,7 @@ use std::time::Duration;
 use headcount::Headcount;
 
 /// The longest that a task of the crowd sleeps.
-const LONGEST: Duration = Duration::from_hours(1);
+const LONGEST: Duration = Duration::from_secs(3600);
 
 const HOSTILE: [&str; 6] = [
     "<script>window.taken = true</script>",

@@ -7,7 +7,7 @@
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::calibrate);
 

@@ -12,6 +12,7 @@
 mod clock;
 mod current;
 mod idle;
+mod lock;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod name;
 mod named;

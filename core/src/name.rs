@@ -28,7 +28,7 @@ pub fn cut(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
     if text.len() <= limit {
         return text;
     }
-    let end = text.floor_char_boundary(limit - '…'.len_utf8());
+    let end = (0..=limit - '…'.len_utf8()).rev().find(|at| text.is_char_boundary(*at)).unwrap_or(0);
     Cow::Owned(format!("{}…", &text[..end]))
 }
 

@@ -10,7 +10,7 @@ pub(crate) use self::model::*;
 
 #[cfg(not(headcount_loom))]
 mod real {
-    pub(crate) use parking_lot::Mutex;
+    pub(crate) use crate::lock::Mutex;
     pub(crate) use std::sync::atomic::{AtomicBool, AtomicU64, Ordering, fence};
     use std::time::Duration;
 
@@ -68,7 +68,7 @@ mod model {
 
     pub(crate) use self::{Mutex as ShortMutex, MutexGuard as ShortMutexGuard};
 
-    /// loom's mutex with the signature of `parking_lot`'s.
+    /// loom's mutex with the signature of [`crate::lock::Mutex`].
     #[derive(Debug, Default)]
     pub(crate) struct Mutex<T>(loom::sync::Mutex<T>);
 

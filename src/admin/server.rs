@@ -124,9 +124,7 @@ async fn connection(stream: TcpStream, peer: SocketAddr, router: Router, asked: 
         .max_headers(HEADERS)
         .serve_connection(TokioIo::new(WriteLimit::new(stream, WRITE_TIMEOUT)), service)
         .await;
-    if let Err(problem) = served
-        && enabled!(target: "headcount", Level::DEBUG)
-    {
+    if let Some(problem) = served.err().filter(|_| enabled!(target: "headcount", Level::DEBUG)) {
         lines.write(move || debug!(target: "headcount", %peer, "A connection ended: {problem}"));
     }
 }

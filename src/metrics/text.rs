@@ -33,8 +33,8 @@ fn write_family(text: &mut String, family: &Family, figures: &Figures, labels: &
         Values::Outcomes(counts) => {
             for (series, labels) in series() {
                 for &outcome in headcount_core::Outcome::ALL {
-                    let labels = format_args!("{labels},outcome=\"{outcome}\"");
-                    line(text, name, "", labels, counts(series).get(outcome));
+                    let count = counts(series).get(outcome);
+                    line(text, name, "", format_args!("{labels},outcome=\"{outcome}\""), count);
                 }
             }
         }
@@ -63,8 +63,8 @@ fn write_histogram(text: &mut String, name: &str, labels: &str, buckets: &[Bucke
     for bucket in buckets {
         count += bucket.count;
         sum += bucket.sum;
-        let labels = format_args!("{labels},le=\"{}\"", Bound(bucket.upper_bound));
-        line(text, name, "_bucket", labels, count);
+        let bound = Bound(bucket.upper_bound);
+        line(text, name, "_bucket", format_args!("{labels},le=\"{bound}\""), count);
     }
     line(text, name, "_sum", labels, Exact(sum));
     line(text, name, "_count", labels, count);

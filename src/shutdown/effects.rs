@@ -99,9 +99,8 @@ impl Coordinator {
             }
             let own = registry().details.read(task.id(), |details| details.grace).flatten();
             let grace = own.or((task.policy() == OnShutdown::Last).then_some(LAST_GRACE));
-            if let Some(grace) = grace
-                && self.timed.insert(current.id)
-            {
+            let Some(grace) = grace else { continue };
+            if self.timed.insert(current.id) {
                 self.timers.add(self.now().saturating_add(grace), Due::Grace, current);
             }
         }

@@ -487,7 +487,7 @@ impl Machine {
 
 /// The longest extension that one call may ask for.
 #[allow(clippy::duration_suboptimal_units)] // Hours are newer than the oldest compiler supported.
-pub(crate) const MAX_EXTENSION: Duration = Duration::from_hours(24);
+pub(crate) const MAX_EXTENSION: Duration = Duration::from_secs(24 * 3600);
 
 #[cfg(test)]
 #[path = "stage_tests.rs"]

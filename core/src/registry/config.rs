@@ -5,7 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
-use parking_lot::RwLock;
+use crate::lock::RwLock;
 
 use crate::clock;
 use crate::registry::kind::OnShutdown;

@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU8, Ordering};
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 use crate::name::{self, MAX_LABELS, MAX_NAME, OTHER};
 use crate::outcome::Outcome;
@@ -58,8 +58,8 @@ pub struct Group {
     pub given: Option<Box<GivenLabels>>,
     pub location: Arc<str>,
     pub bounds: Arc<Bounds>,
-    pub last_failure: Mutex<Option<LastFailure>>,
-    pub storm: Mutex<Storm>,
+    pub(crate) last_failure: Mutex<Option<LastFailure>>,
+    pub(crate) storm: Mutex<Storm>,
     /// 0, or one more than the policy's place in [`POLICIES`].
     policy: AtomicU8,
     stripes: Mutex<Stripes>,

@@ -5,7 +5,7 @@ use std::time::Duration;
 use crate::clock;
 
 const LINES: u64 = 10;
-const WINDOW: Duration = Duration::from_mins(1);
+const WINDOW: Duration = Duration::from_secs(60);
 
 /// One group's state of the limit.
 #[derive(Clone, Debug, Default)]

@@ -2,7 +2,7 @@
 
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 use tokio::sync::{Notify, mpsc};
 
 use crate::outcome::{Outcome, OutcomeCounts};
