@@ -11,7 +11,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use parking_lot::Mutex;
+use crate::lock::Mutex;
 
 use crate::clock;
 use crate::outcome::Outcome;
