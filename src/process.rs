@@ -3,12 +3,14 @@
 use std::hash::{BuildHasher, RandomState};
 use std::sync::atomic::{AtomicBool, Ordering};
 #[cfg(feature = "admin")]
-use std::time::Instant;
+use std::time::Duration;
 use std::time::SystemTime;
 
 #[cfg(feature = "metrics")]
 use tokio::runtime::Handle;
 
+#[cfg(feature = "admin")]
+use crate::clock;
 use crate::settings::Settings;
 #[cfg(feature = "metrics")]
 use crate::snapshot::{Kind, Snapshot};
@@ -33,10 +35,9 @@ pub(crate) struct Identity {
     /// Differs from process to process.
     pub(crate) instance: String,
     pub(crate) pid: u32,
+    /// In ticks of the [clock].
     #[cfg(feature = "admin")]
-    pub(crate) started_at: SystemTime,
-    #[cfg(feature = "admin")]
-    pub(crate) started: Instant,
+    started: u64,
 }
 
 impl Process {
@@ -90,16 +91,24 @@ impl Process {
 impl Identity {
     fn new(service: String) -> Self {
         let pid = std::process::id();
-        let started_at = SystemTime::now();
-        let instance = format!("{:016x}", RandomState::new().hash_one((pid, started_at)));
+        let instance = format!("{:016x}", RandomState::new().hash_one((pid, SystemTime::now())));
         Self {
             service,
             instance,
             pid,
             #[cfg(feature = "admin")]
-            started_at,
-            #[cfg(feature = "admin")]
-            started: Instant::now(),
+            started: clock::ticks(),
         }
+    }
+
+    /// The time of the installation, by the wall clock of now.
+    #[cfg(feature = "admin")]
+    pub(crate) fn started_at(&self) -> SystemTime {
+        clock::wall(self.started)
+    }
+
+    #[cfg(feature = "admin")]
+    pub(crate) fn uptime(&self) -> Duration {
+        clock::between(self.started, clock::ticks())
     }
 }

@@ -2,7 +2,7 @@
 //!
 //! `quanta` reads the processor's counter, which costs less than half of `Instant::now`. Its first use calibrates that counter
 //! against the system's clock, which takes a millisecond, and 200 ms at the very most. So durations may be off by some hundred parts in a million;
-//! times of day are not, since the two clocks are compared again while the process lives.
+//! times of day are not, because the clocks are compared again while the process lives: times follow the wall clock of now.
 
 use std::sync::LazyLock;
 use std::time::{Duration, Instant, SystemTime};
@@ -19,6 +19,9 @@ const COMPARED_EVERY: Duration = Duration::from_secs(1);
 /// The most that a comparison may take, or it was interrupted and is worth nothing.
 const COMPARED_WITHIN: Duration = Duration::from_micros(20);
 
+/// A wall clock that is off by more has been set, or the machine was suspended.
+const STEP: Duration = Duration::from_millis(10);
+
 /// Ticks, and what they are worth.
 #[derive(Debug)]
 pub struct Clock {
@@ -27,7 +30,10 @@ pub struct Clock {
     nanos_per_tick: u64,
     origin: u64,
     origin_instant: Instant,
-    origin_wall: SystemTime,
+    /// The wall-clock time of `origin`, as the wall clock showed it then.
+    first_wall: SystemTime,
+    /// The same as the wall clock of now has it.
+    origin_wall: Mutex<SystemTime>,
     /// What `nanos_per_tick` is off, a few hundred parts in a million, would be minutes in a month.
     compared: Mutex<Comparison>,
 }
@@ -54,16 +60,32 @@ impl Clock {
         let ticks: u64 = 1 << 40;
         let nanos = source.delta_as_nanos(0, ticks);
         let origin = source.raw();
+        let first_wall = SystemTime::now();
         let mut clock = Self {
             nanos_per_tick: nanos << (FRACTION - 40),
             origin,
             origin_instant: Instant::now(),
-            origin_wall: SystemTime::now(),
+            first_wall,
+            origin_wall: Mutex::new(first_wall),
             compared: Mutex::new(Comparison { ticks, nanos, until: 0 }),
             source,
         };
         clock.compared.get_mut().until = origin + clock.ticks_in(COMPARED_EVERY);
         clock
+    }
+
+    /// The wall-clock time of a reading, where the wall clock shows `wall` now.
+    fn wall(&self, ticks: u64, wall: SystemTime) -> SystemTime {
+        let compared = self.compared();
+        let now = self.ticks();
+        let since_origin = |ticks: u64| compared.duration_of(ticks.saturating_sub(self.origin));
+        let mut origin_wall = self.origin_wall.lock();
+        let expected = *origin_wall + since_origin(now);
+        let (ahead, behind) = (wall.duration_since(expected), expected.duration_since(wall));
+        if STEP < ahead.or(behind).unwrap_or_default() {
+            *origin_wall = wall.checked_sub(since_origin(now)).unwrap_or(SystemTime::UNIX_EPOCH);
+        }
+        *origin_wall + since_origin(ticks) - compared.duration_of(self.origin.saturating_sub(ticks))
     }
 
     /// The newest comparison with the system's clock, over all of the process's life.
@@ -131,23 +153,18 @@ pub fn ticks_in(duration: Duration) -> u64 {
     CLOCK.ticks_in(duration)
 }
 
-/// The wall-clock time of a reading, by the wall clock of the process's first use of this clock and the system's monotonic clock since.
+/// The wall-clock time of a reading: as long before the wall clock of now as the reading is before now.
 ///
-/// It does not follow a later step of the system's clock, so that the order of events is kept.
+/// It follows a step of the wall clock, and a suspend. Between two steps a reading always has the same time.
 pub fn wall(ticks: u64) -> SystemTime {
-    let clock = &*CLOCK;
-    let compared = clock.compared();
-    match ticks.checked_sub(clock.origin) {
-        Some(since) => clock.origin_wall + compared.duration_of(since),
-        None => clock.origin_wall - compared.duration_of(clock.origin - ticks),
-    }
+    CLOCK.wall(ticks, SystemTime::now())
 }
 
-/// The same by the calibration alone: a reading is always told as the same time, and two times are as far apart as the duration
-/// [`between`] them. For who sets times off against durations.
+/// The same by the calibration and the first wall-clock time alone: two times are as far apart as the duration [`between`] their
+/// readings, also across a step. For a client that subtracts times from each other and from durations.
 pub fn steady_wall(ticks: u64) -> SystemTime {
     let clock = &*CLOCK;
-    clock.origin_wall + between(clock.origin, ticks) - between(ticks, clock.origin)
+    clock.first_wall + between(clock.origin, ticks) - between(ticks, clock.origin)
 }
 
 #[cfg(all(test, not(headcount_loom)))]
@@ -178,6 +195,30 @@ mod tests {
             before <= told + error && told <= after + error,
             "{told:?} is not in {before:?} to {after:?}"
         );
+    }
+
+    #[test]
+    fn times_follow_a_step_of_the_wall_clock_and_keep_their_distance() {
+        let clock = Clock::calibrate();
+        let hours = |hours: u64| Duration::from_secs(3600 * hours);
+        let then = SystemTime::UNIX_EPOCH + hours(400_000);
+        let one = clock.ticks();
+        let other = one + clock.ticks_in(Duration::from_secs(3));
+        for wall in [then, then + hours(8), then - hours(24), then] {
+            let at = clock.wall(one, wall);
+            let age = wall.duration_since(at).unwrap_or_default();
+            assert!(age < Duration::from_secs(1), "{age:?} after {wall:?}");
+            let apart = clock.wall(other, wall).duration_since(at).unwrap();
+            assert!(apart.abs_diff(Duration::from_secs(3)) < Duration::from_millis(2), "{apart:?}");
+        }
+    }
+
+    #[test]
+    fn a_reading_has_the_same_time_while_the_wall_clock_runs_evenly() {
+        let ticks = ticks();
+        let first = wall(ticks);
+        std::thread::sleep(Duration::from_millis(30));
+        assert!(wall(ticks).duration_since(first).or_else(|_| first.duration_since(wall(ticks))).unwrap() < STEP);
     }
 
     #[test]

@@ -40,7 +40,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {
     groups.sort_by(|one, other| interest(other).cmp(&interest(one)).then_with(|| one.name.cmp(&other.name)));
     Summary {
         process: hello(&process.identity),
-        uptime_seconds: seconds(process.identity.started.elapsed()),
+        uptime_seconds: seconds(process.identity.uptime()),
         stage: shutdown::stage().as_str(),
         live: snapshot.live,
         blocked: snapshot.blocked,
@@ -62,7 +62,7 @@ pub(super) fn hello(identity: &Identity) -> Hello {
         version: env!("CARGO_PKG_VERSION"),
         instance: identity.instance.clone(),
         pid: identity.pid,
-        started_at: time(identity.started_at),
+        started_at: time(identity.started_at()),
     }
 }
 
