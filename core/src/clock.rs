@@ -218,7 +218,9 @@ mod tests {
         let ticks = ticks();
         let first = wall(ticks);
         std::thread::sleep(Duration::from_millis(30));
-        assert!(wall(ticks).duration_since(first).or_else(|_| first.duration_since(wall(ticks))).unwrap() < STEP);
+        assert!(
+            wall(ticks).duration_since(first).or_else(|_| first.duration_since(wall(ticks))).unwrap() < STEP
+        );
     }
 
     #[test]

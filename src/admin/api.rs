@@ -1,11 +1,13 @@
 //! Tasks, alive and finished, and the one thing that can be done to them.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
 use axum::Json;
 use axum::extract::State;
 use axum::http::StatusCode;
+use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
@@ -15,14 +17,15 @@ use super::extract::{Path, Query};
 use super::openapi::schema;
 use super::problem::Problem;
 use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
-use crate::registry::local::Current;
-use crate::registry::registry;
+use crate::observer::reader::Slices;
 use crate::registry::wait::Abort;
+use crate::settings::Hide;
+use crate::shutdown;
 use crate::snapshot::{
     FinishedQuery, FinishedTask, Kind, Outcome, Snapshot, SortBy, SortOrder, State as TaskState, TaskLookup,
     TaskQuery,
 };
-use headcount_core::snapshot::{CursorError, Filter, FilterError};
+use headcount_core::snapshot::{CursorError, Filter, FilterError, tasks_in_slices};
 
 /// The most tasks that one answer holds.
 const MOST: usize = 500;
@@ -104,7 +107,7 @@ pub(super) struct FinishedParameters {
 pub(super) async fn tasks(
     State(context): State<Context>,
     Query(parameters): Query<TaskParameters>,
-) -> Result<Json<TaskPage>, Problem> {
+) -> Result<Response, Problem> {
     let query = TaskQuery {
         name: parameters.name,
         kind: parameters.kind,
@@ -119,9 +122,15 @@ pub(super) async fn tasks(
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };
-    let page = Snapshot::tasks(&query).map_err(|problem| bad_cursor(&problem))?;
-    let items = page.items.into_iter().map(|task| Task::new(task, context.hidden())).collect();
-    Ok(Json(TaskPage { total: page.total, items, next: page.next }))
+    let admin = Arc::clone(&context.admin);
+    let read = move || {
+        let mut slices = Slices::new();
+        let page =
+            tasks_in_slices(&query, || slices.pause_if_due()).map_err(|problem| bad_cursor(&problem))?;
+        let items = page.items.into_iter().map(|task| Task::new(task, admin.hidden())).collect();
+        Ok(Json(TaskPage { total: page.total, items, next: page.next }).into_response())
+    };
+    context.admin.readers.long(read).await?
 }
 
 /// The newest tasks that have ended, a page at a time.
@@ -131,7 +140,7 @@ pub(super) async fn tasks(
 pub(super) async fn finished(
     State(context): State<Context>,
     Query(parameters): Query<FinishedParameters>,
-) -> Result<Json<FinishedPage>, Problem> {
+) -> Result<Response, Problem> {
     let query = FinishedQuery {
         name: parameters.name,
         kind: parameters.kind,
@@ -142,9 +151,13 @@ pub(super) async fn finished(
         limit: limit(parameters.limit)?,
         cursor: parameters.cursor,
     };
-    let page = Snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
-    let items = page.items.into_iter().map(|task| Finished::new(task, context.hidden())).collect();
-    Ok(Json(FinishedPage { total: page.total, items, next: page.next }))
+    let admin = Arc::clone(&context.admin);
+    let read = move || {
+        let page = Snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
+        let items = page.items.into_iter().map(|task| Finished::new(task, admin.hidden())).collect();
+        Ok(Json(FinishedPage { total: page.total, items, next: page.next }).into_response())
+    };
+    context.admin.readers.long(read).await?
 }
 
 /// One task with its parents and children.
@@ -153,14 +166,15 @@ pub(super) async fn finished(
     (status = 404, description = "There is none, or the history holds it no more", body = Problem,
      content_type = "application/problem+json"),
 )))]
-pub(super) async fn task(
-    State(context): State<Context>,
-    Path(id): Path<u64>,
-) -> Result<Json<TaskDetail>, Problem> {
+pub(super) async fn task(State(context): State<Context>, Path(id): Path<u64>) -> Result<Response, Problem> {
+    let admin = Arc::clone(&context.admin);
+    context.admin.readers.long(move || Ok(Json(detail(id, admin.hidden())?).into_response())).await?
+}
+
+fn detail(id: u64, hidden: &BTreeSet<Hide>) -> Result<TaskDetail, Problem> {
     let found = Snapshot::task(id).ok_or_else(|| unknown(id))?;
     let children = TaskQuery { parent: Some(id.into()), limit: Some(CHILDREN), ..TaskQuery::default() };
     let children = Snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
-    let hidden = context.hidden();
     let (task, ended) = match found.task {
         TaskLookup::Live(task) => (Task::new(task, hidden), None),
         TaskLookup::Finished(finished) => {
@@ -173,7 +187,7 @@ pub(super) async fn task(
         Some((outcome, duration, at, message)) => (Some(outcome), Some(duration), Some(at), message),
         None => (None, None, None, None),
     };
-    Ok(Json(TaskDetail {
+    Ok(TaskDetail {
         ancestors: ancestors(task.parent),
         task,
         outcome,
@@ -183,7 +197,7 @@ pub(super) async fn task(
         children_total: children.total,
         children: children.items.into_iter().map(|task| Task::new(task, hidden)).collect(),
         status_history: found.statuses.into_iter().map(status_entry).collect(),
-    }))
+    })
 }
 
 /// Drops the task at its next await.
@@ -196,8 +210,11 @@ pub(super) async fn task(
     (status = 409, description = "It cannot be cancelled: a closure, a request or a future that is not a task's own",
      body = Problem, content_type = "application/problem+json"),
 )))]
-pub(super) async fn cancel(Path(id): Path<u64>) -> Result<StatusCode, Problem> {
-    match registry().find(id).and_then(Current::abort) {
+pub(super) async fn cancel(
+    State(context): State<Context>,
+    Path(id): Path<u64>,
+) -> Result<StatusCode, Problem> {
+    match context.admin.readers.short(move || shutdown::cancel(id)).await? {
         Some(Abort::Told) => Ok(StatusCode::ACCEPTED),
         Some(Abort::NotCancellable) => {
             Err(Problem::conflict(format!("task {id} cannot be cancelled: nothing can stop it from outside")))

@@ -9,8 +9,10 @@ use super::events;
 use super::history::History;
 use super::hub::Hub;
 use super::probe::Probe;
+use super::read::Readers;
+use crate::error::Error;
 use crate::metrics::Metrics;
-use crate::observer::{Lines, Observer};
+use crate::observer::{Lines, Worker};
 use crate::process::Process;
 use crate::settings::{Hide, Settings};
 use crate::shutdown::{Audience, Farewell, Report, Stage};
@@ -24,22 +26,37 @@ pub(crate) struct Admin {
     pub(super) hub: Arc<Hub>,
     pub(super) history: Mutex<History>,
     pub(super) probe: Probe,
+    pub(super) readers: Readers,
+    /// The thread of the server.
+    pub(super) worker: Worker,
 }
 
 impl Admin {
-    pub(crate) fn new(process: Arc<Process>, metrics: Arc<Metrics>, observer: &Observer) -> Self {
-        Self {
+    /// Starts the threads of the server.
+    pub(crate) fn start(process: Arc<Process>, metrics: Arc<Metrics>, lines: Lines) -> Result<Self, Error> {
+        Ok(Self {
+            readers: Readers::start()?,
+            worker: Worker::start("headcount-admin")?,
             hub: Arc::new(Hub::new(process.settings.sse_clients, metrics.events_dropped())),
             history: Mutex::new(History::new(process.workers())),
             probe: Probe::default(),
-            lines: observer.lines().clone(),
+            lines,
             process,
             metrics,
-        }
+        })
     }
 
     pub(super) fn settings(&self) -> &Settings {
         &self.process.settings
+    }
+
+    pub(super) fn hidden(&self) -> &BTreeSet<Hide> {
+        &self.settings().hide
+    }
+
+    /// The thread of the server.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
     }
 }
 
@@ -74,9 +91,5 @@ pub(super) struct Context {
 impl Context {
     pub(super) fn settings(&self) -> &Settings {
         self.admin.settings()
-    }
-
-    pub(super) fn hidden(&self) -> &BTreeSet<Hide> {
-        &self.settings().hide
     }
 }

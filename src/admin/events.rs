@@ -27,10 +27,12 @@ const EVENT_SIZE: usize = 64 * 1024;
 const EVERY: Duration = Duration::from_secs(1);
 
 /// Sends the last summary and the report in one last frame. Resolves when all clients have it and have left.
-pub(super) async fn send_report(admin: &Admin, report: &Report) {
-    let mut last = summary_frame(summary(admin, &crate::snapshot())).to_vec();
-    last.extend_from_slice(&report_frame(report));
-    admin.hub.send(last.into(), Until::Everybody);
+pub(super) async fn send_report(admin: &Arc<Admin>, report: &Report) {
+    let (reading, told) = (Arc::clone(admin), report.clone());
+    let frame = move || last_frame(&reading, &told);
+    // Made here if the reader cannot.
+    let last = admin.readers.short(frame).await.unwrap_or_else(|_| last_frame(admin, report));
+    admin.hub.send(last, Until::Everybody);
     admin.hub.emptied().await;
 }
 
@@ -44,14 +46,26 @@ pub(super) async fn publish(admin: Arc<Admin>) {
             _ = ticks.tick() => {}
             () = hub.woken() => {}
         }
-        // Before the summary, which then has it.
-        let until = if Stage::Draining <= shutdown::stage() { Until::Draining } else { Until::Nobody };
-        let snapshot = crate::snapshot();
-        admin.history.lock().record(Instant::now(), &snapshot);
-        if hub.has_clients() {
-            hub.send(summary_frame(summary(&admin, &snapshot)), until);
-        }
+        let reading = Arc::clone(&admin);
+        // A round that the reader has no time for is left out.
+        let _ = admin.readers.short(move || round(&reading)).await;
     }
+}
+
+fn round(admin: &Admin) {
+    // Before the summary, which then has it.
+    let until = if Stage::Draining <= shutdown::stage() { Until::Draining } else { Until::Nobody };
+    let snapshot = crate::snapshot();
+    admin.history.lock().record(Instant::now(), &snapshot);
+    if admin.hub.has_clients() {
+        admin.hub.send(summary_frame(summary(admin, &snapshot)), until);
+    }
+}
+
+fn last_frame(admin: &Admin, report: &Report) -> Bytes {
+    let mut last = summary_frame(summary(admin, &crate::snapshot())).to_vec();
+    last.extend_from_slice(&report_frame(report));
+    last.into()
 }
 
 /// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted router until draining begins.

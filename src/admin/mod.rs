@@ -22,6 +22,7 @@ mod hub;
 mod openapi;
 mod probe;
 mod problem;
+mod read;
 mod routes;
 mod scrape;
 mod server;

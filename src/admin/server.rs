@@ -24,7 +24,7 @@ use super::routes::router;
 use super::write_limit::WriteLimit;
 use super::{events, probe};
 use crate::error::Error;
-use crate::observer::{Lines, Observer};
+use crate::observer::Lines;
 use crate::settings::Settings;
 
 /// Connections that wait to be accepted: beyond it a client's system tries again after a second, which is long for a health check.
@@ -67,13 +67,14 @@ fn listen(address: SocketAddr) -> io::Result<TcpListener> {
 }
 
 /// Starts what runs in the background: the listener where there is one, frames of events, the probe.
-pub(crate) fn start(admin: &Arc<Admin>, observer: &Observer, listener: Option<TcpListener>) {
-    observer.spawn(events::publish(Arc::clone(admin)));
+pub(crate) fn start(admin: &Arc<Admin>, listener: Option<TcpListener>) {
+    let worker = &admin.worker;
+    worker.spawn(events::publish(Arc::clone(admin)));
     if let Some(listener) = listener {
-        observer.spawn(serve(Arc::clone(admin), listener));
+        worker.spawn(serve(Arc::clone(admin), listener));
     }
     if let (Some(limit), Some(runtime)) = (admin.settings().unresponsive_after, &admin.process.application) {
-        observer.spawn(probe::run(Arc::clone(admin), runtime.clone(), limit));
+        worker.spawn(probe::run(Arc::clone(admin), runtime.clone(), limit));
     }
 }
 

@@ -1,16 +1,21 @@
 //! `GET /api/v1/summary` and `GET /api/v1/trends`: the process as a whole.
 
 use std::cmp::Reverse;
+use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use axum::Json;
 use axum::extract::State;
+use axum::response::{IntoResponse, Response};
 
 use super::context::{Admin, Context};
 use super::history::{History, Totals};
+use super::problem::Problem;
 use super::stop;
 use super::warnings::{Seen, short, warnings};
-use super::wire::{Failure, Group, Hello, Lifetime, Rates, Summary, Trends, Usual, labels, seconds, time};
+#[cfg(test)]
+use super::wire::Trends;
+use super::wire::{Failure, Group, Hello, Lifetime, Rates, Summary, Usual, labels, seconds, time};
 use crate::process::Identity;
 use crate::settings::{Hide, Settings, Value};
 use crate::shutdown;
@@ -20,17 +25,20 @@ use crate::snapshot::{GroupInfo, Kind, Snapshot};
 #[cfg_attr(test, utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
     (status = 200, description = "The process and all groups", body = Summary),
 )))]
-pub(super) async fn get(State(context): State<Context>) -> Json<Summary> {
-    Json(summary(&context.admin, &crate::snapshot()))
+pub(super) async fn get(State(context): State<Context>) -> Result<Response, Problem> {
+    let admin = Arc::clone(&context.admin);
+    let read = move || Json(summary(&admin, &crate::snapshot())).into_response();
+    context.admin.readers.short(read).await
 }
 
 /// The server's own memory of its figures, for charts.
 #[cfg_attr(test, utoipa::path(get, path = "/api/v1/trends", tag = "read", responses(
     (status = 200, description = "The last ten minutes", body = Trends),
 )))]
-pub(super) async fn trends(State(context): State<Context>) -> Json<Trends> {
-    let snapshot = crate::snapshot();
-    Json(context.admin.history.lock().trends(&snapshot))
+pub(super) async fn trends(State(context): State<Context>) -> Result<Response, Problem> {
+    let admin = Arc::clone(&context.admin);
+    let read = move || Json(admin.history.lock().trends(&crate::snapshot())).into_response();
+    context.admin.readers.short(read).await
 }
 
 pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {

@@ -41,7 +41,7 @@ use tracing_subscriber::registry::LookupSpan;
 
 use self::wire::Hidden;
 use crate::error::Error;
-use crate::observer::Observer;
+use crate::observer::{Lines, Worker};
 use crate::settings::{Hide, Settings};
 
 /// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
@@ -71,25 +71,45 @@ where
     tracing_subscriber::layer::Identity::new()
 }
 
-/// Binds the address of the setting.
-pub(crate) fn bind(settings: &Settings) -> Result<Option<TcpListener>, Error> {
+/// The console's server, before it serves.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    /// The thread that it will run on.
+    worker: Worker,
+}
+
+impl Server {
+    pub(crate) fn address(&self) -> Option<SocketAddr> {
+        self.listener.local_addr().ok()
+    }
+
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
+    }
+}
+
+/// Binds the address of the setting and starts the thread.
+pub(crate) fn bind(settings: &Settings) -> Result<Option<Server>, Error> {
     let Some(address) = settings.console else { return Ok(None) };
     let listen = || {
         let listener = TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         Ok(listener)
     };
-    listen().map(Some).map_err(|problem| Error::address("console", address, problem))
+    let listener = listen().map_err(|problem| Error::address("console", address, problem))?;
+    Ok(Some(Server { listener, worker: Worker::start("headcount-console")? }))
 }
 
 /// Starts to serve, and logs what.
-pub(crate) fn start(settings: &Settings, observer: &Observer, listener: Option<TcpListener>) {
+pub(crate) fn start(settings: &Settings, lines: &Lines, server: Option<Server>) {
     #[cfg(tokio_unstable)]
-    let listener = match listener {
-        Some(listener) => subscriber::start(listener),
-        None => return subscriber::warn_if_unused(),
-    };
-    let Some(listener) = listener else { return };
+    let Some(server) = server else { return subscriber::warn_if_unused() };
+    #[cfg(not(tokio_unstable))]
+    let Some(server) = server else { return };
+    let Server { listener, worker } = server;
+    #[cfg(tokio_unstable)]
+    let Some(listener) = subscriber::start(listener, &worker) else { return };
     let Ok(address) = listener.local_addr() else { return };
     let why = if cfg!(tokio_unstable) {
         "`headcount::console::layer()` is not among the layers"
@@ -101,7 +121,7 @@ pub(crate) fn start(settings: &Settings, observer: &Observer, listener: Option<T
         fields: settings.hide.contains(&Hide::Fields),
         messages: settings.hide.contains(&Hide::Messages),
     };
-    let lines = observer.lines().clone();
+    let lines = lines.clone();
     let serve = async move {
         if let Err(problem) = server::serve(listener, hidden, lines.clone()).await {
             lines.write(
@@ -109,7 +129,7 @@ pub(crate) fn start(settings: &Settings, observer: &Observer, listener: Option<T
             );
         }
     };
-    observer.spawn(serve);
+    worker.spawn(serve);
 }
 
 fn announce(address: SocketAddr, source: &str, why: &str) {

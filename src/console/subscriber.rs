@@ -1,18 +1,19 @@
 //! `console-subscriber`, for builds with `--cfg tokio_unstable`: made with the layer, served by install.
 
 use std::net::TcpListener;
-use std::thread;
 use std::time::Duration;
 
 use console_subscriber::{ConsoleLayer, Server, ServerParts};
 use parking_lot::Mutex;
+use tracing::instrument::WithSubscriber;
 use tracing::subscriber::NoSubscriber;
-use tracing::{Dispatch, Metadata, Subscriber, dispatcher, error, warn};
+use tracing::{Dispatch, Metadata, Subscriber, dispatcher, warn};
 use tracing_subscriber::filter::FilterFn;
 use tracing_subscriber::registry::LookupSpan;
 use tracing_subscriber::{Layer, layer};
 
 use super::{announce, server};
+use crate::observer::Worker;
 
 /// How long finished tasks are kept. Its own default is an hour, in which short tasks fill the memory.
 const RETENTION: Duration = Duration::from_secs(6);
@@ -36,7 +37,9 @@ fn concerns_console(metadata: &Metadata<'_>) -> bool {
 }
 
 /// Serves the layer, or gives the listener back if it is not in place.
-pub(super) fn start(listener: TcpListener) -> Option<TcpListener> {
+///
+/// On a thread without a subscriber, since it works through each poll of each task and must not see itself.
+pub(super) fn start(listener: TcpListener, worker: &Worker) -> Option<TcpListener> {
     let Some(server) = SERVER.lock().take().filter(|_| is_in_place()) else {
         warn!(
             target: "headcount",
@@ -49,11 +52,7 @@ pub(super) fn start(listener: TcpListener) -> Option<TcpListener> {
             "this build has `--cfg tokio_unstable` and `headcount::console::layer()` is among the layers";
         announce(address, "console-subscriber", why);
     }
-    // On a thread of its own and without a subscriber: it works through each poll of each task, and is not to see itself.
-    let serve = move || dispatcher::with_default(&NoSubscriber::new().into(), || serve(listener, server));
-    if let Err(problem) = thread::Builder::new().name("headcount-console".to_owned()).spawn(serve) {
-        error!(target: "headcount", "The console has no thread: {problem}");
-    }
+    worker.spawn(serve(listener, server).with_subscriber(NoSubscriber::new()));
     None
 }
 
@@ -71,13 +70,11 @@ fn is_in_place() -> bool {
     dispatcher::get_default(Dispatch::is::<ConsoleLayer>)
 }
 
-fn serve(listener: TcpListener, server: Server) {
+async fn serve(listener: TcpListener, server: Server) {
     let ServerParts { instrument_server, aggregator, .. } = server.into_parts();
-    let run = async {
-        tokio::spawn(aggregator.run());
-        server::serve_instrument(tokio::net::TcpListener::from_std(listener)?, instrument_server).await
-    };
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
-    // Nothing is logged here: this thread has no subscriber, and the client sees that it is disconnected.
-    let _ = runtime.and_then(|runtime| runtime.block_on(run));
+    tokio::spawn(aggregator.run().with_subscriber(NoSubscriber::new()));
+    // Nothing is logged here, because there is no subscriber. The client sees that it is disconnected.
+    if let Ok(listener) = tokio::net::TcpListener::from_std(listener) {
+        let _ = server::serve_instrument(listener, instrument_server).await;
+    }
 }

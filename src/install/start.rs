@@ -17,7 +17,7 @@ use crate::console;
 use crate::error::Error;
 #[cfg(feature = "metrics")]
 use crate::metrics::Metrics;
-use crate::observer::Observer;
+use crate::observer::{Observer, Worker};
 use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{self, Builder, Hide, Settings};
@@ -66,20 +66,26 @@ impl Builder {
     }
 }
 
+/// Starts what can fail first. Where a step fails, the threads that run already end again.
 fn start(settings: Settings) -> Result<Installed, Error> {
+    let mut started = Started::default();
     #[cfg(feature = "console")]
     let console = console::bind(&settings)?;
+    #[cfg(feature = "console")]
+    started.add(console.as_ref().map(console::Server::worker));
     #[cfg(feature = "admin")]
     let listener = admin::bind(&settings)?;
-    configure(&settings);
     let observer = Observer::start(settings.log)?;
+    started.add(Some(observer.worker()));
     let process = Arc::new(Process::new(settings));
     #[cfg(feature = "metrics")]
-    let metrics = Arc::new(Metrics::set_up(Arc::clone(&process)));
+    let metrics = Arc::new(Metrics::start(Arc::clone(&process), observer.lines().clone())?);
     #[cfg(feature = "metrics")]
-    observer.spawn(Arc::clone(&metrics).keep_up());
+    started.add(metrics.worker());
     #[cfg(feature = "admin")]
-    let admin = Arc::new(Admin::new(Arc::clone(&process), Arc::clone(&metrics), &observer));
+    let admin = Arc::new(Admin::start(Arc::clone(&process), Arc::clone(&metrics), observer.lines().clone())?);
+    #[cfg(feature = "admin")]
+    started.add(Some(admin.worker()));
     // Metrics come first: a recorder of the application's has the last figures before clients have left.
     let audience: Vec<Box<dyn Audience>> = vec![
         #[cfg(feature = "metrics")]
@@ -88,22 +94,46 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         Box::new(Arc::clone(&admin)),
     ];
     shutdown::start(&process, &observer, audience)?;
+    started.keep();
+    configure(&process.settings);
+    #[cfg(feature = "metrics")]
+    metrics.record();
     let installed = Installed {
         #[cfg(feature = "prometheus")]
         metrics,
         #[cfg(feature = "admin")]
         admin_address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
         #[cfg(feature = "console")]
-        console_address: console.as_ref().and_then(|listener| listener.local_addr().ok()),
+        console_address: console.as_ref().and_then(console::Server::address),
         #[cfg(feature = "admin")]
         admin,
         process,
     };
     #[cfg(feature = "admin")]
-    admin::start(&installed.admin, &observer, listener);
+    admin::start(&installed.admin, listener);
     #[cfg(feature = "console")]
-    console::start(&installed.process.settings, &observer, console);
+    console::start(&installed.process.settings, observer.lines(), console);
     Ok(installed)
+}
+
+/// The threads that were started. They end with it, unless it is told to keep them.
+#[derive(Debug, Default)]
+struct Started(Vec<Worker>);
+
+impl Started {
+    fn add(&mut self, worker: Option<&Worker>) {
+        self.0.extend(worker.cloned());
+    }
+
+    fn keep(&mut self) {
+        self.0.clear();
+    }
+}
+
+impl Drop for Started {
+    fn drop(&mut self) {
+        self.0.iter().for_each(Worker::stop);
+    }
 }
 
 /// Hands the registry its settings. Groups that exist already keep the buckets that they began with.

@@ -1,15 +1,19 @@
 //! Everything that is measured at one moment, pulled from the snapshot, the shutdown and the process.
 
-use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::{Arc, OnceLock};
 use std::time::{Duration, SystemTime};
 
 use tokio::time::MissedTickBehavior;
+use tracing::warn;
 
 use super::facade::Publisher;
 use super::recording::Recording;
 use super::series::{Series, series};
+use crate::error::Error;
+use crate::observer::{Lines, Worker};
 use crate::process::Process;
+use crate::settings::Recorder;
 use crate::shutdown::{self, Audience, Farewell, Report, Stage};
 
 /// How often a recorder of the application's is brought up to date.
@@ -19,9 +23,13 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Metrics {
     process: Arc<Process>,
-    recording: Recording,
+    /// Set last, since a global recorder cannot be taken back.
+    recording: OnceLock<Recording>,
     publisher: tokio::sync::Mutex<Publisher>,
     events_dropped: Arc<AtomicU64>,
+    /// The thread on which a recorder is called. It may be the application's, which may block or panic.
+    worker: Option<Worker>,
+    lines: Lines,
 }
 
 /// Everything that is measured at one moment.
@@ -40,10 +48,31 @@ pub(crate) struct Figures {
 }
 
 impl Metrics {
-    /// Chooses the recorder and sets it, if headcount's own is chosen.
-    pub(crate) fn set_up(process: Arc<Process>) -> Self {
-        let recording = Recording::set_up(&process.settings);
-        Self { process, recording, publisher: tokio::sync::Mutex::default(), events_dropped: Arc::default() }
+    /// Starts the thread that a recorder needs.
+    pub(crate) fn start(process: Arc<Process>, lines: Lines) -> Result<Self, Error> {
+        let wanted = process.settings.recorder != Recorder::Private;
+        let worker = wanted.then(|| Worker::start("headcount-metrics")).transpose()?;
+        Ok(Self {
+            process,
+            recording: OnceLock::new(),
+            publisher: tokio::sync::Mutex::default(),
+            events_dropped: Arc::default(),
+            worker,
+            lines,
+        })
+    }
+
+    /// The thread that a recorder is called on.
+    pub(crate) fn worker(&self) -> Option<&Worker> {
+        self.worker.as_ref()
+    }
+
+    /// Chooses the recorder and sets it, if headcount's own is chosen. From then on it is kept up to date.
+    pub(crate) fn record(self: &Arc<Self>) {
+        self.recording.get_or_init(|| Recording::set_up(&self.process.settings));
+        if let Some(worker) = &self.worker {
+            worker.spawn(Arc::clone(self).rounds());
+        }
     }
 
     /// Counts events that slow clients of the dashboard missed.
@@ -72,25 +101,35 @@ impl Metrics {
     /// The text for Prometheus: headcount's families, then those of the exporter. Counts as a scrape.
     #[cfg(feature = "prometheus")]
     pub(crate) fn scrape(&self) -> String {
-        let text = super::text::render(&self.figures()) + &self.recording.render();
+        let text = super::text::render(&self.figures())
+            + &self.recording.get().map(Recording::render).unwrap_or_default();
         shutdown::scraped();
         text
     }
 
     /// Publishes to a recorder of the application's, or keeps samples from piling up in ours, until the process ends.
-    pub(crate) async fn keep_up(self: Arc<Self>) {
+    async fn rounds(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);
+        let mut panicked = false;
         loop {
             ticks.tick().await;
-            self.publish().await;
-            self.recording.run_upkeep();
+            // A task of its own, so that a panic of the recorder ends the round alone.
+            let round = tokio::spawn(Arc::clone(&self).round());
+            if round.await.is_err() && !std::mem::replace(&mut panicked, true) {
+                self.lines.write(|| warn!(target: "headcount", "The recorder of the application panicked; metrics may be missing there"));
+            }
         }
+    }
+
+    async fn round(self: Arc<Self>) {
+        self.publish().await;
+        self.recording.get().into_iter().for_each(Recording::run_upkeep);
     }
 
     /// Brings the recorder of the application's up to date, where there is one.
     async fn publish(&self) {
-        if self.recording.is_foreign() {
+        if self.recording.get().is_some_and(Recording::is_foreign) {
             // Read under the lock, because histograms take what was added since the last round.
             let mut publisher = self.publisher.lock().await;
             publisher.publish(&self.figures()).await;
@@ -104,6 +143,12 @@ impl Audience for Arc<Metrics> {
 
     fn farewell(&self, _report: Report) -> Farewell {
         let metrics = Arc::clone(self);
-        Box::pin(async move { metrics.publish().await })
+        let last = self.worker.as_ref().map(|worker| worker.spawn(async move { metrics.publish().await }));
+        Box::pin(async move {
+            if let Some(last) = last {
+                // A recorder that panics has its last figures lost.
+                let _ = last.await;
+            }
+        })
     }
 }

@@ -1,20 +1,25 @@
-//! The threads that work beside the application's: one for the coordinator and the servers, one for the log.
+//! The threads that work beside the application's.
 //!
-//! The first has a current-thread runtime of its own, so it answers while every worker of the application is blocked,
-//! while the application drains, and after its runtime is gone. It never waits for the log, because [`lines`] writes on the second.
+//! - `headcount` belongs to the coordinator alone. Signals, stages and deadlines wait for nothing else.
+//! - `headcount-log` writes the [lines] of all others, so none of them waits for the log.
+//! - `headcount-admin` accepts connections and answers health; `headcount-read` and `headcount-search` are [readers](reader) of
+//!   what takes longer.
+//! - `headcount-metrics` runs a recorder of the application's, `headcount-console` the console's server.
+//!
+//! Each of them answers while every worker of the application is blocked, while the application drains, and after its
+//! runtime is gone.
 
 pub(crate) mod dispatch;
 pub(crate) mod lines;
+#[cfg(feature = "admin")]
+pub(crate) mod reader;
+mod worker;
 
-use std::fmt;
-use std::thread;
 use std::time::Duration;
-
-use tokio::runtime::{Builder, EnterGuard, Handle};
-use tokio::task::JoinHandle;
 
 pub(crate) use dispatch::Heard;
 pub(crate) use lines::Lines;
+pub(crate) use worker::Worker;
 
 use crate::error::Error;
 use crate::registry::{failure, registry};
@@ -23,53 +28,31 @@ use crate::settings::Log;
 /// The longest delay of a line that counts suppressed log lines.
 const STORM_LAG: Duration = Duration::from_secs(5);
 
-/// A handle to both threads, which end with the process.
-#[derive(Clone)]
+/// The coordinator's thread, and the log's.
+#[derive(Clone, Debug)]
 pub(crate) struct Observer {
-    runtime: Handle,
+    worker: Worker,
     lines: Lines,
 }
 
 impl Observer {
     /// Starts both threads.
     pub(crate) fn start(log: Log) -> Result<Self, Error> {
-        let runtime = Builder::new_current_thread()
-            .enable_all()
-            .build()
-            .map_err(|e| Error::resources("a runtime", e))?;
-        let handle = runtime.handle().clone();
-        let no_thread = |problem| Error::resources("a thread", problem);
-        let lines = Lines::start(log).map_err(no_thread)?;
-        let heard = Heard::now();
-        let storms = close_storms(lines.clone());
-        let run = move || heard.run(|| runtime.block_on(storms));
-        thread::Builder::new().name("headcount".to_owned()).spawn(run).map_err(no_thread)?;
-        Ok(Self { runtime: handle, lines })
+        let lines =
+            Lines::start(log).map_err(|problem| Error::resources("the thread headcount-log", problem))?;
+        let worker = Worker::start("headcount")?;
+        worker.spawn(close_storms(lines.clone()));
+        Ok(Self { worker, lines })
     }
 
-    /// Runs a future on the first thread. It must not block there.
-    pub(crate) fn spawn<F>(&self, future: F) -> JoinHandle<F::Output>
-    where
-        F: Future + Send + 'static,
-        F::Output: Send + 'static,
-    {
-        self.runtime.spawn(future)
-    }
-
-    /// Makes the runtime of the first thread the current one.
-    pub(crate) fn enter(&self) -> EnterGuard<'_> {
-        self.runtime.enter()
+    /// The coordinator's thread.
+    pub(crate) fn worker(&self) -> &Worker {
+        &self.worker
     }
 
     /// The log lines of headcount's own threads.
     pub(crate) fn lines(&self) -> &Lines {
         &self.lines
-    }
-}
-
-impl fmt::Debug for Observer {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Observer").field("lines", &self.lines).finish_non_exhaustive()
     }
 }
 

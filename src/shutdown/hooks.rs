@@ -9,10 +9,10 @@ use std::thread;
 use std::time::{Duration, Instant};
 
 use tokio::sync::oneshot;
-use tracing::dispatcher;
 
 use super::log::Logger;
 use super::text;
+use crate::observer::Heard;
 use crate::registry::local::Current;
 use crate::settings::OnAbandon;
 use headcount_core::internal::snapshot::read::Describer;
@@ -42,9 +42,9 @@ impl Hooks {
     pub(crate) fn start(hook: Option<OnAbandon>, log: Logger) -> io::Result<Self> {
         let Some(hook) = hook else { return Ok(Self { jobs: None }) };
         let (jobs, queue) = mpsc::channel::<Job>();
-        let dispatch = dispatcher::get_default(Clone::clone);
+        let heard = Heard::now();
         let run = move || {
-            dispatcher::with_default(&dispatch, || {
+            heard.run(|| {
                 while let Ok(job) = queue.recv() {
                     perform(&hook, job, &log);
                 }

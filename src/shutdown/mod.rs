@@ -61,6 +61,8 @@ use crate::error::Error;
 use crate::observer::Observer;
 use crate::process::Process;
 use crate::registry::is_enabled;
+#[cfg(feature = "admin")]
+use crate::registry::{local::Current, registry, wait::Abort};
 
 /// Starts the coordinator on headcount's thread, and the threads that it needs. It reports to each of the audience in this order.
 pub(crate) fn start(
@@ -68,13 +70,13 @@ pub(crate) fn start(
     observer: &Observer,
     audience: Vec<Box<dyn Audience>>,
 ) -> Result<(), Error> {
-    let _runtime = observer.enter();
+    let _runtime = observer.worker().enter();
     let threads = |problem| Error::resources("what the shutdown needs", problem);
     let log = log::Logger::new(observer.lines().clone(), process.settings.log);
-    observer.spawn(blocked::watch(log.clone()));
+    observer.worker().spawn(blocked::watch(log.clone()));
     let coordinator = drain::Coordinator::new(Arc::clone(process), audience, log.clone()).map_err(threads)?;
-    let run = observer.spawn(coordinator.run());
-    observer.spawn(last_resort(run, log));
+    let run = observer.worker().spawn(coordinator.run());
+    observer.worker().spawn(last_resort(run, log));
     Ok(())
 }
 
@@ -147,4 +149,10 @@ pub(crate) async fn drain(is_installed: bool) -> Report {
 /// The stage that the shutdown is in.
 pub(crate) fn stage() -> Stage {
     control().stage()
+}
+
+/// Cancels a live task for an operator; `None` if there is none. What cuts work for the shutdown goes its own way, and counts it.
+#[cfg(feature = "admin")]
+pub(crate) fn cancel(id: u64) -> Option<Abort> {
+    registry().find(id).and_then(Current::abort)
 }

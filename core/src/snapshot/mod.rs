@@ -67,7 +67,7 @@ impl Snapshot {
     ///
     /// If the cursor is not one of such a page.
     pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
-        page::live_page(query)
+        page::live_page(query, || ())
     }
 
     /// Reads one page of finished tasks: of the newest `history` of any outcome and the newest `history` that are not ok.
@@ -83,4 +83,11 @@ impl Snapshot {
     pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
         read::lookup(id.into().get())
     }
+}
+
+/// [`Snapshot::tasks`] for a thread that others share: it calls `pause` after each few tasks.
+#[doc(hidden)]
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "only `headcount` uses it")]
+pub fn tasks_in_slices(query: &TaskQuery, pause: impl FnMut()) -> Result<Page<TaskInfo>, CursorError> {
+    page::live_page(query, pause)
 }

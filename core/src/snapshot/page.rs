@@ -19,6 +19,8 @@ use crate::snapshot::{
 
 const DEFAULT_LIMIT: usize = 100;
 const MAX_LIMIT: usize = 500;
+/// Slots between two pauses: a search through their fields takes some 300 µs.
+const SLICE: usize = 1_024;
 
 /// A page cursor that does not fit its query.
 ///
@@ -57,8 +59,8 @@ fn with_text(filter: &Filter, text: Option<&str>) -> Filter {
     all
 }
 
-/// One page of live tasks.
-pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
+/// One page of live tasks. `pause` is called after each few slots, where a reader can make room for others.
+pub(crate) fn live_page(query: &TaskQuery, mut pause: impl FnMut()) -> Result<Page<TaskInfo>, CursorError> {
     let mut describer = Describer::new();
     let sorting = Sorting::new(query, &describer.groups);
     let after = start(query.cursor.as_deref(), |cursor| sorting.parse(cursor))?;
@@ -67,7 +69,12 @@ pub(crate) fn live_page(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError
     let limit = bounded(query.limit);
     let mut total = 0;
     let mut first = First::new(limit + 1);
+    let mut seen = 0_usize;
     registry().slab.slots().for_each(|slot| {
+        seen += 1;
+        if seen % SLICE == 0 {
+            pause();
+        }
         let Some(task) = slot.read().filter(|task| filter.admits(task, &describer)) else { return };
         total += 1;
         let rank = sorting.rank(&task, describer.now);
