@@ -1,9 +1,9 @@
-// Speaks the wire contract with an invented process. `/dev/…` changes it: `start?tasks=N&actions=no`,
+// Speaks the wire contract with an invented process. `/dev/…` changes it: `start?tasks=N&actions=no&incident=yes&groups=N&announce=SECONDS`,
 // `signal?name=SIGTERM`, `kill`, `token?is=…`.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { Page, Task } from "../src/wire.ts";
-import { World } from "./world.ts";
+import { Refusal, World } from "./world.ts";
 
 type Next = () => void;
 
@@ -28,7 +28,9 @@ export class Fixture {
     const what = url.pathname.slice("/dev/".length);
     if (what === "start") {
       this.world.end();
-      this.world = new World({ tasks: Number(query.get("tasks") ?? 56), actions: query.get("actions") !== "no" });
+      const number = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
+      const reports = [this.world.lastReport(), ...this.world.reports].filter((report) => report !== null);
+      this.world = new World({ tasks: number("tasks", 56), actions: query.get("actions") !== "no", incident: query.has("incident"), groups: number("groups", 0), announce: number("announce", 0), reports });
       this.dead = false;
     }
     if (what === "signal") this.world.signal(query.get("name") ?? "SIGTERM");
@@ -41,10 +43,23 @@ export class Fixture {
   }
 
   private answer(request: IncomingMessage, url: URL, path: string, response: ServerResponse): void {
+    try {
+      this.read(request, url, path, response);
+    } catch (error) {
+      if (!(error instanceof Refusal)) throw error;
+      refuse(response, 400, error.message);
+    }
+  }
+
+  private read(request: IncomingMessage, url: URL, path: string, response: ServerResponse): void {
     const one = /^tasks\/(\d+)(\/cancel)?$/.exec(path);
     if (request.method === "POST") return this.act(request, path, one, response);
     if (path === "summary") return json(response, this.world.summary());
     if (path === "trends") return json(response, this.world.trends());
+    if (path === "forecast") return json(response, this.world.forecast(Number.parseFloat(url.searchParams.get("within") ?? "25")));
+    if (path === "attention") return json(response, { items: this.world.attention() });
+    if (path === "failures") return json(response, { items: this.world.failures(url.searchParams) });
+    if (path === "stops") return json(response, { items: this.world.reports });
     if (path === "events") return this.world.watch(request, response);
     if (path === "tasks") return json(response, page(this.world.find(url.searchParams), url.searchParams));
     if (path === "finished") return json(response, page(this.world.findFinished(url.searchParams), url.searchParams));
@@ -56,7 +71,7 @@ export class Fixture {
     if (!this.world.actions) return refuse(response, 405, "Actions are not allowed.");
     if (request.headers["if-match"]?.replaceAll('"', "") !== this.world.instance) return refuse(response, 412, "Another process answered.");
     if (path === "shutdown") this.world.signal("API");
-    if (path === "shutdown/extend") this.world.extend(30);
+    if (path === "shutdown/extend") request.on("data", (body: Buffer) => this.world.extend((JSON.parse(body.toString()) as { seconds: number }).seconds));
     if (path === "shutdown/force") this.world.force("API");
     if (one !== null && !this.world.cancel(Number(one[1]))) return refuse(response, 409, "This task cannot be cancelled.");
     response.statusCode = 202;

@@ -9,6 +9,8 @@ export interface Answer<T> {
   instance: string | null;
   /** When it arrived, by `performance.now()`. */
   at: number;
+  /** Its length. */
+  size: number;
 }
 
 /** An answer that is not the wanted one; status 0 where there was none. */
@@ -25,7 +27,7 @@ export class ApiError extends Error {
 /** Set while the server wants a token that the page does not have. */
 export const locked = signal<{ refused: boolean } | null>(null);
 
-const base = new URL("./", document.baseURI);
+export const base = new URL("./", document.baseURI);
 // Several services may stand behind prefixes of one origin, each with a token of its own.
 const TOKEN = `headcount-token ${base.pathname}`;
 
@@ -75,8 +77,9 @@ async function problem(response: Response): Promise<ApiError> {
 
 export async function get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
   const response = await request(path, signal === undefined ? {} : { signal });
-  const value = (await response.json()) as T;
-  return { value, instance: response.headers.get("headcount-instance"), at: performance.now() };
+  const body = await response.text();
+  const value = JSON.parse(body) as T;
+  return { value, instance: response.headers.get("headcount-instance"), at: performance.now(), size: body.length };
 }
 
 /** An action on the process `instance`, and on no other. */

@@ -2,11 +2,12 @@ import { locked } from "./api.ts";
 import { Help } from "./help.tsx";
 import { Navigation, TopLine } from "./frame-lines.tsx";
 import { announcement } from "./parts/copy.tsx";
-import { Notices } from "./notices.tsx";
-import { place, type View } from "./place.ts";
-import { gone, shutdown, takeover } from "./store.ts";
+import { Foreign, Notices } from "./notices.tsx";
+import { foreign, isBound, place, type View } from "./place.ts";
+import { gone, stopping } from "./store.ts";
 import { Token } from "./token.tsx";
 import { Drain } from "./views/drain.tsx";
+import { End } from "./views/end.tsx";
 import { Finished } from "./views/finished.tsx";
 import { Groups } from "./views/groups.tsx";
 import { Lifetime } from "./views/lifetime.tsx";
@@ -19,15 +20,19 @@ const VIEWS: Record<View, () => preact.ComponentChildren> = {
   finished: () => <Finished />,
   lifetime: () => <Lifetime />,
   task: () => <OneTask />,
+  shutdown: () => <Drain />,
+  end: () => <End />,
 };
 
-/** For those that hear the page; the other views have heads of their own. */
-const HEADS: Record<View, string | null> = { groups: "Groups", tasks: "Live tasks", finished: "Finished tasks", lifetime: null, task: null };
+/** For screen readers; the other views have heads of their own. */
+const HEADS: Partial<Record<View, string>> = { groups: "Groups", tasks: "Live tasks", finished: "Finished tasks" };
 
 export function App() {
   if (locked.value !== null) return <Token refused={locked.value.refused} />;
-  const stopping = shutdown.value !== null;
-  const drain = stopping && (takeover.value || place.value.view === "lifetime");
+  const { view } = place.value;
+  const drain = view === "shutdown" && stopping.value;
+  const head = HEADS[view];
+  const elsewhere = foreign.value && view !== "end" && isBound(place.value);
   return (
     <>
       <a class="skip" href="#main">Skip to the view</a>
@@ -36,9 +41,9 @@ export function App() {
         <Navigation drain={drain} />
       </header>
       <Notices />
-      <main id="main" tabIndex={-1} class={gone.value && !drain ? "stale" : undefined}>
-        {!drain && HEADS[place.value.view] !== null && <h1 class="unseen">{HEADS[place.value.view]}</h1>}
-        {drain ? <Drain /> : VIEWS[place.value.view]()}
+      <main id="main" tabIndex={-1} class={gone.value && !drain && view !== "end" ? "stale" : undefined}>
+        {head !== undefined && <h1 class="unseen">{head}</h1>}
+        {elsewhere ? <Foreign /> : VIEWS[view]()}
       </main>
       <Help />
       <div class="unseen" role="status">{announcement}</div>

@@ -90,6 +90,12 @@ export function rate(value: number | null): string {
   return figure + unit;
 }
 
+/** An estimate: `about 6 s`, `≤ 5 m`. It is never more exact than a second. */
+export function estimate(seconds: number, bound: "about" | "at_most" | null | undefined): string {
+  const value = text(age(Math.max(1, Math.round(seconds))));
+  return bound === "at_most" ? `≤ ${value}` : `about ${value}`;
+}
+
 /** A share of one: `2 %`, `0.1 %`, `<0.1 %`. */
 export function share(value: number | null): Part {
   if (value === null) return { figure: NONE, unit: "" };
@@ -104,17 +110,50 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** The time of day, with the date where it is another day. */
-export function clock(at: string, now = new Date()): string {
+/** The time of day, with the date where it is another day, and with milliseconds where several share a second. */
+export function clock(at: string, { now = new Date(), utc = false, millis = false }: { now?: Date; utc?: boolean; millis?: boolean } = {}): string {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return at;
-  const time = date.toTimeString().slice(0, "hh:mm:ss".length);
-  return date.toDateString() === now.toDateString() ? time : `${isoDay(date)} ${time}`;
+  const [day, time] = dayAndTime(date, utc);
+  const shown = time.slice(0, millis ? "hh:mm:ss.sss".length : "hh:mm:ss".length);
+  return day === dayAndTime(now, utc)[0] ? shown : `${day} ${shown}`;
 }
 
-function isoDay(date: Date): string {
-  const two = (value: number) => value.toString().padStart(2, "0");
-  return `${date.getFullYear()}-${two(date.getMonth() + 1)}-${two(date.getDate())}`;
+/** `2026-11-25 19:12:25.123 UTC`: the same for all who speak of it. */
+export function utcTime(at: string): string {
+  const date = new Date(at);
+  return Number.isNaN(date.getTime()) ? at : `${dayAndTime(date, true).join(" ")} UTC`;
+}
+
+/** The reader's zone as `UTC+9` or `UTC−3:30`; `UTC` where it is that. */
+export function zone(now = new Date()): string {
+  const minutes = -now.getTimezoneOffset();
+  if (minutes === 0) return "UTC";
+  const size = Math.abs(minutes);
+  const rest = size % 60 === 0 ? "" : `:${two(size % 60)}`;
+  return `UTC${minutes < 0 ? "−" : "+"}${Math.floor(size / 60)}${rest}`;
+}
+
+function dayAndTime(date: Date, utc: boolean): [string, string] {
+  const shifted = utc ? date : new Date(date.getTime() - date.getTimezoneOffset() * 60_000);
+  const [day = "", time = ""] = shifted.toISOString().split("T");
+  return [day, time.replace("Z", "")];
+}
+
+function two(value: number): string {
+  return value.toString().padStart(2, "0");
+}
+
+const WRITTEN = /(?<![\w.-])(?:(\d+)d ?)?(?:(\d+)h ?)?(?:(\d+)m ?)?(?:(\d+(?:\.\d+)?)(ms|s))?(?![\w.-])/g;
+
+/** A sentence of the server with its durations in the page's words: `64s` and `1m 4s` become `1 m 4 s`. */
+export function inWords(sentence: string): string {
+  return sentence.replace(WRITTEN, (found: string, d?: string, h?: string, m?: string, rest?: string, unit?: string) => {
+    if (found.trim() === "") return found;
+    const seconds = Number(d ?? 0) * DAY + Number(h ?? 0) * HOUR + Number(m ?? 0) * MINUTE + Number(rest ?? 0) * (unit === "ms" ? 1e-3 : 1);
+    const after = found.endsWith(" ") ? " " : "";
+    return setting(seconds).replaceAll(" ", "\u00a0") + after;
+  });
 }
 
 // Controls, and what changes the direction of all text after it.

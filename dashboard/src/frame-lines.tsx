@@ -1,30 +1,32 @@
-// The two lines that are always there: who and how it is; where the reader is and how fresh it all is.
+// The two lines that are always there: the process and its state; the reader's place and how fresh it all is.
 
 import { useEffect, useRef } from "preact/hooks";
-import { age, count, countdown, text } from "./format.ts";
-import { helping } from "./keys.ts";
-import { Amount, Duration, Rate, Share, Short } from "./parts/amount.tsx";
+import { age, countdown, text } from "./format.ts";
+import { helping, togglePause } from "./keys.ts";
+import { Amount, Growing, Rate, Share, Short } from "./parts/amount.tsx";
 import { announcement } from "./parts/copy.tsx";
 import { Outside } from "./parts/name.tsx";
+import { ZoneSwitch } from "./parts/time.tsx";
 import { adjust, link as address, place, type View } from "./place.ts";
-import { gone, link, second, shutdown, silence, stage, summary, summaryAt, takeover } from "./store.ts";
+import { gone, link, paused, shutdown, silence, stage, stopping, summary, summaryAt } from "./store.ts";
 import { shownTheme, switchTheme } from "./theme.ts";
 
 export function TopLine({ drain }: { drain: boolean }) {
   const now = summary.value;
   return (
     <div class="top">
-      <span class="who">
+      <span class="process">
         <StageMark />
         <span class="service">{now === null ? "headcount" : <Outside text={now.service} />}</span>
         <StageWord drain={drain} />
       </span>
-      <dl class={gone.value ? "figures stale" : "figures"}>
+      {/* While it stops, the view below has the figures that count. */}
+      <dl class={`figures ${gone.value ? "stale" : ""} ${drain ? "hushed" : ""}`}>
         <Figure label="live" hint="Tasks alive now">{now === null ? "–" : <Short of={now.live} />}</Figure>
         <Figure label="spawned" hint="Spawned per second, over the last 10 seconds"><Rate of={now?.spawned_per_second ?? null} /></Figure>
         <Figure label="failed" hint="Share of what finished in the last minute that ended in error or panic"><Share of={now?.failed_share ?? null} /></Figure>
         {now !== null && 0 < now.blocked ? (
-          <Figure label="blocked" hint="In one poll for longer than blocked_after: these hold a worker thread" bad><Short of={now.blocked} /></Figure>
+          <Figure label="blocked" hint="In one poll for longer than blocked_after: these hold a worker thread" bad to={address({ view: "tasks", state: "blocked" })}><Short of={now.blocked} /></Figure>
         ) : (
           <Figure label="untracked" hint="Alive tasks of the runtime that headcount does not track, approximately: mostly connections and pools">
             {now?.untracked == null ? "–" : <Short of={now.untracked} />}
@@ -32,6 +34,11 @@ export function TopLine({ drain }: { drain: boolean }) {
         )}
       </dl>
       <span class="tools">
+        {!stopping.value && (
+          <button type="button" class="tool" aria-pressed={paused.value} aria-label={paused.value ? "Go on" : "Pause"} title={paused.value ? "Go on (Space)" : "Pause: everything stands still (Space)"} onClick={togglePause}>
+            <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true">{paused.value ? <path d="M5 3.5 12 8l-7 4.5Z" class="fill" /> : <path d="M5.5 4v8M10.5 4v8" class="line" />}</svg>
+          </button>
+        )}
         <button type="button" class="tool" aria-label={`Switch to ${shownTheme.value === "dark" ? "light" : "dark"}`} title="Light or dark (d)" onClick={switchTheme}>
           <svg viewBox="0 0 16 16" width="16" height="16" aria-hidden="true"><circle cx="8" cy="8" r="6" class="line" /><path d="M8 2a6 6 0 0 1 0 12Z" class="fill" /></svg>
         </button>
@@ -41,11 +48,19 @@ export function TopLine({ drain }: { drain: boolean }) {
   );
 }
 
-function Figure({ label, hint, bad = false, children }: { label: string; hint: string; bad?: boolean; children: preact.ComponentChildren }) {
+interface FigureProps {
+  label: string;
+  hint: string;
+  bad?: boolean;
+  to?: string;
+  children: preact.ComponentChildren;
+}
+
+function Figure({ label, hint, bad = false, to, children }: FigureProps) {
   return (
     <div class={bad ? "bad" : undefined} title={hint}>
-      <dd>{children}</dd>
       <dt>{label}</dt>
+      <dd>{to === undefined ? children : <a href={to}>{children}<span class="unseen"> {label}: show</span></a>}</dd>
     </div>
   );
 }
@@ -61,29 +76,29 @@ function StageMark() {
 
 function StageWord({ drain }: { drain: boolean }) {
   const now = summary.value;
-  const stopping = shutdown.value;
+  const stop = shutdown.value;
   const word = stage.value;
   useAnnounced(word);
   if (now === null) return <span class="stage soft">{word}</span>;
-  if (stopping !== null && !drain) {
+  if (stop !== null && !drain) {
     return (
-      <button type="button" class="stage-return" onClick={() => (takeover.value = true)}>
+      <a class="stage-return" href={address({ view: "shutdown" })}>
         {word}<Remaining /> · show
-      </button>
+      </a>
     );
   }
   if (word !== "running") return <span class={`stage stage-word-${word}`}>{word}</span>;
   return (
     <span class="stage soft">
-      running <Duration seconds={Math.floor(now.uptime_seconds + Math.max(0, second.value - summaryAt.value) / 1_000)} />
+      running <Growing seconds={Math.floor(now.uptime_seconds)} at={summaryAt.value} />
     </span>
   );
 }
 
 function Remaining() {
-  const stopping = shutdown.value;
-  if (stopping?.remaining_seconds == null || stopping.report !== null) return null;
-  return <> · <Amount of={countdown(Math.max(0, stopping.remaining_seconds))} /> left</>;
+  const stop = shutdown.value;
+  if (stop?.remaining_seconds == null || stop.report !== null) return null;
+  return <> · <Amount of={countdown(Math.max(0, stop.remaining_seconds))} /> left</>;
 }
 
 /** Changes of stage are worth saying aloud. */
@@ -104,32 +119,30 @@ const TABS: { view: View; label: string }[] = [
 
 export function Navigation({ drain }: { drain: boolean }) {
   const { view, q } = place.value;
-  const stopping = shutdown.value !== null;
-  const here = drain ? "lifetime" : view === "task" ? "tasks" : view;
+  const here = drain || view === "end" ? "lifetime" : view === "task" ? "tasks" : view;
   return (
     <div class="nav">
       <nav aria-label="Views">
         {TABS.map((tab) => (
-          <a key={tab.view} href={address({ view: tab.view, q })} aria-current={here === tab.view ? "page" : undefined}>
-            {tab.view === "lifetime" && stopping ? "Shutdown" : tab.label}
-            <TabCount view={tab.view} />
+          <a key={tab.view} href={address(tab.view === "lifetime" ? { view: stopping.value ? "shutdown" : "lifetime" } : { view: tab.view, q })} aria-current={here === tab.view ? "page" : undefined}>
+            {tab.view === "lifetime" && stopping.value ? "Shutdown" : tab.label}
           </a>
         ))}
       </nav>
-      {!drain && view !== "lifetime" && view !== "task" && <Search />}
+      {["groups", "tasks", "finished"].includes(view) && <Search />}
       <Freshness />
     </div>
   );
 }
 
-function TabCount({ view }: { view: View }) {
-  const now = summary.value;
-  if (now === null) return null;
-  if (view === "groups") return <span class="tab-count">{count(now.groups_total)}</span>;
-  return view === "tasks" ? <span class="tab-count"><Short of={now.live} /></span> : null;
-}
-
 const TYPED = 150;
+
+/** What a search may look like: words, and filters by name. */
+const EXAMPLES: Partial<Record<View, string>> = {
+  groups: "Search, or p95:>10s",
+  tasks: "Search, or state:blocked age:>5m",
+  finished: "Search, or outcome:panic",
+};
 
 function Search() {
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
@@ -147,7 +160,7 @@ function Search() {
     <label class="search">
       <span class="unseen">Search {view}</span>
       <svg viewBox="0 0 16 16" width="14" height="14" aria-hidden="true"><circle cx="7" cy="7" r="4.5" class="line" /><path d="m10.5 10.5 3.5 3.5" class="line" /></svg>
-      <input ref={box} data-search type="search" placeholder={`Search ${view}`} autocomplete="off" spellcheck={false} defaultValue={q} onInput={(event) => search(event.currentTarget.value)} />
+      <input ref={box} data-search type="search" placeholder={EXAMPLES[view] ?? "Search"} autocomplete="off" spellcheck={false} defaultValue={q} onInput={(event) => search(event.currentTarget.value)} />
       <kbd aria-hidden="true">/</kbd>
     </label>
   );
@@ -165,8 +178,11 @@ function Freshness() {
   }
   return (
     <span class="fresh">
-      {state === "polling" && <span title="As many pages as allowed watch already">asking every 2 s · </span>}
-      pid {pid} <span class="beat">· live</span>
+      <ZoneSwitch />
+      <span>
+        {state === "polling" && <span title="As many pages as allowed watch already">asking every 2 s · </span>}
+        <span class="of-pid">pid {pid} · </span><span class="beat">{paused.value ? <b class="late">paused</b> : "live"}</span>
+      </span>
     </span>
   );
 }

@@ -3,13 +3,23 @@ import { helping } from "./keys.ts";
 import { type Known, Mark } from "./parts/mark.tsx";
 
 const KEYS: [string, string][] = [
-  ["/", "search"],
+  ["/", "search, also by filters"],
   ["g t f l", "Groups, Tasks, Finished, Lifetime"],
   ["↑ ↓", "from row to row (also k and j)"],
   ["Enter", "open the row"],
+  ["← →", "close or open its branch"],
+  ["Space", "pause, and go on"],
   ["Esc", "close what is open"],
   ["d", "light or dark"],
   ["?", "this help"],
+];
+
+const FILTERS: [string, string][] = [
+  ["state:blocked", "in that state"],
+  ["age:>5m", "older than; also busy:, polls:"],
+  ["label.provider:ses", "with that label; field.KEY: too"],
+  ["outcome:panic", "among the finished"],
+  ["p95:>10s", "among the groups; also live:, failed:"],
 ];
 
 const STATES: [Known, string][] = [
@@ -23,8 +33,16 @@ const OUTCOMES: [Known, string][] = [
   ["ok", "came to its end"],
   ["error", "ended with an Err, where spawned as fallible"],
   ["panic", "its own code panicked"],
-  ["cancelled", "dropped before its end: aborted, lost a select, or its runtime went"],
-  ["aborted", "stopped by the shutdown: force, deadline or grace"],
+  ["cancelled", "aborted through its handle or this page, dropped, or its runtime went"],
+  ["timeout", "its own time limit ran out"],
+  ["rejected", "not admitted by its limit"],
+  ["abandoned", "cut by a stop: deadline, force or grace"],
+];
+
+const SEVERITIES: [Known, string][] = [
+  ["critical", "a worker is held, or most of a group fails"],
+  ["warning", "unlike its group's past"],
+  ["notice", "worth a look in time"],
 ];
 
 // The event of the closing comes late: keys pressed until then would be taken for the dialog's.
@@ -50,16 +68,21 @@ export function Help() {
           <section>
             <h3>Keys</h3>
             <dl>{KEYS.map(([key, does]) => <div key={key}><dt>{key.split(" ").map((one) => <kbd key={one}>{one}</kbd>)}</dt><dd>{does}</dd></div>)}</dl>
+            <h3>Filters of the search</h3>
+            <dl class="filters">{FILTERS.map(([filter, means]) => <div key={filter}><dt><code>{filter}</code></dt><dd>{means}</dd></div>)}</dl>
           </section>
           <section>
             <h3>A task is</h3>
             <Legend of={STATES} />
             <h3>It ends as</h3>
             <Legend of={OUTCOMES} />
+            <h3>Attention is</h3>
+            <Legend of={SEVERITIES} />
           </section>
         </div>
         <p class="soft">
-          Rows hold still while the pointer is on them. Updates come each second and rest while the tab is hidden. The address holds what you see: copy it to share a view.
+          A list holds still while the pointer or the focus is in it, after a touch, and while one of its rows is open. ~ before a figure is an estimate, ≤ an upper bound.
+          The address holds what you see, and the process it is of.
         </p>
       </div>
     </dialog>

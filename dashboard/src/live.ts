@@ -3,30 +3,70 @@
 
 import { batch } from "@preact/signals";
 import { ApiError, get, locked, request, tokenGiven } from "./api.ts";
+import { Book } from "./book.ts";
 import { onFrame } from "./frame.ts";
-import { ended, link, otherGroups, report, second, summary, summaryAt, takeover, titleOf, trend, trendVersion } from "./store.ts";
+import { keep, keptOf, meet, seeNow } from "./memory.ts";
+import { go, HOME, place, type Place, replace, settle } from "./place.ts";
+import {
+  ended, failedInStop, firstForecast, groups, heartbeat, link, lost, paused, report, second, summary, summaryAt, titleOf, trend, trendVersion,
+} from "./store.ts";
 import { readEvents, type StreamEvent } from "./stream.ts";
-import type { Report, Summary, Trends } from "./wire.ts";
+import type { Outcome, Report, Shutdown, Summary, Trends } from "./wire.ts";
 
-/** The server speaks each second; after that long without a word the connection is given up. */
+/** The server speaks each second; after that long without a word the connection is closed. */
 const SILENCE = 5_000;
 const RETRIES = [300, 700, 1_500, 2_000, 2_000, 3_000];
 const POLL = 2_000;
 const TOO_MANY_PAGES = 503;
+/** How often what is seen is written down. */
+const REMEMBER = 5_000;
+/** How often groups are read that full events have no room for. */
+const OTHER_GROUPS = 15_000;
+const FAILED: readonly Outcome[] = ["error", "panic", "timeout"];
+const FAILED_KEPT = 12;
+
+let book: Book | null = null;
+/** Where the reader was when a stop took the page. */
+let left: Place | null = null;
+let task: string | null = null;
 
 export function start(): void {
-  setInterval(() => {
-    if (document.visibilityState !== "hidden") second.value = performance.now();
-  }, 1_000);
+  setInterval(beat, 1_000);
+  setInterval(remember, REMEMBER);
+  setInterval(() => void loadOtherGroups(), OTHER_GROUPS);
+  addEventListener("pagehide", remember);
   document.addEventListener("visibilitychange", shown);
   void loadSummary().catch(() => undefined);
   void keepWatching();
 }
 
+function beat(): void {
+  retitle();
+  if (document.visibilityState === "hidden") return;
+  const now = performance.now();
+  heartbeat.value = now;
+  if (!lost.value && !paused.value) second.value = now;
+}
+
 function shown(): void {
   if (document.visibilityState === "hidden") return;
-  second.value = performance.now();
+  beat();
   if (summary.value !== null) void loadTrends();
+}
+
+function remember(): void {
+  if (book?.summary != null && report.value === null && link.value.state !== "lost") seeNow(book.summary);
+}
+
+/** The view of one task names it in the title. */
+export function nameTask(name: string | null): void {
+  task = name;
+  retitle();
+}
+
+function retitle(): void {
+  if (book?.summary == null) return;
+  document.title = titleOf(book.summary, { link: link.value, report: report.value, task, now: performance.now() });
 }
 
 async function keepWatching(): Promise<never> {
@@ -44,8 +84,18 @@ async function keepWatching(): Promise<never> {
 async function failed(error: unknown): Promise<void> {
   if (locked.value !== null) return tokenGiven();
   if (error instanceof ApiError && error.status === TOO_MANY_PAGES) return poll();
-  const { seen, failures } = link.value;
-  link.value = { state: seen === null ? "connecting" : "lost", seen, failures: failures + 1 };
+  lose(link.value.failures + 1);
+}
+
+/** Ages stand still at what was last heard. */
+function lose(failures: number): void {
+  const { seen } = link.value;
+  batch(() => {
+    link.value = { state: seen === null ? "connecting" : "lost", seen, failures };
+    if (seen !== null) second.value = Math.min(second.value, seen);
+    heartbeat.value = performance.now();
+  });
+  retitle();
 }
 
 /** Reads events until the connection ends. */
@@ -53,7 +103,7 @@ async function watch(): Promise<void> {
   const abort = new AbortController();
   let watchdog = setTimeout(() => abort.abort(), SILENCE);
   try {
-    const response = await request("events", { signal: abort.signal, headers: { accept: "text/event-stream" } });
+    const response = await request("events?delta=true", { signal: abort.signal, headers: { accept: "text/event-stream" } });
     if (response.body === null) return;
     await readEvents(response.body, (event) => {
       clearTimeout(watchdog);
@@ -68,14 +118,13 @@ async function watch(): Promise<void> {
 
 /** The server closes after the report; anything else is a loss. */
 function closed(): void {
-  if (report.value !== null || waitingReport) return;
-  link.value = { ...link.value, state: link.value.seen === null ? "connecting" : "lost" };
+  if (report.value === null && !waitingReport) lose(link.value.failures);
 }
 
 let waitingReport = false;
 
 function hear({ event, data }: StreamEvent): void {
-  if (event === "summary") receive(JSON.parse(data) as Summary, "live");
+  if (event === "summary") receive(JSON.parse(data) as Partial<Summary>, "live");
   if (event === "report") receiveReport(JSON.parse(data) as Report);
   if (event === "hello") touch("live");
 }
@@ -84,45 +133,94 @@ function touch(state: "live" | "polling"): void {
   link.value = { state, seen: performance.now(), failures: 0 };
 }
 
-function receive(heard: Summary, state: "live" | "polling"): void {
+function receive(heard: Partial<Summary>, state: "live" | "polling"): void {
   const at = performance.now();
+  const { instance } = heard;
+  if (instance !== undefined && instance !== book?.instance) book = new Book(instance);
   touch(state);
-  document.title = titleOf(heard);
+  const current = book;
+  if (current === null || !current.hear(heard, at)) return void loadSummary().catch(() => undefined);
+  retitle();
   // One key a process: while the tab is hidden, the last word of the old one must not be lost to the new one.
-  onFrame(`summary ${heard.instance}`, () => draw(heard, at));
+  onFrame(`summary ${current.instance}`, () => draw(current, at));
+  if (0 < current.missing) void loadOtherGroups();
 }
 
 function receiveReport(heard: Report): void {
   waitingReport = true;
   onFrame(`report ${heard.instance}`, () => {
     waitingReport = false;
-    if (summary.value?.instance === heard.instance) report.value = heard;
+    if (summary.value?.instance === heard.instance) end(heard);
   });
 }
 
-function draw(heard: Summary, at: number): void {
+function end(final: Report): void {
+  const first = report.value === null;
+  report.value = final;
+  if (first && summary.value !== null) keep(keptOf(summary.value, final));
+  retitle();
+}
+
+function draw(from: Book, at: number): void {
+  const heard = from.summary;
+  const before = summary.value;
+  if (heard === null) return;
+  const another = before !== null && before.instance !== heard.instance;
+  if (paused.value && !another && heard.shutdown === null) return;
   batch(() => {
-    const before = summary.value;
-    const another = before !== null && before.instance !== heard.instance;
     if (another) succeed(before);
-    if (heard.shutdown !== null && (before?.shutdown == null || another)) takeover.value = true;
-    if (heard.shutdown?.report != null) report.value = heard.shutdown.report;
+    if (before === null || another) {
+      meet(heard);
+      settle(heard.instance);
+    }
     summary.value = heard;
     summaryAt.value = at;
+    heartbeat.value = Math.max(heartbeat.value, at);
     second.value = Math.max(second.value, at);
-    trend.add(heard);
+    groups.value = from.list();
+    trend.add(heard, from.list());
     trendVersion.value += 1;
+    if (heard.shutdown !== null) stopSeen(heard, heard.shutdown, before?.shutdown == null || another);
     if (before === null || another) void loadTrends();
   });
 }
 
-/** Another process answers: the old one's end is kept for the notice, everything else is forgotten. */
+/** A stop takes the page, whatever view is open, and Back returns to that view. */
+function stopSeen(heard: Summary, stop: Shutdown, begins: boolean): void {
+  if (begins) {
+    paused.value = false;
+    firstForecast.value = heard.forecast?.done_in_seconds ?? stop.estimate_seconds;
+    const { view } = place.value;
+    left = place.value;
+    if (view === "groups" && history.length <= 1) replace({ view: "shutdown" });
+    else if (view !== "shutdown" && view !== "end") go({ view: "shutdown" });
+  }
+  const known = new Set(failedInStop.value.map(({ id }) => id));
+  const fresh = stop.recently_ended.filter(({ id, outcome }) => FAILED.includes(outcome) && !known.has(id));
+  if (fresh.length > 0) failedInStop.value = [...fresh, ...failedInStop.value].slice(0, FAILED_KEPT);
+  if (stop.report !== null) end(stop.report);
+}
+
+/** Another process answers: the old one's end is kept, everything else is forgotten. */
 function succeed(before: Summary): void {
   ended.value = { summary: before, report: report.value };
+  keep({ ...keptOf(before, report.value), next: book?.summary == null ? null : { pid: book.summary.pid, started_at: book.summary.started_at } });
+  const watched = place.value.view === "shutdown";
+  const { view, q, sort, order, as } = left ?? HOME;
   report.value = null;
-  takeover.value = false;
-  otherGroups.value = [];
+  failedInStop.value = [];
+  firstForecast.value = null;
+  paused.value = false;
   trend.clear();
+  left = null;
+  // Back to what the stop had taken the page from; the end has an address of its own.
+  if (watched) replace(view === "task" ? { view: "tasks" } : { view, q, sort, order, as });
+}
+
+/** Goes on after a pause with the newest. */
+export function resume(): void {
+  paused.value = false;
+  if (book !== null) draw(book, link.value.seen ?? performance.now());
 }
 
 async function poll(): Promise<void> {
@@ -151,13 +249,25 @@ async function loadTrends(): Promise<void> {
   });
 }
 
-/** Reads the groups that the events had no room for. */
-export async function loadOtherGroups(): Promise<void> {
+let loading = false;
+
+/** Reads the groups that events have no room for: at once those never heard of, and now and then the others. */
+async function loadOtherGroups(): Promise<void> {
+  const current = book;
+  const heard = current?.summary ?? null;
+  if (current === null || heard === null || loading || document.visibilityState === "hidden" || lost.value) return;
+  const whole = heard.delta === true || heard.groups_total <= heard.groups.length;
+  if (current.missing === 0 && whole) return;
+  loading = true;
   const answer = await get<Summary>("summary").catch(() => null);
-  if (answer === null) return;
-  onFrame("groups", () => {
-    if (answer.value.instance === summary.value?.instance) otherGroups.value = answer.value.groups;
-  });
+  if (answer !== null && answer.value.instance === current.instance) {
+    current.hear(answer.value, answer.at);
+    onFrame("groups", () => {
+      if (summary.value?.instance === current.instance && !paused.value) groups.value = current.list();
+    });
+  }
+  // A server that cannot list them all is not asked each second.
+  setTimeout(() => (loading = false), POLL);
 }
 
 function pause(milliseconds: number): Promise<void> {

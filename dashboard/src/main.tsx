@@ -6,21 +6,21 @@ import "./styles/table.css";
 import "./styles/parts.css";
 import "./styles/views.css";
 import "./styles/drain.css";
+import "./styles/print.css";
 import { App } from "./app.tsx";
 import { watchVisibility } from "./frame.ts";
 import { listen } from "./keys.ts";
 import { start } from "./live.ts";
 import { follow, followLinks } from "./place.ts";
-import { takeover } from "./store.ts";
+import { watchSeat } from "./returning.ts";
 import { followTheme } from "./theme.ts";
 
-// Asked first: the answers come while the rest begins.
+// The place first, which may name a process; then the requests, whose answers come while the rest begins.
+follow();
 start();
 followTheme();
-follow();
-followLinks(() => {
-  takeover.value = false;
-});
+followLinks();
+watchSeat();
 listen();
 watchVisibility();
 

@@ -1,9 +1,9 @@
 // What the page knows, as signals. `live.ts` is the one writer.
 
 import { computed, signal } from "@preact/signals";
-import { count } from "./format.ts";
+import { count, duration, plain, plural, text } from "./format.ts";
 import { Trend } from "./trend.ts";
-import type { Group, Report, Shutdown, Stage, Summary } from "./wire.ts";
+import type { Forecast, Group, Outcome, Report, Severity, Shutdown, Stage, Summary, Warning } from "./wire.ts";
 
 /** `lost`: it answered before and does not now. `polling`: too many pages watch, so this one asks every 2 s. */
 export type LinkState = "connecting" | "live" | "polling" | "lost";
@@ -22,6 +22,8 @@ export interface Ended {
   report: Report | null;
 }
 
+export type JustEnded = Shutdown["recently_ended"][number];
+
 export const link = signal<Link>({ state: "connecting", seen: null, failures: 0 });
 export const summary = signal<Summary | null>(null);
 /** When the summary arrived, by `performance.now()`. */
@@ -29,25 +31,33 @@ export const summaryAt = signal(0);
 export const report = signal<Report | null>(null);
 /** The process before this one, while the reader has not dismissed the notice. */
 export const ended = signal<Ended | null>(null);
-/** Whether the drain has taken the page. */
-export const takeover = signal(false);
-/** Groups that the events had no room for, as last read in full. */
-export const otherGroups = signal<Group[]>([]);
+/** Every group, each the same object while nothing of it has changed but its age. */
+export const groups = signal<Group[]>([]);
+/** Tasks that failed during the stop, newest first: they stay in sight. */
+export const failedInStop = signal<JustEnded[]>([]);
+/** The first forecast of the stop, where the server does not remember it. */
+export const firstForecast = signal<number | null>(null);
 export const trend = new Trend();
 /** Grows with each new point of the trend. */
 export const trendVersion = signal(0);
+/** Changes when a point is complete: what is drawn from many points is drawn then. */
+export const trendSlot = computed(() => (trendVersion.value === 0 ? "" : trend.mark()));
 /** `performance.now()`, each second while the tab is visible. */
+export const heartbeat = signal(performance.now());
+/** The same for ages: it stands still while the process does not answer or the reader has paused the page. */
 export const second = signal(performance.now());
+export const paused = signal(false);
 
 const GONE_AFTER = 8_000;
 
-/** Whether the process has gone: in a shutdown with the first refusal, else after a while. */
-export const gone = computed(() => {
-  const { state, seen, failures } = link.value;
+export function isGone({ state, seen, failures }: Link, stopping: boolean, now: number): boolean {
   if (state !== "lost" || failures === 0) return false;
-  if (summary.value?.shutdown != null) return true;
-  return seen === null || GONE_AFTER < second.value - seen;
-});
+  return stopping || seen === null || GONE_AFTER < now - seen;
+}
+
+/** Whether the process has gone: in a shutdown with the first refusal, else after a while. */
+export const gone = computed(() => isGone(link.value, summary.value?.shutdown != null, heartbeat.value));
+export const lost = computed(() => link.value.state === "lost");
 
 export const stage = computed<Stage | "gone" | "connecting">(() => {
   if (gone.value) return "gone";
@@ -55,35 +65,53 @@ export const stage = computed<Stage | "gone" | "connecting">(() => {
 });
 
 export const shutdown = computed<Shutdown | null>(() => summary.value?.shutdown ?? null);
-
-export const groups = computed<Group[]>(() => {
-  const heard = summary.value?.groups ?? [];
-  if (summary.value === null || summary.value.groups_total <= heard.length) return settled(heard);
-  const known = new Set(heard.map((group) => group.id));
-  return settled([...heard, ...otherGroups.value.filter((group) => !known.has(group.id))]);
-});
-
-let order = { of: "", ids: [] as number[] };
-
-/** The server's order, most interesting first; kept as long as the same groups live with the same warnings. */
-function settled(found: Group[]): Group[] {
-  const same = found.map(({ id, warnings }) => `${id} ${warnings.map(({ code }) => code)}`).sort();
-  const of = `${summary.value?.instance} ${same}`;
-  if (order.of !== of) order = { of, ids: found.map(({ id }) => id) };
-  const rank = new Map(order.ids.map((id, index) => [id, index]));
-  return [...found].sort((one, other) => (rank.get(one.id) ?? 0) - (rank.get(other.id) ?? 0));
-}
+export const stopping = computed(() => shutdown.value !== null);
+export const instance = computed(() => summary.value?.instance ?? null);
+export const forecast = computed<Forecast | null>(() => summary.value?.forecast ?? null);
+/** Whether buttons that act are offered: allowed, and somebody would hear them. */
+export const actions = computed(() => (summary.value?.actions ?? false) && !lost.value);
 
 /** Seconds since something was last heard. */
 export const silence = computed(() => {
   const { seen } = link.value;
-  return seen === null ? null : Math.max(0, (second.value - seen) / 1000);
+  return seen === null ? null : Math.max(0, (heartbeat.value - seen) / 1000);
 });
 
+/** How grave a warning is, where the server does not say. */
+export function severityOf(warning: Warning, group: Group): Severity {
+  if (warning.severity !== undefined) return warning.severity;
+  if (warning.code === "blocked") return "critical";
+  if (warning.code === "failing") return 0.5 <= (group.failed_share ?? 0) ? "critical" : "warning";
+  return warning.code === "overflow" || warning.code === "slow_polls" ? "notice" : "warning";
+}
+
+const GRAVITY: Record<Severity, number> = { critical: 3, warning: 2, notice: 1 };
+
+/** Larger is graver; 0 for a group without a warning. */
+export function gravityOf(group: Group): number {
+  return group.warnings.reduce((most, warning) => Math.max(most, GRAVITY[severityOf(warning, group)]), 0);
+}
+
+/** How many ended like that; older servers say `aborted` for `abandoned`. */
+export function countOf(counts: Partial<Record<Outcome, number>>, outcome: Outcome): number {
+  if (outcome !== "abandoned") return counts[outcome] ?? 0;
+  return (counts.abandoned ?? 0) + (counts.aborted ?? 0);
+}
+
 /** What the tab's title says; also while the tab is hidden. */
-export function titleOf(heard: Summary): string {
-  const { service, stage: at, shutdown: stopping, live } = heard;
-  if (stopping === null) return `${count(live)} live · ${service}`;
-  if (stopping.report !== null) return `done · ${service}`;
-  return `${at}, ${count(stopping.pending)} left · ${service}`;
+export function titleOf(heard: Summary, of: { link: Link; report: Report | null; task: string | null; now: number }): string {
+  const { service, stage: at, shutdown: stop, live } = heard;
+  const title = (words: string) => `${words} · ${plain(service)}`;
+  const end = of.report ?? stop?.report ?? null;
+  if (end !== null) return title(endOf(end));
+  if (isGone(of.link, stop !== null, of.now)) return title(stop === null ? "gone" : `gone, ${count(stop.pending)} left when last seen`);
+  if (of.link.state === "lost") return title("no answer");
+  if (stop !== null) return title(`${at}, ${count(stop.pending)} left`);
+  return title(of.task ?? `${count(live)} live`);
+}
+
+function endOf({ result, duration_seconds: took, abandoned_total: left }: Report): string {
+  const abandoned = left === 0 ? "" : `, ${plural(left, "task")} abandoned`;
+  if (result === "drained") return `drained in ${text(duration(took))}${abandoned}`;
+  return (result === "forced" ? "forced" : "deadline passed") + abandoned;
 }

@@ -1,11 +1,16 @@
 // The last ten minutes: what the server remembers, continued by what each summary adds.
 
 import { Ring } from "./ring.ts";
-import type { Summary, Trends } from "./wire.ts";
+import type { Group, Summary, Trends } from "./wire.ts";
 
 const MINUTES_10 = 600;
 /** Rates are over as many seconds as the server's. */
 const OVER = 10;
+
+interface GroupRings {
+  live: Ring;
+  finished: Ring;
+}
 
 export type Figure = "live" | "finished" | "failed" | "busy";
 
@@ -13,11 +18,13 @@ const FIGURES = ["live", "finished", "failed", "busy"] as const;
 
 export class Trend {
   private rings = newRings(120, 5);
-  private groups = new Map<number, Ring>();
+  private groups = new Map<number, GroupRings>();
+  private filled = 0;
   /** Totals of the last ten seconds, oldest first. */
   private failures: { time: number; total: number }[] = [];
 
   fill(trends: Trends): void {
+    this.filled += 1;
     const interval = trends.interval_seconds > 0 ? trends.interval_seconds : 5;
     const capacity = Math.max(2, Math.round(MINUTES_10 / interval));
     const until = Date.parse(trends.until) / 1000;
@@ -26,16 +33,21 @@ export class Trend {
     this.rings.finished.fill(until, trends.finished_per_second);
     this.rings.failed.fill(until, trends.failed_per_second);
     this.rings.busy.fill(until, trends.busy_share);
-    this.groups = new Map(trends.groups.map(({ id, live }) => [id, filled(capacity, interval, until, live)]));
+    const ring = (values: number[]) => filled(capacity, interval, until, values);
+    this.groups = new Map(trends.groups.map(({ id, live, finished_per_second: finished = [] }) => [id, { live: ring(live), finished: ring(finished) }]));
   }
 
-  add(summary: Summary): void {
+  add(summary: Summary, groups: Group[] = summary.groups): void {
     const time = Date.parse(summary.started_at) / 1000 + summary.uptime_seconds;
     this.rings.live.put(time, summary.live);
     if (summary.finished_per_second !== null) this.rings.finished.put(time, summary.finished_per_second);
     if (summary.busy_share !== null) this.rings.busy.put(time, summary.busy_share);
-    this.addFailures(time, summary.finished.error + summary.finished.panic);
-    for (const group of summary.groups) this.group(group.id).put(time, group.live);
+    this.addFailures(time, (summary.finished.error ?? 0) + (summary.finished.panic ?? 0));
+    for (const group of groups) {
+      const { live, finished } = this.group(group.id);
+      live.put(time, group.live);
+      if (group.finished_per_second !== null) finished.put(time, group.finished_per_second);
+    }
   }
 
   clear(): void {
@@ -52,8 +64,13 @@ export class Trend {
     return this.rings[figure].points();
   }
 
-  groupPoints(id: number): (number | null)[] {
-    return this.groups.get(id)?.points() ?? [];
+  groupPoints(id: number, figure: keyof GroupRings = "live"): (number | null)[] {
+    return this.groups.get(id)?.[figure].points() ?? [];
+  }
+
+  /** Another one when a slot is complete or all are filled anew. */
+  mark(): string {
+    return `${this.filled} ${this.rings.live.times().at(-1) ?? 0}`;
   }
 
   private addFailures(time: number, total: number): void {
@@ -64,13 +81,13 @@ export class Trend {
     this.rings.failed.put(time, Math.max(0, total - oldest.total) / (time - oldest.time));
   }
 
-  private group(id: number): Ring {
+  private group(id: number): GroupRings {
     const known = this.groups.get(id);
     if (known !== undefined) return known;
     const { capacity, interval } = this.rings.live;
-    const ring = new Ring(capacity, interval);
-    this.groups.set(id, ring);
-    return ring;
+    const rings = { live: new Ring(capacity, interval), finished: new Ring(capacity, interval) };
+    this.groups.set(id, rings);
+    return rings;
   }
 }
 

@@ -1,15 +1,16 @@
-// What travels between the admin server and the page: the one file of wire types, the mirror of `src/snapshot.rs`,
-// `src/shutdown/report.rs` and `src/admin/`. Fixtures that the Rust tests write are checked against it.
-// Every key is always present, null where empty. Times are RFC 3339, durations seconds, ids below 2^53.
+// The wire types: what the admin server sends to the page, the mirror of its `wire.rs`. Tests check the server's fixtures against them.
+// A key without `?` is always present, null where empty. A key with `?` is absent from older servers.
+// Times are RFC 3339, durations seconds, ids below 2^53.
 
 export type Kind = "task" | "local" | "blocking" | "future" | "request";
 export type State = "queued" | "idle" | "running" | "blocked";
-export type Outcome = "ok" | "error" | "panic" | "cancelled" | "aborted";
+/** `aborted` is what older servers call `abandoned`. */
+export type Outcome = "ok" | "error" | "panic" | "cancelled" | "timeout" | "rejected" | "abandoned" | "aborted";
 export type OnShutdown = "wait" | "cancel" | "last" | "detach";
 export type Stage = "running" | "announcing" | "draining" | "aborting" | "lingering" | "done";
 
 export type Labels = Record<string, string>;
-export type OutcomeCounts = Record<Outcome, number>;
+export type OutcomeCounts = Partial<Record<Outcome, number>>;
 
 export interface Progress {
   done: number;
@@ -22,7 +23,11 @@ export interface Usual {
   p50_seconds: number;
   p95_seconds: number;
   p99_seconds: number;
+  /** The quantiles are upper bounds: too few recent tasks to say more. */
+  at_most?: boolean;
 }
+
+export type Bound = "about" | "at_most";
 
 export interface Task {
   id: number;
@@ -46,6 +51,13 @@ export interface Task {
   /** The grace of its own, where it has one. */
   grace_seconds: number | null;
   usual: Usual | null;
+  /** What a stop waits for here: `Last: told when 10 others have ended`, `grace 1 s`, `does not yield`. */
+  waits_for?: string | null;
+  /** Until it ends, if it goes on like this. */
+  eta_seconds?: number | null;
+  eta_bound?: Bound | null;
+  /** How many of its children are alive. */
+  children_total?: number;
 }
 
 export interface FinishedTask extends Task {
@@ -90,6 +102,70 @@ export interface TaskDetail extends Task {
 export interface Warning {
   code: "stuck" | "blocked" | "slow_polls" | "failing" | "growing" | "overflow";
   text: string;
+  severity?: Severity;
+}
+
+export type Severity = "critical" | "warning" | "notice";
+
+export interface AttentionLink {
+  view: "task" | "tasks" | "finished" | "group" | "lifetime";
+  task: number | null;
+  query: string | null;
+  group: number | null;
+}
+
+/** One sentence that needs a look, with the place to look at. */
+export interface Attention {
+  severity: Severity;
+  sentence: string;
+  since: string | null;
+  location: string | null;
+  link: AttentionLink;
+}
+
+/** `GET /api/v1/attention`: all of them; the summary has the first five. */
+export interface AttentionList {
+  items: Attention[];
+}
+
+/** A task, or several of one name, that a stop would not see end in time. */
+export interface Hold {
+  task: number | null;
+  name: string;
+  count: number;
+  eta_seconds: number | null;
+  reason: string;
+}
+
+/** How a stop would go, or goes. `GET /api/v1/forecast?within=25s` asks for another deadline. */
+export interface Forecast {
+  /** The time that is left, or would be; null without a deadline. */
+  within_seconds: number | null;
+  done: number;
+  done_in_seconds: number | null;
+  band_seconds: [number, number] | null;
+  will_be_cut: Hold[];
+  cannot_abort: Hold[];
+  unknown: number;
+  unknown_names: { name: string; count: number }[];
+  expected_abandoned: number;
+  sentence: string;
+}
+
+/** `GET /api/v1/failures`: failed tasks with the same name, message and outcome. */
+export interface FailureGroup {
+  name: string;
+  message: string | null;
+  outcome: Outcome;
+  count: number;
+  first: string;
+  last: string;
+  last_task: number;
+}
+
+/** `GET /api/v1/stops`: the reports kept in `report_dir`, newest first. */
+export interface Stops {
+  items: Report[];
 }
 
 export interface Failure {
@@ -166,7 +242,12 @@ export interface Shutdown {
   estimate_seconds: number | null;
   /** [seconds since the start, pending], at most 120 points. */
   burn_down: [number, number][];
-  /** The 20 oldest that are waited for. */
+  /** While announcing: until the tasks are told. */
+  told_in_seconds?: number | null;
+  /** What was forecast when the stop began, and what it took. */
+  forecast_at_start_seconds?: number | null;
+  took_seconds?: number | null;
+  /** At most 20 that are waited for, or will be; the one that holds up the stop longest first. */
   tasks: Task[];
   /** The rest, one entry a group. */
   rest: { name: string; count: number }[];
@@ -185,8 +266,10 @@ export interface ReportTask {
   status: string | null;
   progress: Progress | null;
   location: string;
-  /** False: inside a poll, a running closure or a `track` future, so not ours to abort. */
+  /** False: inside a poll, a running closure or a `track` future, which nothing can abort. */
   aborted: boolean;
+  /** Why it was cut, in the words of the log. */
+  reason?: string | null;
 }
 
 export interface Report {
@@ -202,6 +285,7 @@ export interface Report {
   /** What was waited for, by how it ended. Abandoned tasks are not among them. */
   ended: OutcomeCounts;
   late_spawns: number;
+  forecast_at_start_seconds?: number | null;
   /** Counted in full, listed up to 1,000. */
   abandoned_total: number;
   abandoned: ReportTask[];
@@ -234,6 +318,14 @@ export interface Summary {
   groups_total: number;
   lifetime: Lifetime;
   shutdown: Shutdown | null;
+  /** How many live tasks are in each state. */
+  states?: Record<State, number>;
+  /** How a stop would go now; during a stop, how it goes. */
+  forecast?: Forecast | null;
+  /** The five most severe. */
+  attention?: Attention[];
+  /** Only what has changed since the event before: other keys may be absent, and groups hold changed keys only. */
+  delta?: boolean;
   /** Whether POSTs are allowed (`allow_actions`). */
   actions: boolean;
 }
@@ -247,7 +339,7 @@ export interface Trends {
   finished_per_second: number[];
   failed_per_second: number[];
   busy_share: number[];
-  groups: { id: number; live: number[] }[];
+  groups: { id: number; live: number[]; finished_per_second?: number[] }[];
 }
 
 /** The first event of `GET /api/v1/events`; then `summary` (Summary), at the end `report` (Report). */

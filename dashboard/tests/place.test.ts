@@ -14,6 +14,8 @@ describe("the place in the address", () => {
   it("comes back as it went, hostile text included", () => {
     const place: Place = {
       view: "finished",
+      in: "64a4b1",
+      as: null,
       q: "<a href='x'> & 100 % \u202e ?#",
       sort: "age",
       order: "asc",
@@ -31,6 +33,16 @@ describe("the place in the address", () => {
 
   it("takes nothing that it does not know", () => {
     expect(parse("?view=admin&state=dead&kind=x&order=up&group=-1&open=1e9&from=")).toEqual(HOME);
+  });
+
+  it("names the process: with a task's id, else by itself", () => {
+    expect(link({ view: "task", task: 3, in: "64a4" })).toBe("?view=task&task=3@64a4");
+    expect(parse("?view=task&task=3@64a4")).toMatchObject({ view: "task", task: 3, in: "64a4" });
+    expect(parse("?view=task&task=3%4064a4")).toMatchObject({ task: 3, in: "64a4" });
+    expect(link({ view: "tasks", in: "64a4" })).toBe("?view=tasks&in=64a4");
+    expect(parse("?view=end&in=64a4")).toMatchObject({ view: "end", in: "64a4" });
+    expect(parse("?view=end").view).toBe("lifetime");
+    expect(parse("?view=tasks&in=../../x").in).toBeNull();
   });
 
   it("shows the list where the task is missing", () => {

@@ -3,7 +3,8 @@ import { sparkPath } from "../src/parts/spark.tsx";
 import { HOME } from "../src/place.ts";
 import { Trend } from "../src/trend.ts";
 import { budgetOf } from "../src/views/budget.ts";
-import { filterGroups, nextSort, sortGroups } from "../src/views/sorting.ts";
+import { filterOf } from "../src/views/filters.ts";
+import { nextSort, sortGroups } from "../src/views/sorting.ts";
 import { headline, verdict } from "../src/views/verdict.ts";
 import type { Group, Lifetime, Report, Shutdown, Summary } from "../src/wire.ts";
 
@@ -36,10 +37,27 @@ describe("groups", () => {
     expect(names(sortGroups(groups, "oldest", "desc"))[0]).toBe("Index");
   });
 
+  const found = (q: string) => {
+    const filter = filterOf(q);
+    return "problem" in filter ? filter.problem : names(groups.filter(filter.test));
+  };
+
   it("are found by every word, in any case", () => {
-    expect(names(filterGroups(groups, "EMAIL provider=SES"))).toEqual(["send-email"]);
-    expect(names(filterGroups(groups, "blocking"))).toEqual(["thumbnail"]);
-    expect(names(filterGroups(groups, "email blocking"))).toEqual([]);
+    expect(found("EMAIL provider=SES")).toEqual(["send-email"]);
+    expect(found("blocking")).toEqual(["thumbnail"]);
+    expect(found("email blocking")).toEqual([]);
+    expect(found("")).toHaveLength(3);
+  });
+
+  it("are found by filters, and what is no filter is refused in words", () => {
+    expect(found("label.provider:ses live:<5")).toEqual(["send-email"]);
+    expect(found("age:>5s")).toEqual(["Index"]);
+    expect(found("age:>1m")).toEqual([]);
+    expect(found("kind:blocking live:>=3")).toEqual(["thumbnail"]);
+    expect(found('name:"send-email"')).toEqual(["send-email"]);
+    expect(found("colour:red")).toContain("is no filter of groups");
+    expect(found("live:many")).toContain("is no figure");
+    expect(found("my::path")).toEqual([]);
   });
 
   it("a head is clicked down, up and back", () => {

@@ -20,13 +20,15 @@ export interface ConfirmProps {
   done: string;
   run: () => Promise<void>;
   grave?: boolean;
+  /** Nobody would hear it. */
+  disabled?: boolean;
   /** For screen readers, where the label alone does not say of what. */
   of?: string;
 }
 
 type Step = "rest" | "asks" | "acts" | "done";
 
-export function Confirm({ label, verb, question, keep = "Keep", done, run, grave = false, of }: ConfirmProps) {
+export function Confirm({ label, verb, question, keep = "Keep", done, run, grave = false, disabled = false, of }: ConfirmProps) {
   const [step, setStep] = useState<Step>("rest");
   const [problem, setProblem] = useState<string | null>(null);
   const open = step === "asks" || step === "acts";
@@ -67,6 +69,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
         ref={button}
         type="button"
         class={grave ? "button grave" : "button"}
+        disabled={disabled}
         aria-label={of === undefined ? undefined : `${label} ${of}`}
         onClick={() => setStep("asks")}
       >
@@ -88,7 +91,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
         <span class="confirm-question" role="alert">
           {problem ?? question}
         </span>
-        <button type="button" class="button grave firm" disabled={step === "acts"} onClick={act}>
+        <button type="button" class={`button firm ${grave ? "grave" : ""}`} disabled={disabled || step === "acts"} onClick={act}>
           {problem === null ? verb : "Try again"}
         </button>
       </span>

@@ -2,6 +2,7 @@ import { useRef } from "preact/hooks";
 import type { ComponentChildren } from "preact";
 import { count } from "../format.ts";
 import { adjust, place } from "../place.ts";
+import { Short } from "./amount.tsx";
 
 interface ChoiceProps<T extends string> {
   label: string;
@@ -10,11 +11,13 @@ interface ChoiceProps<T extends string> {
   of: readonly T[];
   value: T | null;
   mark?: (one: T) => ComponentChildren;
+  /** How many there are of each, where known. */
+  counts?: Partial<Record<T, number>> | undefined;
   onChoose: (one: T | null) => void;
 }
 
 /** One of a few, all in sight. */
-export function Choice<T extends string>({ label, all, of, value, mark, onChoose }: ChoiceProps<T>) {
+export function Choice<T extends string>({ label, all, of, value, mark, counts, onChoose }: ChoiceProps<T>) {
   return (
     <div class="choice" role="group" aria-label={label}>
       <button type="button" aria-pressed={value === null} onClick={() => onChoose(null)}>
@@ -24,6 +27,7 @@ export function Choice<T extends string>({ label, all, of, value, mark, onChoose
         <button key={one} type="button" aria-pressed={value === one} onClick={() => onChoose(value === one ? null : one)}>
           {mark?.(one)}
           {one}
+          {counts?.[one] !== undefined && <span class="choice-count"><Short of={counts[one]} /></span>}
         </button>
       ))}
     </div>
@@ -63,5 +67,15 @@ export function Pager({ total, shown, next }: { total: number; shown: number; ne
         Next
       </button>
     </nav>
+  );
+}
+
+export function Toggle({ label, hint, on, onToggle }: { label: string; hint: string; on: boolean; onToggle: () => void }) {
+  return (
+    <div class="choice">
+      <button type="button" aria-pressed={on} title={hint} onClick={onToggle}>
+        {label}
+      </button>
+    </div>
   );
 }

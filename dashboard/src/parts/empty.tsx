@@ -12,7 +12,7 @@ export function Empty({ title, children }: { title: string; children?: Component
 
 export function Code({ lines }: { lines: string[] }) {
   return (
-    <pre class="code">
+    <pre class="code" tabIndex={0} role="region" aria-label="Example">
       <code>{lines.join("\n")}</code>
     </pre>
   );

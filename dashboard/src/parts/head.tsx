@@ -8,6 +8,8 @@ export interface Column {
   hint?: string;
   class?: string;
   sortable?: boolean;
+  /** What its order is called while nothing else is sorted by: `most urgent first`. */
+  natural?: string;
 }
 
 interface HeadProps {
@@ -28,7 +30,7 @@ export function Head({ columns, sort, order, onSort }: HeadProps) {
             scope="col"
             class={column.class}
             title={column.hint}
-            aria-sort={column.sortable === true && sort === column.key ? (order === "asc" ? "ascending" : "descending") : undefined}
+            aria-sort={sortOf(column, sort, order)}
           >
             {column.sortable === true && onSort !== undefined ? (
               <button type="button" class="sort" onClick={() => onSort(column.key)}>
@@ -40,9 +42,16 @@ export function Head({ columns, sort, order, onSort }: HeadProps) {
             ) : (
               column.label
             )}
+            {sort === null && column.natural !== undefined && <span class="natural">{column.natural}</span>}
           </th>
         ))}
       </tr>
     </thead>
   );
+}
+
+function sortOf({ key, sortable, natural }: Column, sort: string | null, order: Order | null): "ascending" | "descending" | "other" | undefined {
+  if (sort === null) return natural === undefined ? undefined : "other";
+  if (sortable !== true || sort !== key) return undefined;
+  return order === "asc" ? "ascending" : "descending";
 }

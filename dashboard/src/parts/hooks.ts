@@ -1,8 +1,9 @@
-import { useComputed, useSignal } from "@preact/signals";
+import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
 import { ApiError, type Answer, get } from "../api.ts";
 import { dropFrames, onFrame } from "../frame.ts";
-import { link, second, summary } from "../store.ts";
+import { place } from "../place.ts";
+import { instance as running, link, paused, second } from "../store.ts";
 import { asking } from "./confirm.tsx";
 
 export interface Asked<T> {
@@ -13,28 +14,53 @@ export interface Asked<T> {
 }
 
 const NOTHING = { answer: null, problem: null, path: null };
+/** What all that is asked again and again may take of the network, in bytes a second. */
+const BYTES_PER_SECOND = 12_000;
 let names = 0;
 
+/** The newest answers, so that Back shows at once what it returns to. */
+const recent = new Map<string, Asked<unknown>>();
+const RECENT = 12;
+
+function recall<T>(path: string | null, instance: string | null): Asked<T> {
+  const found = path === null ? undefined : (recent.get(path) as Asked<T> | undefined);
+  return found !== undefined && found.answer?.instance === instance ? found : NOTHING;
+}
+
+function store<T>(path: string, asked: Asked<T>): void {
+  recent.delete(path);
+  recent.set(path, asked);
+  if (RECENT < recent.size) recent.delete(recent.keys().next().value ?? "");
+}
+
 /**
- * Asks for `path` again and again while the tab is visible and the process answers: each `every` seconds, and less
- * often where answers take long, so that the page takes at most a tenth of the observer's time.
+ * Asks for `path` again and again while the tab is visible, the page is not paused and the process answers: each `every` seconds, and
+ * less often where answers are large or take long, so that the page takes at most a tenth of the observer's time.
  */
 export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
-  const [asked, setAsked] = useState<Asked<T>>(NOTHING);
-  const instance = useComputed(() => summary.value?.instance ?? null).value;
+  const instance = running.value;
+  const [asked, setAsked] = useState<Asked<T>>(() => recall<T>(path, instance));
   const name = useRef("");
   if (name.current === "") name.current = `answer ${(names += 1)}`;
 
   useEffect(() => {
-    setAsked((before) => (before.answer !== null && before.answer.instance !== instance ? NOTHING : before));
+    setAsked((before) => {
+      const known = recall<T>(path, instance);
+      if (known !== NOTHING) return known;
+      return before.answer !== null && before.answer.instance !== instance ? NOTHING : before;
+    });
     if (path === null) return;
     const abort = new AbortController();
     let timer: ReturnType<typeof setTimeout>;
+    let first = true;
     const ask = async () => {
       const began = performance.now();
-      const lost = due() && (await askOnce<T>(path, abort.signal, name.current, setAsked)) === 404;
+      const found = first || due() ? await askOnce<T>(path, abort.signal, name.current, setAsked) : null;
       const took = performance.now() - began;
-      if (!abort.signal.aborted && !lost) timer = setTimeout(ask, Math.max(every * 1_000 - took, took * 9));
+      if (found !== null) first = false;
+      const size = found?.size ?? 0;
+      const wait = Math.max(every * 1_000 - took, took * 9, (1_000 * size) / BYTES_PER_SECOND);
+      if (!abort.signal.aborted && found?.status !== 404 && found?.status !== 400) timer = setTimeout(ask, wait);
     };
     void ask();
     return () => {
@@ -48,19 +74,21 @@ export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
 }
 
 function due(): boolean {
-  return document.visibilityState !== "hidden" && link.value.state !== "lost";
+  return document.visibilityState !== "hidden" && link.value.state !== "lost" && !paused.value;
 }
 
-/** Gives the status of a refusal. */
-async function askOnce<T>(path: string, abort: AbortSignal, name: string, set: (asked: Asked<T>) => void): Promise<number | null> {
+/** Gives the status of a refusal and the size of an answer; null where nothing came. */
+async function askOnce<T>(path: string, abort: AbortSignal, name: string, set: (asked: Asked<T>) => void): Promise<{ status: number; size: number } | null> {
   try {
     const answer = await get<T>(path, abort);
-    onFrame(name, () => set({ answer, problem: null, path }));
-    return null;
+    const asked = { answer, problem: null, path };
+    store(path, asked);
+    onFrame(name, () => set(asked));
+    return { status: 200, size: answer.size };
   } catch (error) {
     if (abort.aborted || !(error instanceof ApiError) || error.status === 0) return null;
     onFrame(name, () => set({ answer: null, problem: error, path }));
-    return error.status;
+    return { status: error.status, size: 0 };
   }
 }
 
@@ -88,17 +116,64 @@ export function useHeld<T extends { id: number }>(items: T[], held: boolean, que
   return kept.current.map((item) => ({ item, left: !now.has(item.id) }));
 }
 
-/** Whether the pointer or a question is on the element, so that nothing may move under it. */
-export function useHold() {
-  const inside = useSignal(false);
-  const held = inside.value || 0 < asking.value;
+/**
+ * Whether the reader is at the list, so that nothing may move there: the pointer or the keyboard's focus is in it, it was touched, a row
+ * of it is open, a question is asked, or the page is paused. `pinned` says that a row is open.
+ */
+export function useHold(pinned = false) {
+  const pointer = useSignal(false);
+  const focus = useSignal(false);
+  const touched = useSignal(false);
+  const element = useRef<HTMLElement | null>(null);
+  const held = pointer.value || focus.value || touched.value || pinned || paused.value || 0 < asking.value;
+
+  useEffect(() => {
+    if (!touched.value) return;
+    const elsewhere = ({ target }: Event) => {
+      if (!(target instanceof Node) || !(element.current?.contains(target) ?? false)) touched.value = false;
+    };
+    addEventListener("pointerdown", elsewhere);
+    return () => removeEventListener("pointerdown", elsewhere);
+  }, [touched.value]);
+
   return {
     held,
+    release: () => {
+      pointer.value = focus.value = touched.value = false;
+      if (element.current?.contains(document.activeElement) === true) (document.activeElement as HTMLElement).blur();
+    },
     hold: {
-      onPointerEnter: () => (inside.value = true),
-      onPointerLeave: () => (inside.value = false),
+      onPointerEnter: (event: PointerEvent) => {
+        if (event.pointerType === "mouse") pointer.value = true;
+      },
+      onPointerLeave: () => (pointer.value = false),
+      onPointerDown: (event: PointerEvent) => {
+        element.current = event.currentTarget as HTMLElement;
+        if (event.pointerType !== "mouse") touched.value = true;
+      },
+      onFocusIn: (event: FocusEvent) => {
+        element.current = event.currentTarget as HTMLElement;
+        focus.value = event.target instanceof Element && event.target.matches("tbody :focus-visible, tbody:focus-visible");
+      },
+      onFocusOut: (event: FocusEvent) => {
+        if (!(event.currentTarget as Element).contains(event.relatedTarget as Node | null)) focus.value = false;
+      },
     },
   };
+}
+
+/** Whether the row opened in place is among these. */
+export function isOpen(items: { id: number }[]): boolean {
+  const { open } = place.value;
+  return open !== null && items.some(({ id }) => id === open);
+}
+
+/** How much `total` has grown since the list stood still. */
+export function useGrown(held: boolean, total: number): number {
+  const from = useRef<number | null>(null);
+  if (!held) from.current = null;
+  else from.current ??= total;
+  return from.current === null ? 0 : Math.max(0, total - from.current);
 }
 
 /** Seconds to add to what was read at `at`, ticking each second. */

@@ -2,6 +2,7 @@
 
 import type { ComponentChildren } from "preact";
 import type { Answer } from "../api.ts";
+import { adjust } from "../place.ts";
 import type { Page } from "../wire.ts";
 import { Pager } from "./controls.tsx";
 import { Empty, Skeleton } from "./empty.tsx";
@@ -30,8 +31,29 @@ interface ListingProps<T> {
 export function Listing<T>({ asked: { answer, problem }, shown, none, children }: ListingProps<T>) {
   return (
     <>
-      {problem !== null ? <Empty title={problem.detail} /> : answer === null ? <Skeleton rows={10} /> : shown === 0 ? none : children(answer)}
+      {problem !== null ? <Refused detail={problem.detail} /> : answer === null ? <Skeleton rows={10} /> : shown === 0 ? none : children(answer)}
       <Pager total={answer?.value.total ?? 0} shown={shown} next={answer?.value.next ?? null} />
     </>
+  );
+}
+
+/** The server does not understand the search: its own words, and the way back. */
+function Refused({ detail }: { detail: string }) {
+  return (
+    <Empty title={detail}>
+      <p>
+        A search is words, and filters such as <code>state:blocked</code>, <code>age:&gt;5m</code>, <code>label.provider:ses</code>, <code>outcome:panic</code>.{" "}
+        <Clear />
+      </p>
+    </Empty>
+  );
+}
+
+/** Shows everything again. */
+export function Clear() {
+  return (
+    <button type="button" class="link" onClick={() => adjust({ q: "", state: null, kind: null, outcome: null, group: null, cursor: null, from: null })}>
+      Clear search and filters
+    </button>
   );
 }

@@ -1,9 +1,11 @@
-// States and outcomes as shape and word; colour only adds to them.
+// States, outcomes and severities as shape and word; colour only adds to them.
 
 import type { ComponentChildren } from "preact";
-import type { Outcome, State } from "../wire.ts";
+import type { Outcome, Severity, State } from "../wire.ts";
 
-export type Known = State | Outcome | "warning";
+export type Known = State | Outcome | Severity;
+
+const ABANDONED = <path d="M1.8 6h8.4" class="line thick" />;
 
 const SHAPES: Record<Known, ComponentChildren> = {
   queued: <circle cx="6" cy="6" r="4" class="line dotted" />,
@@ -14,23 +16,33 @@ const SHAPES: Record<Known, ComponentChildren> = {
   error: <path d="M2.8 2.8 9.2 9.2M9.2 2.8 2.8 9.2" class="line" />,
   panic: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,
   cancelled: <path d="M6 2a4 4 0 1 0 0 8 4 4 0 1 0 0-8ZM3.2 8.8 8.8 3.2" class="line" />,
-  aborted: <path d="M1.8 6h8.4" class="line thick" />,
+  timeout: <path d="M2.6 1.6h6.8L6 6l3.4 4.4H2.6L6 6Z" class="line" />,
+  rejected: <path d="M2 6h8M7 3l3 3-3 3M2 2v8" class="line" />,
+  abandoned: ABANDONED,
+  aborted: ABANDONED,
+  critical: <path d="M6 .8 11.2 6 6 11.2.8 6Z" class="fill" />,
   warning: <path d="M6 1.6 11 10.4H1ZM6 5v2.4M6 8.7v.4" class="line" />,
+  notice: <path d="M6 1.5a4.5 4.5 0 1 0 0 9 4.5 4.5 0 1 0 0-9ZM6 5.4v3M6 3.4v.6" class="line" />,
 };
 
-export function Mark({ of }: { of: Known }) {
+export function Mark({ of, title }: { of: Known; title?: string }) {
   return (
     <svg class={`mark is-${of}`} viewBox="0 0 12 12" width="12" height="12" aria-hidden="true">
+      {title !== undefined && <title>{title}</title>}
       {SHAPES[of]}
     </svg>
   );
+}
+
+export function wordOf(known: Known): string {
+  return known === "aborted" ? "abandoned" : known;
 }
 
 export function Word({ of, children }: { of: Known; children?: ComponentChildren }) {
   return (
     <span class={`word is-${of}`}>
       <Mark of={of} />
-      {of}
+      {wordOf(of)}
       {children}
     </span>
   );

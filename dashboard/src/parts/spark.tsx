@@ -3,10 +3,11 @@
 const WIDTH = 96;
 const HEIGHT = 20;
 
-export function Spark({ points }: { points: (number | null)[] }) {
+export function Spark({ points, label }: { points: (number | null)[]; label: string }) {
   const path = sparkPath(points, WIDTH, HEIGHT);
   return (
-    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} aria-hidden="true">
+    <svg class="spark" viewBox={`0 0 ${WIDTH} ${HEIGHT}`} width={WIDTH} height={HEIGHT} role="img" aria-label={label}>
+      <title>{label}</title>
       <path class="ground" d={`M0 ${HEIGHT - 0.5}H${WIDTH}`} />
       {path !== "" && <path class="stroke" d={path} />}
     </svg>

@@ -1,32 +1,46 @@
-// Tasks as rows: in the list, under their group, and while the process stops.
+// Tasks as rows: in the list, as a tree, under their group, and while the process stops.
 
+import { signal } from "@preact/signals";
+import type { ComponentChildren } from "preact";
 import { post } from "../api.ts";
-import { count, duration, plain, text } from "../format.ts";
-import { link } from "../place.ts";
-import type { Outcome, Task, Usual } from "../wire.ts";
-import { Age, Duration } from "./amount.tsx";
+import { count, duration, plain, plural, text } from "../format.ts";
+import { etaOf, waitsFor } from "../outlook.ts";
+import { link, type Order } from "../place.ts";
+import { lost } from "../store.ts";
+import type { Group, Outcome, Page, Task, Usual } from "../wire.ts";
+import { Age, Duration, Growing, Left, Quantile } from "./amount.tsx";
+import { seen } from "./breadth.ts";
 import { Confirm } from "./confirm.tsx";
 import { Copy } from "./copy.tsx";
-import type { Column } from "./head.tsx";
-import { Head } from "./head.tsx";
-import { type Held, since } from "./hooks.ts";
+import { type Column, Head } from "./head.tsx";
+import { type Held, since, useAnswer } from "./hooks.ts";
+import { LeftOutcome } from "./left.tsx";
 import { Mark, Word } from "./mark.tsx";
 import { Name, Outside, Pairs } from "./name.tsx";
 import { Status } from "./progress.tsx";
-import type { Order } from "../place.ts";
 
-export const TASK_COLUMNS: Column[] = [
-  { key: "name", label: "Task", class: "c-task", sortable: true },
-  { key: "state", label: "State", class: "c-state" },
-  { key: "status", label: "Doing", class: "c-status mid", hint: "What the task says of itself, by set_status and set_progress" },
-  { key: "age", label: "Age", class: "c-figure c-age", sortable: true, hint: "Since it was spawned" },
-  { key: "usual", label: "Usually", class: "c-figure mid", hint: "The median of its group's finished tasks" },
+const NAME: Column = { key: "name", label: "Task", class: "c-task", sortable: true };
+const STATE: Column = { key: "state", label: "State", class: "c-state" };
+const STATUS: Column = { key: "status", label: "Doing", class: "c-status mid", hint: "What the task reports by set_status and set_progress" };
+const WAITS: Column = { key: "waits", label: "Waits for", class: "c-waits mid", hint: "What holds up the stop at this task" };
+const LEFT: Column = { key: "left", label: "Left", class: "c-figure c-left", hint: "Estimated until it ends: by its progress, or by tasks of its group" };
+const AGE: Column = { key: "age", label: "Age", class: "c-figure c-age", sortable: true, hint: "Since it was spawned" };
+const LOCATION: Column = { key: "location", label: "Spawned at", class: "c-location wide" };
+const DO: Column = { key: "do", label: "Action", class: "c-do quiet" };
+
+const IN_LIST: Column[] = [
+  NAME,
+  STATE,
+  STATUS,
+  AGE,
+  { ...LEFT, class: "c-figure c-left mid" },
+  { key: "usual", label: "Usually", class: "c-figure wide", hint: "The median of its group's finished tasks" },
   { key: "busy", label: "Busy", class: "c-figure wide", sortable: true, hint: "Time spent inside its polls" },
   { key: "polls", label: "Polls", class: "c-figure wide", sortable: true, hint: "How often it was polled" },
-  { key: "location", label: "Spawned at", class: "c-location wide" },
+  LOCATION,
 ];
-
-const DO: Column = { key: "do", label: "Action", class: "c-do quiet" };
+/** While the process stops, the question is what holds it up. */
+const IN_STOP: Column[] = [NAME, STATE, STATUS, WAITS, LEFT, { ...AGE, class: "c-figure c-age mid" }, LOCATION];
 
 interface TaskTableProps {
   rows: Held<Task>[];
@@ -43,61 +57,137 @@ interface TaskTableProps {
   /** The names say nothing new under their own group. */
   hideNames?: boolean;
   frozen?: boolean;
+  tree?: boolean;
+  /** In a stop: how many `Last` tasks wait for. */
+  stop?: { others: number };
+}
+
+/** What every row of one table shares. */
+interface Shared {
+  columns: Column[];
+  at: number;
+  instance: string | null;
+  actions: boolean;
+  outcomes: Map<number, Outcome> | undefined;
+  hideNames: boolean;
+  frozen: boolean;
+  stop: { others: number } | null;
+  tree: boolean;
 }
 
 export function TaskTable(props: TaskTableProps) {
-  const { rows, at, instance, actions, label, sort = null, order = null, onSort, outcomes, hideNames = false, frozen = false } = props;
-  const grown = frozen ? 0 : since(at);
+  const { rows, at, instance, actions, label, sort = null, order = null, onSort, outcomes, hideNames = false, frozen = false, tree = false, stop = null } = props;
+  const columns = [...(stop === null ? IN_LIST : IN_STOP), ...(actions ? [DO] : [])];
+  const shared: Shared = { columns, at, instance, actions, outcomes, hideNames, frozen, stop, tree };
   return (
-    <table class="table tasks" aria-label={label}>
-      <Head columns={actions ? [...TASK_COLUMNS, DO] : TASK_COLUMNS} sort={sort} order={order} {...(onSort && { onSort })} />
+    <table class={`table tasks ${stop === null ? "" : "stop"}`} aria-label={label}>
+      <Head columns={columns} sort={sort} order={order} {...(onSort && { onSort })} />
       <tbody>
         {rows.map(({ item, left }) => (
-          <tr key={item.id} class={left ? "left" : undefined}>
-            <th scope="row" class="c-task">
-              <a class="row-link" data-row href={link({ view: "task", task: item.id })}>
-                <span class="id">#{item.id}</span> {!hideNames && <Name name={item.name} kind={item.kind} />}
-              </a>
-              {!hideNames && <Pairs of={item.labels} />}
-              <Pairs of={item.fields} />
-              <span class="below">
-                <Status status={item.status} progress={item.progress} />
-              </span>
-            </th>
-            <td class="c-state">
-              <StateCell task={item} left={left} grown={grown} outcome={outcomes?.get(item.id)} />
-            </td>
-            <td class="c-status mid">
-              <span class="status">
-                {item.state === "blocked" && !left && <span class="stuck">has not yielded</span>}
-                <Status status={item.status} progress={item.progress} />
-              </span>
-            </td>
-            <td class="c-figure c-age">
-              <Beyond task={item} />
-              <Age seconds={item.age_seconds + (left ? 0 : grown)} />
-            </td>
-            <td class="c-figure mid soft">{item.usual === null ? <Age seconds={null} /> : <Duration seconds={item.usual.p50_seconds} />}</td>
-            <td class="c-figure wide">
-              <Duration seconds={item.busy_seconds} />
-            </td>
-            <td class="c-figure wide">{count(item.polls)}</td>
-            <td class="c-location wide">
-              <Location of={item.location} />
-            </td>
-            {actions && <td class="c-do">{!left && item.cancellable && <CancelTask task={item} instance={instance} />}</td>}
-          </tr>
+          <Row key={item.id} task={item} left={left} depth={0} shared={shared} />
         ))}
       </tbody>
     </table>
   );
 }
 
-function StateCell({ task, left, grown, outcome }: { task: Task; left: boolean; grown: number; outcome: Outcome | undefined }) {
-  if (left) return outcome === undefined ? <span class="word soft">ended</span> : <Word of={outcome} />;
+interface RowProps {
+  task: Task;
+  left: boolean;
+  depth: number;
+  shared: Shared;
+}
+
+function Row({ task, left, depth, shared }: RowProps) {
+  const { columns, at, actions, instance, stop } = shared;
+  const open = shared.tree && unfolded.value.has(task.id);
+  const waits = stop === null ? null : waitsFor(task, stop.others);
+  const cell = (column: Column) => <Cell key={column.key} column={column} task={task} left={left} waits={waits} shared={shared} />;
+  return (
+    <>
+      <tr class={left ? "left" : undefined}>
+        <th scope="row" class={`c-task depth-${Math.min(depth, 6)}`}>
+          {shared.tree && <Fold task={task} open={open} />}
+          <a class="row-link" data-row data-key={`task ${task.id}`} href={link({ view: "task", task: task.id })}>
+            <span class="id">#{task.id}</span> {!shared.hideNames && <Name name={task.name} kind={task.kind} />}
+          </a>
+          {task.on_shutdown !== "wait" && <span class="kind" title="What a stop does with it"> {task.on_shutdown}</span>}
+          {!shared.hideNames && <Pairs of={task.labels} />}
+          <Pairs of={task.fields} />
+          <span class="below">
+            {stop !== null && <StateCell task={task} left={left} at={at} frozen={shared.frozen} outcome={shared.outcomes?.get(task.id)} />}
+            {waits !== null && !left && <span class="waits">{waits}</span>}
+            <Status status={task.status} progress={task.progress} />
+          </span>
+        </th>
+        {columns.slice(1).map(cell)}
+      </tr>
+      {open && <Children of={task} depth={depth + 1} shared={{ ...shared, instance, actions }} />}
+    </>
+  );
+}
+
+interface CellProps {
+  column: Column;
+  task: Task;
+  left: boolean;
+  waits: string | null;
+  shared: Shared;
+}
+
+function Cell({ column, task, left, waits, shared: { at, frozen, outcomes, instance } }: CellProps) {
+  return <td class={column.class}>{content()}</td>;
+
+  function content(): ComponentChildren {
+    switch (column.key) {
+      case "state":
+        return <StateCell task={task} left={left} at={at} frozen={frozen} outcome={outcomes?.get(task.id)} />;
+      case "status":
+        return <Status status={task.status} progress={task.progress} />;
+      case "waits":
+        return !left && waits !== null && <span class={`waits ${task.state === "blocked" ? "stuck" : ""}`} title={waits}><Outside text={waits} /></span>;
+      case "left":
+        return left ? null : <LeftCell task={task} />;
+      case "age":
+        return (
+          <>
+            <Beyond task={task} />
+            {left ? null : frozen ? <Age seconds={task.age_seconds} /> : <Growing seconds={task.age_seconds} at={at} />}
+          </>
+        );
+      case "usual":
+        return <span class="soft"><Quantile of="p50" usual={task.usual} /></span>;
+      case "busy":
+        return <Duration seconds={task.busy_seconds} />;
+      case "polls":
+        return count(task.polls);
+      case "location":
+        return <Location of={task.location} />;
+      default:
+        return !left && <Cancelling task={task} instance={instance} />;
+    }
+  }
+}
+
+function LeftCell({ task }: { task: Task }) {
+  const eta = etaOf(task);
+  return <Left seconds={eta?.seconds ?? null} bound={eta?.bound ?? null} />;
+}
+
+/** A closure or a poll that nothing can interrupt has no button that would only seem to help. */
+function Cancelling({ task, instance }: { task: Task; instance: string | null }) {
+  if (!task.cancellable) return null;
+  if (task.state === "blocked") return <span class="soft" title="It is inside a poll: a cancel takes effect only when that poll ends">in a poll</span>;
+  return <CancelTask task={task} instance={instance} />;
+}
+
+function StateCell({ task, left, at, frozen, outcome }: { task: Task; left: boolean; at: number; frozen: boolean; outcome: Outcome | undefined }) {
+  if (left) return <LeftOutcome id={task.id} outcome={outcome} />;
+  const grown = frozen ? 0 : since(at);
+  const long = 1 <= task.state_seconds + grown;
   return (
     <Word of={task.state}>
-      {1 <= task.state_seconds + grown && (
+      {long && (
         <span class="state-since">
           {" "}
           <Age seconds={task.state_seconds + grown} />
@@ -107,7 +197,7 @@ function StateCell({ task, left, grown, outcome }: { task: Task; left: boolean; 
   );
 }
 
-/** A word where the task has outlived nearly all of its group. */
+/** A mark where the task has outlived nearly all of its group. */
 function Beyond({ task }: { task: Task }) {
   const { usual } = task;
   if (usual === null || task.age_seconds <= usual.p99_seconds) return null;
@@ -117,6 +207,48 @@ function Beyond({ task }: { task: Task }) {
       <Mark of="warning" />
       <span class="unseen">longer than usual</span>
     </span>
+  );
+}
+
+/** Tasks whose children are shown in the tree. */
+const unfolded = signal<ReadonlySet<number>>(new Set());
+
+function fold(id: number): void {
+  const next = new Set(unfolded.value);
+  if (!next.delete(id)) next.add(id);
+  unfolded.value = next;
+}
+
+function Fold({ task, open }: { task: Task; open: boolean }) {
+  const children = task.children_total ?? 0;
+  if (children === 0) return <span class="fold" aria-hidden="true" />;
+  return (
+    <button type="button" class="fold" data-fold aria-expanded={open} aria-label={`${plural(children, "child", "children")} of #${task.id}`} onClick={() => fold(task.id)}>
+      <span class="twist" aria-hidden="true" />
+      {count(children)}
+    </button>
+  );
+}
+
+const CHILDREN = 20;
+
+function Children({ of, depth, shared }: { of: Task; depth: number; shared: Shared }) {
+  const { answer } = useAnswer<Page<Task>>(`tasks?parent=${of.id}&sort=age&limit=${CHILDREN}`, 2);
+  if (answer === null) return <tr class="more-rows"><td colSpan={seen(shared.columns)}>…</td></tr>;
+  const { items, total } = answer.value;
+  return (
+    <>
+      {items.map((task) => (
+        <Row key={task.id} task={task} left={false} depth={depth} shared={{ ...shared, at: answer.at, instance: answer.instance }} />
+      ))}
+      {total > items.length && (
+        <tr class="more-rows">
+          <td colSpan={seen(shared.columns)}>
+            {plural(total - items.length, "more child", "more children")} of <a href={link({ view: "task", task: of.id })}>#{of.id}</a>
+          </td>
+        </tr>
+      )}
+    </>
   );
 }
 
@@ -141,6 +273,7 @@ export function CancelTask({ task, instance }: { task: Task; instance: string | 
         </>
       }
       done="Cancelled"
+      disabled={lost.value}
       run={() => post(`tasks/${task.id}/cancel`, instance)}
       grave
     />
@@ -148,8 +281,8 @@ export function CancelTask({ task, instance }: { task: Task; instance: string | 
 }
 
 /** Where an age stands among the durations of its group: a sentence, and the same as a picture. */
-export function Standing({ seconds, usual }: { seconds: number; usual: Usual | null }) {
-  if (usual === null) return <p class="soft">Too few tasks of its group have finished to say how long they usually take.</p>;
+export function Standing({ seconds, usual, group }: { seconds: number; usual: Usual | null; group: Group | null }) {
+  if (usual === null) return <p class="soft">{noStanding(group)}</p>;
   const most = Math.max(usual.p99_seconds, seconds) * 1.08;
   const x = (value: number) => (most === 0 ? 0 : (100 * value) / most);
   return (
@@ -162,13 +295,23 @@ export function Standing({ seconds, usual }: { seconds: number; usual: Usual | n
         <rect class="here" x={Math.max(0, x(seconds) - 0.3)} y="0" width="0.6" height="10" />
       </svg>
       <dl class="inline">
-        <div><dt>p50</dt><dd><Duration seconds={usual.p50_seconds} /></dd></div>
-        <div><dt>p95</dt><dd><Duration seconds={usual.p95_seconds} /></dd></div>
-        <div><dt>p99</dt><dd><Duration seconds={usual.p99_seconds} /></dd></div>
+        <div><dt>p50</dt><dd><Quantile of="p50" usual={usual} /></dd></div>
+        <div><dt>p95</dt><dd><Quantile of="p95" usual={usual} /></dd></div>
+        <div><dt>p99</dt><dd><Quantile of="p99" usual={usual} /></dd></div>
         <div><dt>finished</dt><dd>{count(usual.count)}</dd></div>
       </dl>
     </div>
   );
+}
+
+/** Why there is nothing to compare with: too few, or none that came to its end. */
+export function noStanding(group: Group | null): string {
+  const ends = group === null ? [] : (Object.entries(group.finished) as [Outcome, number][]).filter(([, many]) => 0 < many);
+  const total = ends.reduce((sum, [, many]) => sum + many, 0);
+  const [only] = ends;
+  if (5 <= total && ends.length === 1 && only !== undefined && only[0] !== "ok") return `All ${count(total)} finished tasks of its group ended with ${only[0]}, so there is no usual duration.`;
+  if (5 <= total && ends.every(([outcome]) => outcome !== "ok")) return `None of the ${count(total)} finished tasks of its group was ok, so there is no usual duration.`;
+  return total === 0 ? "No task of its group has finished yet." : `Only ${plural(total, "task")} of its group ${total === 1 ? "has" : "have"} finished: too few to say how long they usually take.`;
 }
 
 export function standingOf(seconds: number, usual: Usual): string {

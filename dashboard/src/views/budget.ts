@@ -50,9 +50,9 @@ function momentsOf(of: Lifetime, announce: number, abortEnd: number): Moment[] {
     add("signal", 0, "announce", "A signal: no longer ready, still serving.");
     add("drain", announce, "drain", "Tasks are told and waited for.");
   } else add("signal", 0, "drain", "A signal: no longer ready; tasks are told and waited for.");
-  add("deadline", deadline, "abort", "The deadline: what is left is aborted and named.");
+  add("deadline", deadline, "abort", "The deadline: remaining tasks are aborted and named.");
   add("aborted", deadline === null ? null : abortEnd, "margin", "Aborting is over, at the latest.");
-  add("exit", of.exit_after_seconds, null, "Whatever still holds the process is named, and it exits.");
+  add("exit", of.exit_after_seconds, null, "The process exits, and whatever still held it is named.");
   add("platform", of.platform_grace_seconds, null, "The platform kills it.");
   return moments.sort((one, other) => one.at - other.at);
 }

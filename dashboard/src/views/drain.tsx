@@ -1,65 +1,94 @@
-// The shutdown, from the signal to the report. It keeps one layout from beginning to end, so that what was watched
-// stays where it was when the process has gone.
+// The stop, from the signal to the report. It keeps one layout from beginning to end, so that what was watched stays where it was
+// when the process has gone, and the same layout shows a stop that is only remembered.
 
+import { useRef } from "preact/hooks";
 import { post } from "../api.ts";
-import { age, clock, count, countdown, plain, plural, text } from "../format.ts";
-import { Amount, Duration } from "../parts/amount.tsx";
+import { age, count, countdown, duration, estimate, plain, plural, text } from "../format.ts";
+import { keptOf } from "../memory.ts";
+import { byHold, isLate } from "../outlook.ts";
+import { Amount } from "../parts/amount.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Copy } from "../parts/copy.tsx";
-import { ALLOW } from "../parts/empty.tsx";
-import { useHeld, useHold, useTenths } from "../parts/hooks.ts";
-import { Mark, Word } from "../parts/mark.tsx";
-import { Name, Outside, Pairs } from "../parts/name.tsx";
-import { Status } from "../parts/progress.tsx";
-import { Location, TaskTable } from "../parts/tasks.tsx";
-import { OUTCOMES } from "../place.ts";
-import { gone, link, report, second, summary, summaryAt } from "../store.ts";
-import type { Outcome, Report, ReportTask, Shutdown, Summary } from "../wire.ts";
+import { ALLOW, Empty } from "../parts/empty.tsx";
+import { Extend } from "../parts/extend.tsx";
+import { ForecastDetails } from "../parts/forecast.tsx";
+import { useAnswer, useHeld, useHold, useTenths } from "../parts/hooks.ts";
+import { Mark } from "../parts/mark.tsx";
+import { Outside } from "../parts/name.tsx";
+import { Duration } from "../parts/amount.tsx";
+import { TaskTable } from "../parts/tasks.tsx";
+import { Time } from "../parts/time.tsx";
+import { link as address } from "../place.ts";
+import { actions, failedInStop, firstForecast, forecast, gone, heartbeat, link, lost, report, summary, summaryAt } from "../store.ts";
+import type { Forecast, Outcome, Page, Report, Shutdown, Summary, Task } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
-import { headline, meaning } from "./verdict.ts";
+import { EndActions, Left } from "./ending.tsx";
+import { headline, judged, meaning, tallyOf } from "./verdict.ts";
 
 const NAMED_WHEN_FORCED = 3;
+/** How often rows may change places, in milliseconds: estimates flicker, the list must not. */
+const CALM = 4_000;
 
 export function Drain() {
   const now = summary.value;
-  const stopping = now?.shutdown ?? null;
-  if (now === null || stopping === null) return null;
-  return <Stopping now={now} stopping={stopping} final={report.value} />;
+  const stop = now?.shutdown ?? null;
+  if (now === null) return null;
+  if (stop === null) {
+    return (
+      <Empty title="No stop is under way.">
+        <p><a href={address({ view: "lifetime" })}>What can end this process</a>, and how the last ones ended.</p>
+      </Empty>
+    );
+  }
+  return <Stopping now={now} stop={stop} final={report.value} />;
 }
 
-function Stopping({ now, stopping, final }: { now: Summary; stopping: Shutdown; final: Report | null }) {
+function Stopping({ now, stop, final }: { now: Summary; stop: Shutdown; final: Report | null }) {
   const over = final !== null || gone.value;
   return (
     <div class={`drain stage-${gone.value ? "gone" : now.stage}`}>
-      <DrainHead now={now} stopping={stopping} final={final} over={over} />
-      <Done stopping={stopping} final={final} over={over} />
-      <BurnDown shutdown={stopping} frozen={over} />
-      <JustEnded stopping={stopping} />
-      {final === null ? <Remaining now={now} stopping={stopping} over={over} /> : <Left report={final} />}
-      {over ? <After now={now} final={final} /> : <Bar now={now} stopping={stopping} />}
+      <Head now={now} stop={stop} final={final} over={over} />
+      <Done now={now} stop={stop} final={final} over={over} />
+      <div class="drain-course">
+        <BurnDown stop={stop} forecast={over ? null : forecast.value} final={final} frozen={over} />
+        {!over && forecast.value !== null && <ForecastDetails of={forecast.value} during />}
+      </div>
+      <JustEnded stop={stop} />
+      {final === null ? <Remaining now={now} stop={stop} over={over} /> : <Left report={final} stop={stop} />}
+      {over ? <After now={now} final={final} /> : <Bar now={now} stop={stop} />}
     </div>
   );
 }
 
 interface HeadProps {
   now: Summary;
-  stopping: Shutdown;
+  stop: Shutdown;
   final: Report | null;
   over: boolean;
 }
 
-function DrainHead({ now, stopping, final, over }: HeadProps) {
-  const tenths = useTenths(!over && link.value.state !== "lost");
-  const passed = over ? 0 : Math.max(0, (tenths - summaryAt.value) / 1_000);
+function Head({ now, stop, final, over }: HeadProps) {
+  const tenths = useTenths(!over && !lost.value);
+  const passed = over ? 0 : Math.max(0, ((lost.value ? (link.value.seen ?? 0) : tenths) - summaryAt.value) / 1_000);
+  const told = toldIn(now, stop);
   return (
     <header class="drain-head">
       <div>
-        <h1>{headline(now.stage, stopping, final, gone.value)}</h1>
+        <h1>{headline(now.stage, stop, final, gone.value)}</h1>
         <p class="soft">
-          {over ? <Whose now={now} stopping={stopping} /> : <>{meaning(now.stage)} Began <Amount of={countdown(stopping.elapsed_seconds + passed)} /> ago.</>}
+          {over ? (
+            <><Outside text={now.service} /> pid {now.pid}, stopped by {plain(stop.reason)} at <Time at={stop.started_at} />.</>
+          ) : (
+            <>{meaning(now.stage)} Began <Amount of={countdown(stop.elapsed_seconds + passed)} /> ago.</>
+          )}
         </p>
       </div>
-      {!over && <Deadline stopping={stopping} passed={passed} />}
+      {!over && (
+        <div class="deadlines">
+          {told !== null && <Countdown label="tasks told in" left={Math.max(0, told - passed)} />}
+          <Deadline stop={stop} passed={passed} />
+        </div>
+      )}
       {over && final !== null && (
         <div class="deadline">
           <span class="deadline-label">exit code</span>
@@ -70,70 +99,113 @@ function DrainHead({ now, stopping, final, over }: HeadProps) {
   );
 }
 
-function Whose({ now, stopping }: { now: Summary; stopping: Shutdown }) {
+/** While announcing: until the tasks are told. */
+export function toldIn({ stage, lifetime }: Summary, { told_in_seconds: told, elapsed_seconds: elapsed }: Shutdown): number | null {
+  if (stage !== "announcing") return null;
+  return told ?? Math.max(0, lifetime.announce_delay_seconds - elapsed);
+}
+
+function Countdown({ label, left, late = false }: { label: string; left: number; late?: boolean }) {
   return (
-    <>
-      <Outside text={now.service} /> pid {now.pid}, stopped by {plain(stopping.reason)} at {clock(stopping.started_at)}.
-    </>
+    <div class="deadline" role="timer" aria-label={`${label} ${Math.ceil(left)} seconds`}>
+      <span class="deadline-label">{label}</span>
+      <span class={`deadline-figure ${late ? "late" : ""}`}><Amount of={countdown(left)} /></span>
+    </div>
   );
 }
 
 /** The largest thing on the page; in its last quarter in the colour of warnings, and it says so. */
-function Deadline({ stopping, passed }: { stopping: Shutdown; passed: number }) {
-  const { remaining_seconds: left, budget_seconds: budget } = stopping;
+function Deadline({ stop, passed }: { stop: Shutdown; passed: number }) {
+  const { remaining_seconds: left, budget_seconds: budget } = stop;
   if (left === null) return <div class="deadline"><span class="deadline-label">no deadline</span></div>;
   const remaining = Math.max(0, left - passed);
   const late = budget !== null && remaining < budget / 4;
-  return (
-    <div class="deadline" role="timer" aria-label={`Deadline in ${Math.ceil(remaining)} seconds`}>
-      <span class="deadline-label">{remaining === 0 ? "deadline passed" : late ? "deadline soon, in" : "deadline in"}</span>
-      <span class={`deadline-figure ${late ? "late" : ""}`}><Amount of={countdown(remaining)} /></span>
-    </div>
-  );
+  return <Countdown label={remaining === 0 ? "deadline passed" : late ? "deadline soon, in" : "deadline in"} left={remaining} late={late} />;
 }
 
-function Done({ stopping, final, over }: { stopping: Shutdown; final: Report | null; over: boolean }) {
-  const { ended, total } = final === null ? stopping : countsOf(final);
+function Done({ now, stop, final, over }: { now: Summary; stop: Shutdown; final: Report | null; over: boolean }) {
+  const { finished, abandoned, total } = tallyOf(stop, final);
+  const announcing = now.stage === "announcing" && !over;
+  // A server that counts only once the tasks are told: all that live, but for those that nobody waits for.
+  const awaited = announcing && total === 0 ? now.live : announcing ? stop.pending : total;
   return (
     <div class="drain-done">
-      <progress max={Math.max(1, total)} value={total === 0 ? 1 : ended} aria-label="Finished tasks" />
+      <svg class="done-bar" viewBox="0 0 100 12" preserveAspectRatio="none" role="img" aria-label={`${count(finished)} of ${count(awaited)} tasks finished`}>
+        <rect class="rest" width="100" height="12" />
+        <rect class="done" width={announcing ? 0 : part(finished, total)} height="12" />
+        {abandoned > 0 && <rect class="cut" x={part(finished, total)} width={100 - part(finished, total)} height="12" />}
+      </svg>
       <span>
-        <b>{count(ended)}</b> of {plural(total, "task")} finished
-        {stopping.pending_requests > 0 && !over && <span class="soft">, {plural(stopping.pending_requests, "request")} open</span>}
+        {announcing ? (
+          <><b>{plural(awaited, "task")}</b> will be waited for</>
+        ) : (
+          <>
+            <b>{count(finished)}</b> of {plural(total, "task")} finished
+            {stop.pending_requests > 0 && !over && <span class="soft">, {plural(stop.pending_requests, "request")} open</span>}
+          </>
+        )}
       </span>
-      <Estimate stopping={stopping} over={over} />
+      {over ? <Judged stop={stop} final={final} /> : <Estimate stop={stop} />}
     </div>
   );
 }
 
-/** What was aborted or abandoned has not finished. */
-function countsOf({ ended, abandoned_total }: Report): { ended: number; total: number } {
-  const finished = ended.ok + ended.error + ended.panic + ended.cancelled;
-  return { ended: finished, total: finished + ended.aborted + abandoned_total };
+function part(value: number, total: number): number {
+  return total === 0 ? 0 : (100 * value) / total;
 }
 
-function Estimate({ stopping, over }: { stopping: Shutdown; over: boolean }) {
-  const { estimate_seconds: estimate, remaining_seconds: left, pending } = stopping;
-  if (over || pending === 0) return <span class="estimate" />;
-  if (estimate === null) return <span class="estimate soft">no estimate yet</span>;
-  const likely = text(age(Math.max(1, Math.round(estimate))));
-  const late = left !== null && left < estimate;
-  return <span class={`estimate ${late ? "late" : "soft"}`}>{late ? `likely needs ~${likely}, more than is left` : `likely done in ~${likely}`}</span>;
+/** How the forecast at the start came out. */
+function Judged({ stop, final }: { stop: Shutdown | null; final: Report | null }) {
+  const words = judged(stop?.forecast_at_start_seconds ?? final?.forecast_at_start_seconds ?? firstForecast.value, stop?.took_seconds ?? final?.duration_seconds ?? null, final?.result);
+  return <span class="estimate soft">{words}</span>;
 }
 
-function Remaining({ now, stopping, over }: { now: Summary; stopping: Shutdown; over: boolean }) {
+function Estimate({ stop }: { stop: Shutdown }) {
+  const { estimate_seconds: old, remaining_seconds: left, pending } = stop;
+  const now = forecast.value;
+  if (pending === 0 && now === null) return <span class="estimate" />;
+  if (now !== null) return <span class={`estimate ${isLate(now) ? "late" : "soft"}`}>{likely(now, pending)}</span>;
+  if (old === null) return <span class="estimate soft">no estimate: too few tasks of their groups have finished</span>;
+  const late = left !== null && left < old;
+  return <span class={`estimate ${late ? "late" : "soft"}`}>{late ? `likely needs ${estimate(old, "about")}, more than is left` : `likely done in ${estimate(old, "about")}`}</span>;
+}
+
+export function likely({ done, done_in_seconds: seconds, band_seconds: band, expected_abandoned: abandoned }: Forecast, pending: number): string {
+  const range = band === null ? "" : ` (${text(duration(band[0]))} to ${text(duration(band[1]))})`;
+  const within = seconds === null ? "" : ` in ${estimate(seconds, "about")}${range}`;
+  const cut = abandoned === 0 ? "" : `, ${count(abandoned)} abandoned`;
+  if (pending === 0) return "";
+  if (done === 0) return abandoned === 0 ? "no estimate: too few tasks of their groups have finished" : `${plural(abandoned, "task")} will likely be abandoned`;
+  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done + abandoned))} likely done${within}${cut}`;
+}
+
+function Remaining({ now, stop, over }: { now: Summary; stop: Shutdown; over: boolean }) {
   const { held, hold } = useHold();
-  const rows = useHeld(stopping.tasks, held && !over, now.instance);
-  const outcomes = new Map<number, Outcome>(stopping.recently_ended.map(({ id, outcome }) => [id, outcome]));
-  if (rows.length === 0) return <p class="drain-none">{over ? "" : "Nothing is left to wait for."}</p>;
-  const more = stopping.rest.reduce((sum, { count: each }) => sum + each, 0);
+  const announcing = now.stage === "announcing" && !over;
+  const { answer } = useAnswer<Page<Task>>(announcing && stop.tasks.length === 0 ? "tasks?sort=age&limit=20" : null);
+  const given = stop.tasks.length === 0 && announcing ? (answer?.value.items ?? []) : stop.tasks;
+  const outcomes = new Map<number, Outcome>(stop.recently_ended.map(({ id, outcome }) => [id, outcome]));
+  const alive = given.filter(({ id }) => !outcomes.has(id));
+  const ordered = useCalmOrder(byHold(alive, now.forecast != null), held);
+  const rows = useHeld(ordered, held && !over, now.instance);
+  const more = stop.rest.reduce((sum, { count: each }) => sum + each, 0);
+  if (rows.length === 0) return <p class="drain-none">{nothingLeft(now, stop, over)}</p>;
   return (
     <section aria-label="Remaining tasks" {...hold}>
-      <TaskTable rows={rows} at={summaryAt.value} instance={now.instance} actions={now.actions && !over} label="Remaining, the oldest first" outcomes={outcomes} frozen={over} />
+      <TaskTable
+        rows={rows}
+        at={summaryAt.value}
+        instance={now.instance}
+        actions={actions.value && !over}
+        label="Remaining, what holds up the stop longest first"
+        outcomes={outcomes}
+        frozen={over}
+        stop={{ others: Math.max(0, stop.pending - alive.filter(({ on_shutdown }) => on_shutdown === "last").length) }}
+      />
       {more > 0 && (
         <p class="rest">
           …and {count(more)} more:{" "}
-          {stopping.rest.map(({ name, count: each }, index) => (
+          {stop.rest.map(({ name, count: each }, index) => (
             <>{index > 0 && ", "}<Outside text={name} /> ×{count(each)}</>
           ))}
         </p>
@@ -142,59 +214,36 @@ function Remaining({ now, stopping, over }: { now: Summary; stopping: Shutdown; 
   );
 }
 
-/** What the report names. */
-function Left({ report: final }: { report: Report }) {
-  return (
-    <>
-      <dl class="inline facts verdicts">
-        {OUTCOMES.map((outcome) => (
-          <div key={outcome} class={final.ended[outcome] === 0 ? "zero" : undefined}><dt><Word of={outcome} /></dt><dd>{count(final.ended[outcome])}</dd></div>
-        ))}
-        {final.abandoned_total > 0 && <div class="bad"><dt>abandoned</dt><dd>{count(final.abandoned_total)}</dd></div>}
-        <div class={final.late_spawns === 0 ? "zero" : undefined}><dt>spawned late</dt><dd>{count(final.late_spawns)}</dd></div>
-        <div><dt>in</dt><dd><Duration seconds={final.duration_seconds} /></dd></div>
-      </dl>
-      {final.abandoned_total > 0 && <Named title={`Abandoned: ${plural(final.abandoned_total, "task")}`} tasks={final.abandoned} total={final.abandoned_total} />}
-      {final.detached_total > 0 && <Named title={`Detached and not waited for: ${plural(final.detached_total, "task")}`} tasks={final.detached} total={final.detached_total} />}
-    </>
-  );
+/** Only once the tasks were told can there be nothing left. */
+function nothingLeft({ stage, live }: Summary, { pending }: Shutdown, over: boolean): string {
+  if (over) return "";
+  if (stage === "announcing") return "Tasks are told when the announcing is over.";
+  if (pending > 0) return `${plural(pending, "task")} left.`;
+  return live === 0 ? "Nothing is left to wait for." : `Nothing is left to wait for. ${plural(live, "task")} that no stop waits for ${live === 1 ? "is" : "are"} still alive.`;
 }
 
-const NAMED = 100;
-
-function Named({ title, tasks, total }: { title: string; tasks: ReportTask[]; total: number }) {
-  const shown = tasks.slice(0, NAMED);
-  return (
-    <section class="named">
-      <h2>{title}</h2>
-      <table class="table" aria-label={title}>
-        <thead>
-          <tr><th scope="col" class="c-task">Task</th><th scope="col" class="c-figure">Age</th><th scope="col" class="c-status mid">Was doing</th><th scope="col" class="c-end mid">Ended by</th><th scope="col" class="c-location wide">Spawned at</th></tr>
-        </thead>
-        <tbody>
-          {shown.map((task) => (
-            <tr key={task.id}>
-              <th scope="row" class="c-task"><span class="id">#{task.id}</span> <Name name={task.name} labels={task.labels} kind={task.kind} /><Pairs of={task.fields} /></th>
-              <td class="c-figure"><Duration seconds={task.age_seconds} /></td>
-              <td class="c-status mid"><Status status={task.status} progress={task.progress} /></td>
-              <td class="c-end mid">{task.aborted ? "aborted" : "not ours to abort"}</td>
-              <td class="c-location wide"><Location of={task.location} /></td>
-            </tr>
-          ))}
-        </tbody>
-      </table>
-      {total > shown.length && <p class="rest">…and {count(total - shown.length)} more, in the JSON as far as the report lists them</p>}
-    </section>
-  );
+/** The order as given, but rows that stay change places only now and then. */
+function useCalmOrder(tasks: Task[], held: boolean): Task[] {
+  const order = useRef<{ ids: Map<number, number>; at: number }>({ ids: new Map(), at: 0 });
+  const now = performance.now();
+  if (!held && CALM < now - order.current.at) order.current = { ids: new Map(tasks.map(({ id }, index) => [id, index])), at: now };
+  const { ids } = order.current;
+  const place = (task: Task, index: number) => ids.get(task.id) ?? tasks.length + index;
+  return tasks.map((task, index) => ({ task, at: place(task, index) })).sort((one, other) => one.at - other.at).map(({ task }) => task);
 }
 
-/** Newest first, so that progress is seen. */
-function JustEnded({ stopping }: { stopping: Shutdown }) {
+/** Those that failed stay in front; then the newest first, so that progress is seen. */
+function JustEnded({ stop }: { stop: Shutdown }) {
+  const failed = failedInStop.value;
+  const known = new Set(failed.map(({ id }) => id));
+  const others = stop.recently_ended.filter(({ id }) => !known.has(id));
   return (
     <ul class="just-ended" aria-label="Just ended">
-      {stopping.recently_ended.map((task) => (
-        <li key={task.id}>
-          <Mark of={task.outcome} /> <span class="id">#{task.id}</span> <Outside text={task.name} class="given" />{" "}
+      {[...failed, ...others].map((task) => (
+        <li key={task.id} class={known.has(task.id) ? "failed" : undefined}>
+          <a href={address({ view: "task", task: task.id })}>
+            <Mark of={task.outcome} /> <span class="id">#{task.id}</span> <Outside text={task.name} class="given" />
+          </a>{" "}
           <span class="soft">{task.outcome === "ok" ? "completed" : task.outcome} after</span> <Duration seconds={task.duration_seconds} />
         </li>
       ))}
@@ -203,19 +252,21 @@ function JustEnded({ stopping }: { stopping: Shutdown }) {
 }
 
 /** Always at the foot of the window: nothing that happens above moves it. */
-function Bar({ now, stopping }: { now: Summary; stopping: Shutdown }) {
+function Bar({ now, stop }: { now: Summary; stop: Shutdown }) {
   if (!now.actions) return <HowToAct now={now} />;
   const forcible = now.stage === "announcing" || now.stage === "draining";
+  const dropped = now.stage === "announcing" && stop.pending === 0 ? now.live : stop.pending;
   return (
     <div class="drain-bar">
-      {stopping.remaining_seconds !== null && forcible && <Extend instance={now.instance} />}
+      {stop.remaining_seconds !== null && forcible && <Extend now={now} stop={stop} />}
       {forcible ? (
         <Confirm
           label="Force now"
-          verb={`Drop ${plural(stopping.pending, "task")}`}
-          question={<>Drops {plural(stopping.pending, "task")}{whichOf(stopping)}. What they have not done is lost.</>}
+          verb={`Drop ${plural(dropped, "task")}`}
+          question={<>Drops {plural(dropped, "task")}{whichOf(stop)}. Their unfinished work is lost.</>}
           keep="Keep waiting"
           done="Forced"
+          disabled={lost.value}
           run={() => post("shutdown/force", now.instance)}
           grave
         />
@@ -223,19 +274,6 @@ function Bar({ now, stopping }: { now: Summary; stopping: Shutdown }) {
         <span class="soft">{meaning(now.stage)}</span>
       )}
     </div>
-  );
-}
-
-function Extend({ instance }: { instance: string }) {
-  return (
-    <Confirm
-      label="Extend 30 s"
-      verb="Extend"
-      question="Moves the deadline by 30 s, and the exit with it."
-      keep="Not now"
-      done="Extended by 30 s"
-      run={() => post("shutdown/extend", instance, { seconds: 30 })}
-    />
   );
 }
 
@@ -260,13 +298,13 @@ function HowToAct({ now }: { now: Summary }) {
 
 function After({ now, final }: { now: Summary; final: Report | null }) {
   const { seen } = link.value;
-  const silent = seen === null ? 0 : Math.floor(Math.max(0, second.value - seen) / 1_000);
+  const silent = seen === null ? 0 : Math.floor(Math.max(0, heartbeat.value - seen) / 1_000);
   return (
     <div class="drain-bar after">
       <span class="soft">
         {gone.value ? `pid ${now.pid} has not answered for ${text(age(silent))}. The page asks again quietly and comes back with the next process.` : "Still answering, until it exits."}
       </span>
-      {final !== null && <Copy text={JSON.stringify(final, null, 2)} class="button">Copy as JSON</Copy>}
+      <EndActions of={keptOf(now, final)} whole={final} />
     </div>
   );
 }

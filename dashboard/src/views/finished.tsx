@@ -1,17 +1,20 @@
-import { clock, count, plain, plainLines, plural } from "../format.ts";
+import { count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
+import { AttentionLine } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
 import { Choice } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
+import { HeldNote } from "../parts/held.tsx";
 import { type Column, Head } from "../parts/head.tsx";
-import { useAnswer, useHeld, useHold } from "../parts/hooks.ts";
-import { Listing, pagePath } from "../parts/listing.tsx";
+import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark, Word } from "../parts/mark.tsx";
-import { Name, Pairs } from "../parts/name.tsx";
+import { Name, Outside, Pairs } from "../parts/name.tsx";
 import { Location, standingOf } from "../parts/tasks.tsx";
+import { Time, zoneShown } from "../parts/time.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
-import { summary } from "../store.ts";
-import type { FinishedTask, Page } from "../wire.ts";
+import { countOf, groups, summary } from "../store.ts";
+import type { FailureGroup, FinishedTask, Outcome, OutcomeCounts, Page, TaskDetail } from "../wire.ts";
 import { GroupChip } from "./tasks.tsx";
 
 const COLUMNS: Column[] = [
@@ -24,27 +27,40 @@ const COLUMNS: Column[] = [
 ];
 
 export function Finished() {
-  const { q, outcome, group, cursor } = place.value;
+  const { q, outcome, group, cursor, open } = place.value;
   const path = pagePath("finished", { outcome, q, group, cursor });
   const asked = useAnswer<Page<FinishedTask>>(path);
-  const { held, hold } = useHold();
-  const rows = useHeld(asked.answer?.value.items ?? [], held, asked.path);
-  const totals = summary.value?.finished;
+  const { held, hold, release } = useHold(open !== null);
+  const listed = useHeld(asked.answer?.value.items ?? [], held, asked.path);
+  const pinned = usePinned(open, listed.map(({ item }) => item));
+  const rows = pinned === null ? listed : [{ item: pinned, left: false }, ...listed];
+  const totals = group === null ? summary.value?.finished : groups.value.find(({ id }) => id === group)?.finished;
+  const ended = totals === undefined ? 0 : sumOf(totals);
+  const newer = useGrown(held, ended);
+  const letGo = () => {
+    release();
+    if (open !== null) adjust({ open: null });
+  };
   return (
     <>
+      <AttentionLine />
       <div class="controls">
-        <Choice label="Outcome" all="any outcome" of={OUTCOMES} value={outcome} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ outcome: one, cursor: null, from: null, open: null })} />
-        <GroupChip />
+        <div class="choices">
+          <Choice label="Outcome" all="any outcome" of={OUTCOMES} value={outcome} counts={totals === undefined ? undefined : countsOf(totals)} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ outcome: one, cursor: null, from: null, open: null })} />
+          <GroupChip />
+        </div>
         <span class="total">
+          <HeldNote held={held && asked.answer !== null} newer={newer} release={letGo} />
           {asked.answer !== null && totals !== undefined && (
-            <>{count(asked.answer.value.total)} remembered <span class="soft">of {count(Object.values(totals).reduce((sum, each) => sum + each, 0))} finished</span></>
+            <>{count(asked.answer.value.total)} remembered <span class="soft">of {count(ended)} finished</span></>
           )}
         </span>
       </div>
+      {cursor === null && outcome !== "ok" && <Failures />}
       <Listing asked={asked} shown={rows.length} none={<NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
         {() => (
           <table class={`table finished ${asked.path === path ? "" : "stale"}`} aria-label="Finished tasks" {...hold}>
-            <Head columns={COLUMNS} sort={null} order={null} />
+            <Head columns={[{ ...COLUMNS[0]!, label: `At (${zoneShown()})` }, ...COLUMNS.slice(1)]} sort={null} order={null} />
             <tbody>
               {rows.map(({ item }) => (
                 <FinishedRow key={item.id} task={item} />
@@ -57,18 +73,108 @@ export function Finished() {
   );
 }
 
+function sumOf(counts: OutcomeCounts): number {
+  return Object.values(counts).reduce((sum, each) => sum + each, 0);
+}
+
+function countsOf(counts: OutcomeCounts): Partial<Record<Outcome, number>> {
+  return Object.fromEntries(OUTCOMES.map((outcome) => [outcome, countOf(counts, outcome)]));
+}
+
+/** The opened task where the list no longer has it: a link to it still shows it, and newer ones do not push it out. */
+function usePinned(open: number | null, listed: FinishedTask[]): FinishedTask | null {
+  const missing = open !== null && !listed.some(({ id }) => id === open);
+  const { answer } = useAnswer<TaskDetail>(missing ? `tasks/${open}` : null, 60);
+  const task = answer?.value ?? null;
+  if (!missing || task === null || task.id !== open) return null;
+  const { outcome, duration_seconds, finished_at } = task;
+  return outcome === null || duration_seconds === null || finished_at === null ? null : { ...task, outcome, duration_seconds, finished_at };
+}
+
+const FAILURES = 8;
+
+/** Failed tasks by their message: a thousand with one message are one line. */
+function Failures() {
+  const { q, outcome, group } = place.value;
+  const narrowed = new URLSearchParams({ limit: String(FAILURES) });
+  for (const [key, value] of Object.entries({ q, outcome, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
+  const { answer } = useAnswer<{ items: FailureGroup[] }>(`failures?${narrowed}`, 2);
+  const { held, hold } = useHold();
+  const items = (answer?.value.items ?? []).map((item) => ({ ...item, id: item.last_task }));
+  const shown = useHeldFailures(items, held).slice(0, FAILURES);
+  if (shown.length === 0) return null;
+  return (
+    <section class="failures" {...hold}>
+      <h2>Failures by message</h2>
+      <table class="table" aria-label="Failures by message">
+        <thead>
+          <tr>
+            <th scope="col" class="c-task">Group and message</th>
+            <th scope="col" class="c-outcome">Outcome</th>
+            <th scope="col" class="c-figure">Count</th>
+            <th scope="col" class="c-clock mid">First ({zoneShown()})</th>
+            <th scope="col" class="c-clock mid">Last</th>
+            <th scope="col" class="c-last">Last task</th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((item) => (
+            <tr key={keyOf(item)}>
+              <th scope="row" class="c-task">
+                <a class="row-link" data-row data-key={`failure ${keyOf(item)}`} href={link({ view: "finished", outcome: item.outcome, q: quoted(item) })}>
+                  <Outside text={item.name} class="given" />
+                </a>{" "}
+                {item.message !== null && <bdi class="message" title={plain(item.message)}>{plain(item.message)}</bdi>}
+              </th>
+              <td class="c-outcome"><Word of={item.outcome} /></td>
+              <td class="c-figure"><b>{count(item.count)}</b></td>
+              <td class="c-clock mid"><Time at={item.first} /></td>
+              <td class="c-clock mid"><Time at={item.last} /></td>
+              <td class="c-last"><a href={link({ view: "task", task: item.last_task })}>#{item.last_task}</a></td>
+            </tr>
+          ))}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
+function keyOf({ name, message, outcome }: FailureGroup): string {
+  return `${name} ${outcome} ${message ?? ""}`;
+}
+
+/** A search for its name: the messages of one group and outcome are few. */
+function quoted({ name }: FailureGroup): string {
+  return /\s/.test(name) ? `"${name.replaceAll('"', "")}"` : name;
+}
+
+/** As other lists: in place while the reader is at it, each line as last known. */
+function useHeldFailures(items: (FailureGroup & { id: number })[], held: boolean): FailureGroup[] {
+  const numbered = items.map((item) => ({ ...item, id: idOf(keyOf(item)) }));
+  return useHeld(numbered, held).map(({ item }) => item);
+}
+
+const ids = new Map<string, number>();
+
+function idOf(key: string): number {
+  const known = ids.get(key) ?? ids.size;
+  ids.set(key, known);
+  return known;
+}
+
 function FinishedRow({ task }: { task: FinishedTask }) {
   const open = place.value.open === task.id;
   const toggle = () => adjust({ open: open ? null : task.id });
   return (
     <>
       <tr class={open ? "open" : undefined}>
-        <td class="c-clock">{clock(task.finished_at)}</td>
+        <td class="c-clock"><Time at={task.finished_at} millis /></td>
         <th scope="row" class="c-task">
-          <button type="button" class="row-link" data-row aria-expanded={open} onClick={toggle}>
+          <button type="button" class="row-link" data-row data-key={`ended ${task.id}`} aria-expanded={open} onClick={toggle}>
             <span class="twist" aria-hidden="true" />
             <span class="id">#{task.id}</span> <Name name={task.name} labels={task.labels} kind={task.kind} />
           </button>
+          {task.message !== null && <span class="below"><bdi class="message">{plain(task.message)}</bdi></span>}
         </th>
         <td class="c-outcome"><Word of={task.outcome} /></td>
         <td class="c-figure"><Duration seconds={task.duration_seconds} /></td>
@@ -89,7 +195,7 @@ function FinishedRow({ task }: { task: FinishedTask }) {
 function FinishedInside({ task }: { task: FinishedTask }) {
   return (
     <div class="finished-inside">
-      {task.message !== null && <pre class="message-block"><bdi>{plainLines(task.message)}</bdi></pre>}
+      {task.message !== null && <pre class="message-block" tabIndex={0} role="region" aria-label="Message"><bdi>{plainLines(task.message)}</bdi></pre>}
       <dl class="inline facts">
         {task.usual !== null && <div><dt>took</dt><dd>{standingOf(task.duration_seconds, task.usual)}</dd></div>}
         <div><dt>busy</dt><dd><Duration seconds={task.busy_seconds} /></dd></div>
@@ -107,7 +213,7 @@ function NoneFinished({ q, narrowed }: { q: string; narrowed: boolean }) {
   if (!narrowed) return <Empty title="No task has finished yet."><p>The newest {plural(1000, "end")} are remembered, and as many that were not ok.</p></Empty>;
   return (
     <Empty title={q === "" ? "No remembered task ended like that." : `No finished task matches “${plain(q)}”.`}>
-      <p>The search looks at name, labels, fields, status, location, outcome and message, among the tasks that are remembered.</p>
+      <p>The search looks at name, labels, fields, status, location, outcome and message of the tasks that are remembered. <Clear /></p>
     </Empty>
   );
 }

@@ -1,105 +1,147 @@
-import { useEffect, useMemo } from "preact/hooks";
-import { clock, count, plain, plural } from "../format.ts";
-import { loadOtherGroups } from "../live.ts";
-import { Age, Duration, Rate, Share, Short } from "../parts/amount.tsx";
+import { useEffect, useMemo, useRef } from "preact/hooks";
+import { groupAt } from "../book.ts";
+import { count, inWords, plain, plural } from "../format.ts";
+import { Growing, Quantile, Rate, Share, Short } from "../parts/amount.tsx";
+import { AttentionPanel, useAttention } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
 import { Code, Empty, Skeleton } from "../parts/empty.tsx";
+import { ForecastLine } from "../parts/forecast.tsx";
 import { type Column, Head } from "../parts/head.tsx";
-import { since, useAnswer, useHeld, useHold } from "../parts/hooks.ts";
+import { isOpen, useAnswer, useHeld, useHold } from "../parts/hooks.ts";
+import { Clear } from "../parts/listing.tsx";
 import { Mark, Word } from "../parts/mark.tsx";
 import { Name, Outside } from "../parts/name.tsx";
 import { Spark } from "../parts/spark.tsx";
+import { still } from "../parts/still.ts";
 import { Strip } from "../parts/strip.tsx";
 import { Location, TaskTable } from "../parts/tasks.tsx";
+import { Time } from "../parts/time.tsx";
+import { useWindow } from "../parts/window.ts";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
-import { groups, summary, summaryAt, trend, trendVersion } from "../store.ts";
-import type { Group, Page, Task } from "../wire.ts";
-import { filterGroups, nextSort, sortGroups } from "./sorting.ts";
+import { focusOn } from "../returning.ts";
+import { actions, countOf, gravityOf, groups, severityOf, summary, trend, trendSlot } from "../store.ts";
+import type { Group, Page, Severity, Task } from "../wire.ts";
+import { filterOf } from "./filters.ts";
+import { nextSort, sortGroups } from "./sorting.ts";
 
 const COLUMNS: Column[] = [
-  { key: "name", label: "Group", class: "c-group", sortable: true },
-  { key: "live", label: "Live", class: "c-figure", sortable: true, hint: "Tasks alive now" },
+  { key: "name", label: "Group", class: "c-group", sortable: true, natural: "gravest first" },
+  { key: "live", label: "Live", class: "c-figure c-live", sortable: true, hint: "Tasks alive now" },
   { key: "rate", label: "Rate", class: "c-figure mid", sortable: true, hint: "Finished per second, over the last 10 seconds" },
   { key: "p50", label: "p50", class: "c-figure wide", sortable: true, hint: "Half of the finished tasks took at most this long" },
-  { key: "p95", label: "p95", class: "c-figure mid", sortable: true, hint: "95 % of the finished tasks took at most this long" },
+  { key: "p95", label: "p95", class: "c-figure c-p95", sortable: true, hint: "95 % of the finished tasks took at most this long" },
   { key: "p99", label: "p99", class: "c-figure wide", sortable: true, hint: "99 % of the finished tasks took at most this long" },
   { key: "busy", label: "Busy", class: "c-figure mid", sortable: true, hint: "Share of all workers' time that its polls took, over the last 10 seconds; blocking closures have threads of their own" },
-  { key: "failed", label: "Failed", class: "c-figure mid", sortable: true, hint: "Share of what finished in the last minute that ended in error or panic" },
-  { key: "oldest", label: "Oldest", class: "c-figure", sortable: true, hint: "Age of the oldest live task" },
-  { key: "trend", label: "10 min", class: "c-spark mid", hint: "Live tasks over the last ten minutes" },
+  { key: "failed", label: "Failed", class: "c-figure", sortable: true, hint: "Share of what finished in the last minute that ended in error or panic" },
+  { key: "oldest", label: "Oldest", class: "c-figure c-age", sortable: true, hint: "Age of the oldest live task" },
+  { key: "trend", label: "10 min", class: "c-spark mid", hint: "Over the last ten minutes: live tasks; of groups with short tasks, how many finished per second" },
 ];
 
 const SHOWN = 8;
-const EVERY_OTHER = 5_000;
+/** Heights of rows as the style sheet has them. */
+const ROW = 29;
+const WARNING = 27;
+/** What an opened group takes until it is measured. */
+const INSIDE = 400;
+/** Tasks that live shorter than that are missed by samples of how many are alive. */
+const SHORT_LIVED = 10;
 
 export function Groups() {
+  const shown = useAttention();
   return (
-    <>
-      <Strip />
-      <GroupTable />
-    </>
+    <div class="groups-view">
+      <div class="panel">
+        <AttentionPanel shown={shown} />
+        <Strip />
+      </div>
+      <ForecastLine />
+      <GroupTable inAttention={shown.groups} />
+    </div>
   );
 }
 
-function GroupTable() {
+function GroupTable({ inAttention }: { inAttention: Set<number> }) {
   const { q, sort, order } = place.value;
-  const { held, hold } = useHold();
-  useOtherGroups();
   const all = groups.value;
-  const found = useMemo(() => sortGroups(filterGroups(all, q), sort, order), [all, q, sort, order]);
+  const { held, hold } = useHold(isOpen(all));
+  const filter = useMemo(() => filterOf(q), [q]);
+  const found = useMemo(() => ("problem" in filter ? [] : sortGroups(all.filter(filter.test), sort, order)), [all, filter, sort, order]);
   const rows = useHeld(found, held, `${q} ${sort} ${order}`);
+  const said = (group: Group) => (inAttention.has(group.id) ? [] : group.warnings);
+  const inside = useRef(INSIDE);
+  const { open } = place.value;
+  const heightOf = (index: number) => {
+    const group = rows[index]?.item;
+    if (group === undefined) return ROW;
+    return ROW + WARNING * said(group).length + (group.id === open ? inside.current : 0);
+  };
+  const pinned = (index: number) => rows[index]?.item.id === open || isFocused(rows[index]?.item);
+  const { runs, body } = useWindow(rows.length, heightOf, pinned);
+  useEffect(() => {
+    inside.current = body.current?.querySelector<HTMLElement>(".inside")?.offsetHeight ?? INSIDE;
+  });
   if (summary.value === null) return <Skeleton />;
   if (all.length === 0) return <FirstSpawn />;
-  if (rows.length === 0) return <Empty title={`No group has “${plain(q)}” in its name, labels, kind or location.`} />;
+  if ("problem" in filter) return <Empty title={filter.problem}><p><Clear /></p></Empty>;
+  if (rows.length === 0) return <Empty title={`No group matches “${plain(q)}”.`}><p>The search looks at name, labels, kind and location. <Clear /></p></Empty>;
   const twice = namesakes(all);
   return (
-    <table class="table groups" aria-label="Groups" {...hold}>
+    <table class="table groups" aria-label="Groups" aria-rowcount={rows.length + 1} {...hold}>
       <Head columns={COLUMNS} sort={sort} order={order ?? "desc"} onSort={(key) => adjust(nextSort(place.value, key))} />
-      <tbody>
-        {rows.map(({ item }) => (
-          <GroupRow key={item.id} group={item} placed={twice.has(titleOf(item))} />
-        ))}
+      <tbody ref={body}>
+        {runs.map((run) =>
+          "height" in run ? (
+            <tr key={run.key} class="beyond-window" aria-hidden="true" style={{ height: `${run.height}px` }} />
+          ) : (
+            rows.slice(run.from, run.to).map(({ item }) => (
+              <GroupRow key={item.id} group={item} open={open === item.id} placed={twice.has(titleOf(item))} warned={said(item).length > 0} />
+            ))
+          ),
+        )}
       </tbody>
     </table>
   );
 }
 
-/** Where the events leave groups out, the rest is read now and then, while this table is seen. */
-function useOtherGroups(): void {
-  const heard = summary.value?.groups.length ?? 0;
-  const missing = heard < (summary.value?.groups_total ?? 0);
-  useEffect(() => {
-    if (!missing) return;
-    void loadOtherGroups();
-    const timer = setInterval(() => {
-      if (document.visibilityState !== "hidden") void loadOtherGroups();
-    }, EVERY_OTHER);
-    return () => clearInterval(timer);
-  }, [missing]);
+function isFocused(group: Group | undefined): boolean {
+  return group !== undefined && document.activeElement?.getAttribute("data-key") === `group ${group.id}`;
 }
 
 /** What groups that differ in their location alone are called. */
 function namesakes(all: Group[]): Set<string> {
-  const seen = new Set<string>();
-  return new Set(all.map(titleOf).filter((title) => seen.has(title) || !seen.add(title)));
+  const once = new Set<string>();
+  return new Set(all.map(titleOf).filter((title) => once.has(title) || !once.add(title)));
 }
 
-function titleOf({ name, labels, kind }: Group): string {
-  return JSON.stringify([name, labels, kind]);
+const titles = new WeakMap<Group, string>();
+
+function titleOf(group: Group): string {
+  const known = titles.get(group);
+  if (known !== undefined) return known;
+  const title = JSON.stringify([group.name, group.labels, group.kind]);
+  titles.set(group, title);
+  return title;
 }
 
-function GroupRow({ group, placed }: { group: Group; placed: boolean }) {
-  const open = place.value.open === group.id;
-  const version = trendVersion.value;
-  const points = useMemo(() => trend.groupPoints(group.id), [version]);
+interface GroupRowProps {
+  group: Group;
+  open: boolean;
+  /** Another group differs in its location alone. */
+  placed: boolean;
+  /** Its warnings stand below it, and not above the list. */
+  warned: boolean;
+}
+
+const GroupRow = still<GroupRowProps>(({ group, open, placed, warned }) => {
   const toggle = () => adjust({ open: open ? null : group.id });
-  const oldest = group.oldest_age_seconds;
+  const gravity = gravityOf(group);
   return (
     <>
-      <tr class={`group ${open ? "open" : ""}`} onClick={(event) => onRow(event) && toggle()}>
+      <tr class={`group ${open ? "open" : ""}`} onClick={(event) => onRow(event) && (toggle(), focusOn(`group ${group.id}`))}>
         <th scope="row" class="c-group">
-          <button type="button" class="row-link" data-row aria-expanded={open} onClick={toggle}>
+          <button type="button" class="row-link" data-row data-key={`group ${group.id}`} aria-expanded={open} onClick={toggle}>
             <span class="twist" aria-hidden="true" />
+            {gravity > 0 && <Warned group={group} />}
             <Name name={group.name} labels={group.labels} kind={group.kind} />
             {placed && <span class="pairs"> {plain(group.location)}</span>}
           </button>
@@ -108,22 +150,23 @@ function GroupRow({ group, placed }: { group: Group; placed: boolean }) {
           <Short of={group.live} />
         </td>
         <td class="c-figure mid"><Rate of={group.finished_per_second} /></td>
-        <td class="c-figure wide"><Duration seconds={group.usual?.p50_seconds ?? null} /></td>
-        <td class="c-figure mid"><Duration seconds={group.usual?.p95_seconds ?? null} /></td>
-        <td class="c-figure wide"><Duration seconds={group.usual?.p99_seconds ?? null} /></td>
+        <td class="c-figure wide"><Quantile of="p50" usual={group.usual} /></td>
+        <td class="c-figure"><Quantile of="p95" usual={group.usual} /></td>
+        <td class="c-figure wide"><Quantile of="p99" usual={group.usual} /></td>
         <td class="c-figure mid"><Share of={group.busy_share} /></td>
-        <td class={`c-figure mid ${group.warnings.some(({ code }) => code === "failing") ? "bad" : ""}`}><Share of={group.failed_share} /></td>
-        <td class="c-figure"><Age seconds={oldest === null ? null : oldest + since(summaryAt.value)} /></td>
-        <td class="c-spark mid"><Spark points={points} /></td>
+        <td class={`c-figure ${group.warnings.some(({ code }) => code === "failing") ? "bad" : ""}`}><Share of={group.failed_share} /></td>
+        <td class="c-figure c-age"><Growing seconds={group.oldest_age_seconds} at={groupAt(group)} /></td>
+        <td class="c-spark mid"><GroupSpark id={group.id} short={(group.usual?.p50_seconds ?? Infinity) < SHORT_LIVED} /></td>
       </tr>
-      {group.warnings.map((warning) => (
-        <tr class="warning" key={warning.code}>
-          <td colSpan={seen(COLUMNS)}>
-            <Mark of="warning" />
-            <Outside text={warning.text} />
-          </td>
-        </tr>
-      ))}
+      {(warned || open) &&
+        group.warnings.map((warning) => (
+          <tr class={`warning is-${severityOf(warning, group)}`} key={warning.code}>
+            <td colSpan={seen(COLUMNS)}>
+              <Mark of={severityOf(warning, group)} />
+              <Outside text={inWords(warning.text)} />
+            </td>
+          </tr>
+        ))}
       {open && (
         <tr class="inside">
           <td colSpan={seen(COLUMNS)}>
@@ -133,7 +176,29 @@ function GroupRow({ group, placed }: { group: Group; placed: boolean }) {
       )}
     </>
   );
+});
+
+/** The gravest of its warnings as a mark before the name. */
+function Warned({ group }: { group: Group }) {
+  const severities = group.warnings.map((warning) => severityOf(warning, group));
+  const order: Severity[] = ["critical", "warning", "notice"];
+  const worst = order.find((one) => severities.includes(one)) ?? "notice";
+  return (
+    <span class="row-mark" title={group.warnings.map(({ text }) => inWords(text)).join("\n")}>
+      <Mark of={worst} />
+      <span class="unseen">{worst} </span>
+    </span>
+  );
 }
+
+const GroupSpark = still<{ id: number; short: boolean }>(({ id, short }) => {
+  const slot = trendSlot.value;
+  const figure = short ? "finished" : "live";
+  const points = useMemo(() => trend.groupPoints(id, figure), [slot, figure]);
+  const known = points.filter((point) => point !== null);
+  const most = Math.max(0, ...known);
+  return <Spark points={points} label={short ? `finished per second, at most ${most < 10 ? most.toFixed(1) : count(most)}` : `live, at most ${count(most)}`} />;
+});
 
 /** Not where a control or selected text is meant. */
 function onRow(event: MouseEvent): boolean {
@@ -154,7 +219,7 @@ function Inside({ group }: { group: Group }) {
       ) : rows.length === 0 ? (
         <p class="soft">None is alive. <a href={link({ view: "finished", group: group.id })}>See those that finished</a>.</p>
       ) : (
-        <TaskTable rows={rows} at={answer.at} instance={answer.instance} actions={summary.value?.actions ?? false} label="The oldest of the group" hideNames />
+        <TaskTable rows={rows} at={answer.at} instance={answer.instance} actions={actions.value} label="The oldest of the group" hideNames />
       )}
       {total > rows.length && (
         <p class="more">
@@ -171,10 +236,10 @@ function Facts({ group }: { group: Group }) {
     <dl class="inline facts">
       <div><dt>spawned</dt><dd>{count(group.spawned)}</dd></div>
       {OUTCOMES.map((outcome) => (
-        <div key={outcome} class={group.finished[outcome] === 0 ? "zero" : undefined}>
+        <div key={outcome} class={countOf(group.finished, outcome) === 0 ? "zero" : undefined}>
           <dt><Word of={outcome} /></dt>
           <dd>
-            <a href={link({ view: "finished", group: group.id, outcome })}>{count(group.finished[outcome])}</a>
+            <a href={link({ view: "finished", group: group.id, outcome })}>{count(countOf(group.finished, outcome))}</a>
           </dd>
         </div>
       ))}
@@ -185,7 +250,7 @@ function Facts({ group }: { group: Group }) {
       <div><dt>spawned at</dt><dd><Location of={group.location} /></dd></div>
       {failure !== null && (
         <div class="last-failure">
-          <dt>last failure {clock(failure.at)}</dt>
+          <dt>last failure <Time at={failure.at} /></dt>
           <dd>
             <a href={link({ view: "task", task: failure.task })}>#{failure.task}</a>{" "}
             <Word of={failure.outcome} /> {failure.message !== null && <Outside text={failure.message} class="message" />}
@@ -199,12 +264,12 @@ function Facts({ group }: { group: Group }) {
 function FirstSpawn() {
   return (
     <Empty title="No task has been spawned through headcount yet.">
-      <p>Replace <code>tokio::spawn(…)</code> with <code>headcount::spawn(…)</code>, and it appears here:</p>
-      <Code lines={["headcount::task(\"send-email\")", "    .label(\"provider\", \"ses\")", "    .spawn(async move { mailer.send(order).await });"]} />
+      <p>Replace <code>tokio::spawn(…)</code> with <code>headcount::spawn(…)</code>, and it appears here. With a name and labels:</p>
+      <Code lines={["headcount::task(\"send-email\")", "    .label(\"provider\", \"ses\")", "    .spawn(async move {", "        mailer.send(order).await", "    });"]} />
       {(summary.value?.untracked ?? 0) > 0 && (
         <p class="soft">
-          {plural(summary.value?.untracked ?? 0, "task")} of this runtime {summary.value?.untracked === 1 ? "is" : "are"} not tracked: connections
-          and pools, and what still calls <code>tokio::spawn</code>.
+          {plural(summary.value?.untracked ?? 0, "task")} of this runtime {summary.value?.untracked === 1 ? "is" : "are"} not tracked: connections,
+          pools, and code that still calls <code>tokio::spawn</code>.
         </p>
       )}
     </Empty>

@@ -1,29 +1,43 @@
-// In peace: what can end this process, and when. While it stops, the drain stands here instead.
+// What can end this process, when, how it would go now, and how the last ones ended.
 
 import { post } from "../api.ts";
-import { clock, count, plain, setting } from "../format.ts";
+import { count, inWords, plain, setting } from "../format.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { Copy } from "../parts/copy.tsx";
 import { ALLOW, Skeleton } from "../parts/empty.tsx";
 import { Duration } from "../parts/amount.tsx";
-import { summary } from "../store.ts";
+import { composed, ForecastDetails } from "../parts/forecast.tsx";
+import { Time } from "../parts/time.tsx";
+import { forecast, lost, summary } from "../store.ts";
 import type { Lifetime as Limits, Summary } from "../wire.ts";
 import { type Moment, budgetOf } from "./budget.ts";
+import { Stops } from "./end.tsx";
 
 export function Lifetime() {
   const now = summary.value;
   if (now === null) return <Skeleton rows={8} />;
+  const outlook = forecast.value;
   return (
     <div class="lifetime">
       <section>
         <h1>What can end this process</h1>
         <ul class="sentences">
-          {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(sentence)}</bdi></li>)}
+          {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(inWords(sentence))}</bdi></li>)}
         </ul>
       </section>
+      {outlook !== null && now.shutdown === null && (
+        <section class="if-stopped">
+          <h2>If it stopped now</h2>
+          {outlook.will_be_cut.length + outlook.cannot_abort.length + outlook.unknown + outlook.done === 0 ? <p>{composed(outlook, "If stopped now")}</p> : <ForecastDetails of={outlook} />}
+        </section>
+      )}
       <section>
         <h2>From the signal to the end</h2>
         <Budget of={now.lifetime} />
+      </section>
+      <section>
+        <h2>Last stops</h2>
+        <Stops />
       </section>
       <div class="one-columns">
         <section>
@@ -69,28 +83,38 @@ function MomentLine({ of }: { of: Moment }) {
   );
 }
 
+const LINGER: Record<Limits["linger"], string> = {
+  off: "ends without waiting for a last scrape",
+  auto: "waits for one more scrape of /metrics, where it was scraped before",
+};
+
+const LATE_SPAWNS: Record<Limits["late_spawns"], string> = {
+  adopt: "tasks spawned during the stop are waited for too",
+  refuse: "tasks spawned during the stop are dropped",
+};
+
 function Settings({ of }: { of: Limits }) {
-  const rows: [string, string][] = [
-    ["drain_timeout", setting(of.drain_timeout_seconds)],
-    ["announce_delay", setting(of.announce_delay_seconds)],
-    ["abort_grace", setting(of.abort_grace_seconds)],
-    ["hook_timeout", setting(of.hook_timeout_seconds)],
-    ["exit_after", setting(of.exit_after_seconds)],
-    ["platform_grace", setting(of.platform_grace_seconds)],
-    ["linger", of.linger],
-    ["late_spawns", of.late_spawns],
+  const rows: [string, string, string][] = [
+    ["announce_delay", setting(of.announce_delay_seconds), "not ready, still serving"],
+    ["drain_timeout", setting(of.drain_timeout_seconds), "for the tasks to end, announcing included"],
+    ["hook_timeout", setting(of.hook_timeout_seconds), "for on_abandon, at most"],
+    ["abort_grace", setting(of.abort_grace_seconds), "for aborted tasks to end, at most"],
+    ["exit_after", setting(of.exit_after_seconds), "from the signal to the exit, at the latest"],
+    ["platform_grace", setting(of.platform_grace_seconds), "from the signal to the platform's kill"],
+    ["linger", of.linger, LINGER[of.linger]],
+    ["late_spawns", of.late_spawns, LATE_SPAWNS[of.late_spawns]],
   ];
   return (
     <>
       <dl class="facts-list settings">
-        {rows.map(([name, value]) => (
-          <><dt><code>{name}</code></dt><dd>{value}</dd></>
+        {rows.map(([name, value, means]) => (
+          <><dt><code>{name}</code></dt><dd><b class="setting-value">{value}</b> <span class="soft">{means}</span></dd></>
         ))}
         {of.request_limit !== null && (
           <><dt>request limit</dt><dd>{count(of.request_limit.admitted)} of {count(of.request_limit.limit)} admitted</dd></>
         )}
       </dl>
-      <p class="soft">Each is a method of the builder and a variable: <code>HEADCOUNT_DRAIN_TIMEOUT=40s</code>. The variable wins.</p>
+      <p class="soft">Each is a method of the builder and a variable, such as <code>HEADCOUNT_DRAIN_TIMEOUT=40s</code>. The variable wins.</p>
     </>
   );
 }
@@ -100,7 +124,7 @@ function Identity({ of }: { of: Summary }) {
     <dl class="facts-list">
       <dt>Service</dt><dd><bdi>{plain(of.service)}</bdi>{of.version !== "" && <span class="soft"> headcount {plain(of.version)}</span>}</dd>
       <dt>pid</dt><dd><Copy text={String(of.pid)} /></dd>
-      <dt>Started</dt><dd>{clock(of.started_at)}, <Duration seconds={of.uptime_seconds} /> ago</dd>
+      <dt>Started</dt><dd><Time at={of.started_at} />, <Duration seconds={of.uptime_seconds} /> ago</dd>
       <dt>Instance</dt><dd><Copy text={of.instance} class="location" /></dd>
       <dt>Spawned</dt><dd>{count(of.spawned)} since then</dd>
     </dl>
@@ -112,7 +136,7 @@ function Stop({ of }: { of: Summary }) {
   if (!of.actions) {
     return (
       <p>
-        This page is read-only. A signal does it: <Copy text={kill} class="location" />. For buttons here, set <Copy text={ALLOW} class="location" />.
+        This page is read-only. To stop it, send a signal: <Copy text={kill} class="location" />. For buttons here, set <Copy text={ALLOW} class="location" />.
       </p>
     );
   }
@@ -123,6 +147,7 @@ function Stop({ of }: { of: Summary }) {
       verb="Shut down"
       question={<>Begins the shutdown of pid {of.pid}: {count(of.live)} live, waited for {timeout === null ? "without a deadline" : `up to ${setting(timeout)}`}.</>}
       done="Shutdown begun"
+      disabled={lost.value}
       run={() => post("shutdown", of.instance)}
       grave
     />

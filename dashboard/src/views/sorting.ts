@@ -13,7 +13,7 @@ const KEYS: Record<string, (group: Group) => number | string | null> = {
   oldest: (group) => group.oldest_age_seconds,
 };
 
-/** By default as the server gives them, the most interesting first. What has no figure comes last. */
+/** By default as they are given, the gravest first. What has no figure comes last. */
 export function sortGroups(groups: Group[], sort: string | null, order: Order | null): Group[] {
   const key = sort === null ? undefined : KEYS[sort];
   if (key === undefined) return groups;
@@ -24,17 +24,6 @@ export function sortGroups(groups: Group[], sort: string | null, order: Order | 
     if (a === null) return 1;
     if (b === null) return -1;
     return a < b ? -sign : sign;
-  });
-}
-
-/** Every word must be in name, label, kind or location, in any case. */
-export function filterGroups(groups: Group[], q: string): Group[] {
-  const words = q.toLowerCase().split(/\s+/).filter((word) => word !== "");
-  if (words.length === 0) return groups;
-  return groups.filter((group) => {
-    const labels = Object.entries(group.labels).map(([key, value]) => `${key}=${value}`);
-    const haystack = [group.name, ...labels, group.kind, group.location].join("\n").toLowerCase();
-    return words.every((word) => haystack.includes(word));
   });
 }
 

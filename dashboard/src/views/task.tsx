@@ -1,25 +1,35 @@
-import { clock, count, plain, plainLines } from "../format.ts";
-import { Age, Duration } from "../parts/amount.tsx";
+import { useEffect } from "preact/hooks";
+import { age, count, estimate, plain, plainLines, plural, text } from "../format.ts";
+import { nameTask } from "../live.ts";
+import { etaOf, waitsFor } from "../outlook.ts";
+import { Duration, Growing } from "../parts/amount.tsx";
+import { AttentionLine } from "../parts/attention.tsx";
 import { ALLOW, Empty, Skeleton } from "../parts/empty.tsx";
 import { since, useAnswer } from "../parts/hooks.ts";
 import { Word } from "../parts/mark.tsx";
 import { Name, Outside } from "../parts/name.tsx";
 import { Status } from "../parts/progress.tsx";
-import { CancelTask, Location, Standing } from "../parts/tasks.tsx";
+import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
+import { Time } from "../parts/time.tsx";
 import { link, place } from "../place.ts";
-import { summary } from "../store.ts";
-import type { OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
+import { actions, groups, lost, summary } from "../store.ts";
+import type { Group, OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
 
 const AT_SHUTDOWN: Record<OnShutdown, string> = {
-  wait: "is waited for",
-  cancel: "is aborted at once",
-  last: "is told when nothing else is waited for",
-  detach: "is reported and not waited for",
+  wait: "waited for",
+  cancel: "cancelled at once",
+  last: "told when every other task has ended",
+  detach: "reported and not waited for",
 };
 
 export function OneTask() {
   const id = place.value.task;
   const { answer, problem } = useAnswer<TaskDetail>(id === null ? null : `tasks/${id}`);
+  const task = answer?.value ?? null;
+  useEffect(() => {
+    nameTask(task === null ? null : `#${task.id} ${plain(task.name)}`);
+    return () => nameTask(null);
+  }, [task?.id, task?.name]);
   if (problem !== null) return <Unknown id={id} detail={problem.status === 404 ? null : problem.detail} />;
   if (answer === null) return <Skeleton rows={8} />;
   return <Detail task={answer.value} at={answer.at} instance={answer.instance} />;
@@ -37,8 +47,10 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
   const alive = task.outcome === null;
   const grown = alive ? since(at) : 0;
   const lived = task.duration_seconds ?? task.age_seconds + grown;
+  const eta = alive ? etaOf(task) : null;
   return (
     <article class="one">
+      <AttentionLine except={task.id} />
       <header class="one-head">
         <h1><span class="id">#{task.id}</span> <Name name={task.name} labels={task.labels} kind={task.kind} /></h1>
         <span class="one-do"><Act task={task} instance={instance} alive={alive} /></span>
@@ -46,37 +58,62 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
       <div class="one-now">
         <p class="one-state">
           {task.outcome === null ? (
-            <Word of={task.state}> <span class="state-since">for <Age seconds={task.state_seconds + grown} /></span></Word>
+            <Word of={task.state}> <span class="state-since">for <Growing seconds={task.state_seconds} at={at} /></span></Word>
           ) : (
             <Word of={task.outcome} />
           )}
-          <span class="one-age">{alive ? "alive for " : "took "}{alive ? <Age seconds={lived} /> : <Duration seconds={lived} />}</span>
+          <span class="one-age">{alive ? "alive for " : "took "}{alive ? <Growing seconds={task.age_seconds} at={at} /> : <Duration seconds={lived} />}</span>
+          {eta !== null && <span>{estimate(eta.seconds, eta.bound)} left</span>}
           <Status status={task.status} progress={task.progress} />
         </p>
-        {task.message !== null && <pre class="message-block"><bdi>{plainLines(task.message)}</bdi></pre>}
+        {alive && task.state === "blocked" && <Blocked task={task} grown={grown} />}
+        {task.message !== null && <pre class="message-block" tabIndex={0} role="region" aria-label="Message"><bdi>{plainLines(task.message)}</bdi></pre>}
       </div>
       <div class="one-columns">
         <section>
           <h2>Beside its group</h2>
-          <Standing seconds={lived} usual={task.usual} />
+          <Standing seconds={lived} usual={task.usual} group={groupOf(task)} />
           <h2>Facts</h2>
-          <FactList task={task} />
+          <FactList task={task} alive={alive} />
         </section>
         <section>
           <h2>Family</h2>
-          <Family task={task} />
-          <h2>What it said</h2>
-          <History task={task} />
+          <Family task={task} alive={alive} />
+          <h2>Status history</h2>
+          <History task={task} alive={alive} />
         </section>
       </div>
+      {task.children.length > 0 && <Offspring task={task} at={at} instance={instance} />}
     </article>
   );
 }
 
+/** Why it is stuck, what that holds up, and what helps. */
+function Blocked({ task, grown }: { task: TaskDetail; grown: number }) {
+  return (
+    <div class="explained">
+      <p>
+        <b>It has been inside one poll for {text(age(task.state_seconds + grown))} and holds a worker thread.</b> Nothing can interrupt a poll from outside: a cancel or
+        the abort of a stop takes effect only when that poll ends.
+      </p>
+      <p>
+        Look for a blocking call behind <Location of={task.location} />: a lock, <code>std::thread::sleep</code>, file or database access, a long computation. It belongs in <code>spawn_blocking</code>.
+      </p>
+    </div>
+  );
+}
+
+function groupOf(task: TaskDetail): Group | null {
+  const labels = JSON.stringify(task.labels);
+  const found = groups.value.filter((group) => group.name === task.name && group.kind === task.kind && group.location === task.location);
+  return found.find((group) => JSON.stringify(group.labels) === labels) ?? null;
+}
+
 function Act({ task, instance, alive }: { task: TaskDetail; instance: string | null; alive: boolean }) {
-  if (!alive) return null;
-  if (!task.cancellable) return <span class="soft">Not ours to cancel: it is {cannot(task)}.</span>;
-  if (summary.value?.actions === true) return <CancelTask task={task} instance={instance} />;
+  if (!alive || lost.value) return null;
+  if (!task.cancellable) return <span class="soft">It cannot be cancelled: it is {cannot(task)}.</span>;
+  if (task.state === "blocked") return <span class="soft">No cancel while it is inside a poll.</span>;
+  if (actions.value) return <CancelTask task={task} instance={instance} />;
   return <span class="soft">Read-only: <code>{ALLOW}</code> allows to cancel.</span>;
 }
 
@@ -86,16 +123,20 @@ function cannot(task: TaskDetail): string {
   return task.kind === "future" ? "a future inside another task" : "past its end";
 }
 
-function FactList({ task }: { task: TaskDetail }) {
+function FactList({ task, alive }: { task: TaskDetail; alive: boolean }) {
   const pairs = [...Object.entries(task.labels), ...Object.entries(task.fields)];
   return (
     <dl class="facts-list">
-      <dt>Spawned</dt><dd>{clock(task.started_at)}</dd>
-      {task.finished_at !== null && <><dt>Ended</dt><dd>{clock(task.finished_at)}</dd></>}
+      <dt>Spawned</dt><dd><Time at={task.started_at} millis /></dd>
+      {task.finished_at !== null && <><dt>Ended</dt><dd><Time at={task.finished_at} millis /></dd></>}
       <dt>Spawned at</dt><dd><Location of={task.location} /></dd>
       <dt>Busy</dt><dd><Duration seconds={task.busy_seconds} /> in {count(task.polls)} polls</dd>
-      <dt>At shutdown</dt>
-      <dd>{AT_SHUTDOWN[task.on_shutdown]}{task.grace_seconds !== null && <>, with a grace of <Duration seconds={task.grace_seconds} /></>}</dd>
+      {alive && (
+        <>
+          <dt>In a stop</dt>
+          <dd>{AT_SHUTDOWN[task.on_shutdown]}{task.grace_seconds !== null && <>, with a grace of <Duration seconds={task.grace_seconds} /></>}{summary.value?.shutdown != null && <Waiting task={task} />}</dd>
+        </>
+      )}
       {pairs.map(([key, value]) => (
         <><dt><Outside text={key} /></dt><dd><Outside text={value} class="value" /></dd></>
       ))}
@@ -103,12 +144,17 @@ function FactList({ task }: { task: TaskDetail }) {
   );
 }
 
-/** Ancestors from the farthest down to this task, then its children. */
-function Family({ task }: { task: TaskDetail }) {
-  if (task.ancestors.length === 0 && task.children_total === 0) {
-    return <p class="soft">Spawned outside of any tracked task, and it has spawned none that lives.</p>;
+function Waiting({ task }: { task: TaskDetail }) {
+  const waits = waitsFor(task, Math.max(0, (summary.value?.shutdown?.pending ?? 1) - 1));
+  return waits === null ? null : <span class="soft"> ({plain(waits)})</span>;
+}
+
+/** Ancestors from the farthest down to this task. */
+function Family({ task, alive }: { task: TaskDetail; alive: boolean }) {
+  const children = task.children_total ?? 0;
+  if (task.ancestors.length === 0 && children === 0) {
+    return <p class="soft">Spawned outside of any tracked task. {alive ? "It has no live children." : "None of its children is alive."}</p>;
   }
-  const more = task.children_total - task.children.length;
   return (
     <ul class="tree">
       {task.ancestors.toReversed().map((ancestor, depth) => (
@@ -117,14 +163,20 @@ function Family({ task }: { task: TaskDetail }) {
       <li class={`depth-${Math.min(task.ancestors.length, 5)} self`} aria-current="true">
         <span class="id">#{task.id}</span> <Outside text={task.name} class="given" />
       </li>
-      {task.children.map((child) => (
-        <li key={child.id} class={`depth-${Math.min(task.ancestors.length + 1, 6)}`}>
-          <Relative of={{ id: child.id, name: child.name, state: child.state, outcome: null }} />{" "}
-          <span class="soft"><Age seconds={child.age_seconds} /></span>
-        </li>
-      ))}
-      {more > 0 && <li class={`depth-${Math.min(task.ancestors.length + 1, 6)} soft`}>and {count(more)} more</li>}
+      {children > 0 && <li class={`depth-${Math.min(task.ancestors.length + 1, 6)} soft`}>{plural(children, "live child", "live children")}, below</li>}
     </ul>
+  );
+}
+
+/** Its children as a tree of their own. */
+function Offspring({ task, at, instance }: { task: TaskDetail; at: number; instance: string | null }) {
+  const more = (task.children_total ?? 0) - task.children.length;
+  return (
+    <section class="offspring">
+      <h2>Live children</h2>
+      <TaskTable rows={task.children.map((item) => ({ item, left: false }))} at={at} instance={instance} actions={actions.value} label="Live children" tree />
+      {more > 0 && <p class="rest">…and {count(more)} more</p>}
+    </section>
   );
 }
 
@@ -140,15 +192,16 @@ function Relative({ of }: { of: TaskRef }) {
   );
 }
 
-function History({ task }: { task: TaskDetail }) {
+function History({ task, alive }: { task: TaskDetail; alive: boolean }) {
   if (task.status_history.length === 0) {
-    return <p class="soft">Nothing yet. Inside the task, <code>headcount::current()</code> gives a handle with <code>set_status</code> and <code>set_progress</code>.</p>;
+    if (!alive) return <p class="soft">It set no status.</p>;
+    return <p class="soft">No status yet. Inside the task, <code>headcount::current()</code> gives a handle with <code>set_status</code> and <code>set_progress</code>.</p>;
   }
   return (
     <ol class="history">
       {task.status_history.toReversed().map(({ at, status }, index) => (
         <li key={`${at} ${index}`}>
-          <time dateTime={at}>{clock(at)}</time> <bdi>{plain(status)}</bdi>
+          <Time at={at} /> <bdi>{plain(status)}</bdi>
         </li>
       ))}
     </ol>

@@ -1,29 +1,46 @@
 import { plain, plural } from "../format.ts";
+import { AttentionLine } from "../parts/attention.tsx";
+import { Choice, Chip, Toggle } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
-import { useAnswer, useHeld, useHold } from "../parts/hooks.ts";
-import { Listing, pagePath } from "../parts/listing.tsx";
+import { HeldNote } from "../parts/held.tsx";
+import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark } from "../parts/mark.tsx";
-import { Choice, Chip } from "../parts/controls.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
-import { adjust, KINDS, place, STATES } from "../place.ts";
-import { groups, summary } from "../store.ts";
-import type { Page, Task } from "../wire.ts";
+import { adjust, KINDS, link, place, STATES } from "../place.ts";
+import { actions, groups, summary } from "../store.ts";
+import type { FinishedTask, Page, Task } from "../wire.ts";
 import { nextSort } from "./sorting.ts";
 
+/** Blocked tasks that stand above all others. */
+const BLOCKED = 5;
+
 export function Tasks() {
-  const { q, sort, order, state, kind, group, cursor } = place.value;
-  const path = pagePath("tasks", { sort: sort ?? "age", order, q, state, kind, group, cursor });
+  const { q, sort, order, state, kind, group, cursor, as } = place.value;
+  const tree = as === "tree";
+  const path = pagePath("tasks", { sort: sort ?? "age", order, q, state, kind, group, cursor, roots: tree ? "true" : null });
   const asked = useAnswer<Page<Task>>(path);
-  const { held, hold } = useHold();
-  const rows = useHeld(asked.answer?.value.items ?? [], held, asked.path);
+  const { held, hold, release } = useHold();
+  const blocked = useBlocked(sort !== null || cursor !== null || tree);
+  const rest = (asked.answer?.value.items ?? []).filter(({ id }) => !blocked.some((one) => one.id === id));
+  const rows = useHeld([...blocked, ...(tree ? rootsOf(rest) : rest)], held, asked.path);
+  const spawned = summary.value?.spawned ?? 0;
+  const newer = useGrown(held, spawned);
   const narrowed = q !== "" || state !== null || kind !== null || group !== null;
   return (
     <>
+      <AttentionLine />
       <div class="controls">
-        <Choice label="State" all="any state" of={STATES} value={state} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ state: one, cursor: null, from: null })} />
-        <Choice label="Kind" all="any kind" of={KINDS} value={kind} onChoose={(one) => adjust({ kind: one, cursor: null, from: null })} />
-        <GroupChip />
-        <span class="total">{asked.answer !== null && plural(asked.answer.value.total, "live task")}</span>
+        <div class="choices">
+          <Choice label="State" all="any state" of={STATES} value={state} counts={summary.value?.states ?? { blocked: summary.value?.blocked ?? 0 }} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ state: one, cursor: null, from: null })} />
+          <Choice label="Kind" all="any kind" of={KINDS} value={kind} onChoose={(one) => adjust({ kind: one, cursor: null, from: null })} />
+          <Toggle label="Tree" hint="Children below the tasks that spawned them" on={tree} onToggle={() => adjust({ as: tree ? null : "tree", cursor: null, from: null })} />
+          <GroupChip />
+        </div>
+        <span class="total">
+          <HeldNote held={held && asked.answer !== null} newer={newer} release={release} />
+          {asked.answer !== null && plural(asked.answer.value.total, tree ? "task without a live parent" : "live task", tree ? "tasks without a live parent" : "live tasks")}
+        </span>
       </div>
       <Listing asked={asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
         {({ at, instance }) => (
@@ -32,17 +49,34 @@ export function Tasks() {
               rows={rows}
               at={at}
               instance={instance}
-              actions={summary.value?.actions ?? false}
+              actions={actions.value}
               label="Live tasks"
               sort={sort ?? "age"}
               order={order ?? "desc"}
               onSort={(key) => adjust(nextSort(sort === null ? { ...place.value, sort: "age" } : place.value, key))}
+              tree={tree}
             />
           </div>
         )}
       </Listing>
     </>
   );
+}
+
+/** Tasks that hold a worker are above all others, wherever they would stand by age. */
+function useBlocked(elsewhere: boolean): Task[] {
+  const { q, state, kind, group } = place.value;
+  const any = 0 < (summary.value?.blocked ?? 0) && !elsewhere && state === null;
+  const narrowed = new URLSearchParams({ state: "blocked", sort: "age", limit: String(BLOCKED) });
+  for (const [key, value] of Object.entries({ q, kind, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
+  const { answer } = useAnswer<Page<Task>>(any ? `tasks?${narrowed}` : null, 2);
+  return any ? (answer?.value.items ?? []) : [];
+}
+
+/** A server that does not know `roots` sends children too: those whose parent is listed are below it already. */
+function rootsOf(tasks: Task[]): Task[] {
+  const listed = new Set(tasks.map(({ id }) => id));
+  return tasks.filter(({ parent }) => parent === null || !listed.has(parent));
 }
 
 /** The group that the list is narrowed to, and a way out. */
@@ -54,10 +88,21 @@ export function GroupChip() {
 }
 
 function NoTask({ narrowed, q }: { narrowed: boolean; q: string }) {
-  if (!narrowed) return <Empty title="No task is alive."><p>Tasks appear while they live; see Finished for those that ended.</p></Empty>;
+  if (!narrowed) return <Empty title="No task is alive."><p>Tasks are listed while they live; <a href={link({ view: "finished" })}>Finished</a> lists those that ended.</p></Empty>;
   return (
     <Empty title={q === "" ? "No live task is like that." : `No live task matches “${plain(q)}”.`}>
-      <p>The search looks at name, labels, fields, status, location and state, in any case.</p>
+      {q !== "" && <ElsewhereFinished q={q} />}
+      <p>
+        The search looks at name, labels, fields, status, location and state, in any case. Filters: <code>state:blocked</code>, <code>age:&gt;5m</code>, <code>label.provider:ses</code>. <Clear />
+      </p>
     </Empty>
   );
+}
+
+/** The same search among the tasks that ended. */
+function ElsewhereFinished({ q }: { q: string }) {
+  const { answer } = useAnswer<Page<FinishedTask>>(`finished?limit=1&q=${encodeURIComponent(q)}`, 10);
+  const total = answer?.value.total ?? 0;
+  if (total === 0) return null;
+  return <p><a href={link({ view: "finished", q })}>{plural(total, "finished task")}</a> {total === 1 ? "does" : "do"}.</p>;
 }

@@ -1,6 +1,6 @@
-// The end of a shutdown in a few words.
+// The end of a stop in a few words.
 
-import { duration, plain, plural, text } from "../format.ts";
+import { duration, estimate, plain, plural, text } from "../format.ts";
 import type { Report, Shutdown, Stage } from "../wire.ts";
 
 const STAGES: Record<Stage, string> = {
@@ -21,7 +21,14 @@ export function verdict(report: Report): string {
   return report.abandoned_total === 0 ? took : `${took}, ${left}`;
 }
 
-/** The head of the drain, while it lasts and after it. */
+/** `forecast 6 s, took 7.1 s`; null where nothing was forecast. A stop that was cut says so: it proves no forecast wrong. */
+export function judged(forecast: number | null | undefined, took: number | null, result: Report["result"] = "drained"): string | null {
+  if (forecast == null || took === null) return null;
+  const how = result === "drained" ? "took" : result === "forced" ? "forced after" : "cut after";
+  return `forecast ${estimate(forecast, null).replace("about ", "")}, ${how} ${text(duration(took))}`;
+}
+
+/** The head of the stop, while it lasts and after it. */
 export function headline(stage: Stage, shutdown: Shutdown, report: Report | null, gone: boolean): string {
   if (gone && report === null) return `Gone · no report, ${plural(shutdown.pending, "task")} left when last seen`;
   if (report !== null) return `${gone ? "Gone" : STAGES[stage]} · ${verdict(report)}`;
@@ -30,9 +37,27 @@ export function headline(stage: Stage, shutdown: Shutdown, report: Report | null
 
 /** What the stage means, in a sentence. */
 export function meaning(stage: Stage): string {
-  if (stage === "announcing") return "Not ready any more, still serving: load balancers are looking away.";
-  if (stage === "draining") return "Tasks have been told, and are waited for.";
-  if (stage === "aborting") return "What is left is being aborted.";
-  if (stage === "lingering") return "All is said; it waits for the last scrape of its metrics.";
-  return stage === "done" ? "All is said; the process is about to end." : "";
+  if (stage === "announcing") return "Not ready any more, still serving, so that load balancers can turn away.";
+  if (stage === "draining") return "Tasks have been told and are waited for.";
+  if (stage === "aborting") return "The remaining tasks are being aborted.";
+  if (stage === "lingering") return "Every task is accounted for; it waits for the last scrape of its metrics.";
+  return stage === "done" ? "Every task is accounted for; the process is about to end." : "";
+}
+
+export interface Tally {
+  finished: number;
+  abandoned: number;
+  /** Of the abandoned: those that nothing could abort. */
+  running: number;
+  total: number;
+}
+
+/** How many were waited for, and what became of them: the same before the end and after it. */
+export function tallyOf(stop: Shutdown | null, report: Report | null): Tally {
+  if (report === null) return { finished: stop?.ended ?? 0, abandoned: 0, running: 0, total: stop?.total ?? 0 };
+  const { aborted = 0, abandoned: counted = 0, ...others } = report.ended;
+  const finished = Object.values(others).reduce((sum, each) => sum + each, 0);
+  const abandoned = Math.max(report.abandoned_total, aborted + counted);
+  const running = report.abandoned.filter((task) => !task.aborted).length;
+  return { finished, abandoned, running, total: Math.max(stop?.total ?? 0, finished + abandoned) };
 }

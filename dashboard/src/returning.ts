@@ -1,0 +1,101 @@
+// Back returns to where the reader was: each history entry remembers its scroll position and the row that had the focus.
+
+export interface Entry {
+  key: string;
+}
+
+interface Seat {
+  scroll: number;
+  focus: string | null;
+}
+
+const KEPT = "headcount-seats";
+/** Lists come from the server: their rows may be drawn this much later. */
+const PATIENCE = 4_000;
+
+let current = "";
+let made = 0;
+let returning = false;
+const seats = new Map<string, Seat>(saved());
+
+function saved(): [string, Seat][] {
+  try {
+    return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as [string, Seat][];
+  } catch {
+    return [];
+  }
+}
+
+/** Remembers where the reader is, as it changes. */
+export function watchSeat(): void {
+  addEventListener("scroll", () => note({ scroll: scrollY }), { passive: true });
+  document.addEventListener("focusin", ({ target }) => note({ focus: keyOf(target) }));
+  addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify([...seats].slice(-40))));
+  for (const input of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(input, () => (returning = false), { passive: true });
+  if (seats.has(current)) restore(current);
+}
+
+function note(change: Partial<Seat>): void {
+  if (returning) return;
+  seats.set(current, { ...(seats.get(current) ?? { scroll: 0, focus: null }), ...change });
+}
+
+function keyOf(target: EventTarget | null): string | null {
+  return target instanceof Element ? (target.closest("[data-key]")?.getAttribute("data-key") ?? null) : null;
+}
+
+/** Writes the address; a pushed entry begins at the top of the page. */
+export function newEntry(how: "push" | "replace", address?: string): void {
+  if (how === "replace") {
+    const entry = (history.state as Entry | null) ?? { key: nextKey() };
+    current = entry.key;
+    history.replaceState(entry, "", address);
+    return;
+  }
+  current = nextKey();
+  history.pushState({ key: current }, "", address);
+  scrollTo(0, 0);
+  afterDrawing(() => {
+    // What had the focus is gone with its view: the next Tab goes on from the new one.
+    if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
+  });
+}
+
+function nextKey(): string {
+  made += 1;
+  return `${Date.now().toString(36)}-${made}`;
+}
+
+/** The reader went back or forward to `entry`. */
+export function entryLeft(entry: Entry | null): void {
+  current = entry?.key ?? nextKey();
+  restore(current);
+}
+
+function restore(key: string): void {
+  const seat = seats.get(key) ?? { scroll: 0, focus: null };
+  const until = performance.now() + PATIENCE;
+  returning = true;
+  let focused = seat.focus === null;
+  const step = () => {
+    if (!returning || key !== current) return;
+    const room = document.documentElement.scrollHeight - innerHeight;
+    const reached = seat.scroll <= room;
+    if (reached || until < performance.now()) scrollTo(0, seat.scroll);
+    focused ||= focusOn(seat.focus);
+    if ((reached && focused) || until < performance.now()) returning = false;
+    else requestAnimationFrame(step);
+  };
+  afterDrawing(step);
+}
+
+/** Focuses the control that carries the key; false while there is none. */
+export function focusOn(key: string | null): boolean {
+  const found = key === null ? null : document.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
+  found?.focus({ preventScroll: true });
+  return found !== null;
+}
+
+function afterDrawing(act: () => void): void {
+  requestAnimationFrame(() => requestAnimationFrame(act));
+}
