@@ -5,8 +5,9 @@ const quiet = ["--no-sandbox", "--disable-gpu", "--disable-quic", "--no-first-ru
 export default defineConfig({
   testDir: "e2e",
   globalSetup: "./e2e/build.ts",
-  // One process and its page at a time: the tests are about signals and time.
-  workers: 1,
+  // Every test has a process and a page of its own.
+  fullyParallel: true,
+  workers: 2,
   timeout: 60_000,
   expect: { timeout: 10_000 },
   reporter: [["list"]],

@@ -23,6 +23,10 @@ export class Fixture {
     this.answer(request, url, url.pathname.slice(api + "/api/v1/".length), response);
   };
 
+  end(): void {
+    this.world.end();
+  }
+
   private command(url: URL, response: ServerResponse): void {
     const query = url.searchParams;
     const what = url.pathname.slice("/dev/".length);

@@ -3,7 +3,7 @@
 import type { Plugin } from "vite";
 import { Fixture } from "./fixture.ts";
 
-const POLICY =
+export const POLICY =
   "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self'; connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'";
 
 export function fixture(): Plugin {

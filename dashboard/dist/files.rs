@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-DlHvpH1h.css",
-        plain: Content { data: include_bytes!("assets/index-DlHvpH1h.css"), tag: "\"11b173806bec74760fba8c81f41e967e\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-DlHvpH1h.css.gz"), tag: "\"28f443c69a9ca2486ba9399895357838\"" }),
+        path: "assets/index-BX5iyHS-.css",
+        plain: Content { data: include_bytes!("assets/index-BX5iyHS-.css"), tag: "\"8565dd536398ced896b4cc0466051262\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BX5iyHS-.css.gz"), tag: "\"f027329d36620d55059413d3e2a89593\"" }),
     },
     File {
-        path: "assets/index-FpYN7Oq8.js",
-        plain: Content { data: include_bytes!("assets/index-FpYN7Oq8.js"), tag: "\"d79c57b825734206fc0fb9b0d118c24d\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-FpYN7Oq8.js.gz"), tag: "\"9767ea8fe3112e92289cb29e1b653528\"" }),
+        path: "assets/index-DOfWilFX.js",
+        plain: Content { data: include_bytes!("assets/index-DOfWilFX.js"), tag: "\"35d57e533569b65fec5d7ae6e9291b5b\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-DOfWilFX.js.gz"), tag: "\"95ca001314a54107fbe33c9aed1c0cd2\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"a6c9c0d236a960f7ffc7c7f06aa94a92\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"f8ed7f486e28dd69c31fb1f9025ee26a\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"93d6e58efa437a3823afd63769225006\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"15509f53bd590f5515a681b9808a1af6\"" }),
     },
 ]

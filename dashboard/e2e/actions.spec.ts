@@ -21,7 +21,7 @@ test("a task is cancelled after one question, which updates do not clobber", asy
   await expect(page.locator(".confirm-box")).toHaveCount(0);
   await first.getByRole("button", { name: /^Cancel/ }).click();
   await page.getByRole("button", { name: "Cancel task" }).click();
-  await expect(page.locator(".total")).toHaveText("19 live tasks");
+  await expect(page.locator(".total")).toContainText("19 live tasks");
   await page.goto(`${process.page}?view=finished&outcome=cancelled`);
   await expect(row(page, "sleeper")).toContainText(id ?? "");
 });
@@ -44,7 +44,7 @@ test("an action meant for a process that has been replaced does nothing", async 
   await page.goto(`${process.page}?view=tasks&q=number`);
   await page.locator("tbody tr").first().getByRole("button", { name: /^Cancel/ }).click();
   // The page must not notice the change before it acts.
-  await page.route("**/api/v1/{events,summary,tasks?**}", () => undefined);
+  await page.route("**/api/v1/{events**,summary,tasks?**}", () => undefined);
   await process.kill();
   const other = await crowd(20, { ...ALLOWED, admin: `127.0.0.1:${process.port}` });
   await page.getByRole("button", { name: "Cancel task" }).click();

@@ -44,7 +44,7 @@ test("one click leaves the drain, and one returns", async ({ page, quickstart })
   await expect(page.locator(".drain-head")).toBeVisible();
   await page.getByRole("link", { name: /^Tasks/ }).click();
   await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
-  await page.getByRole("button", { name: /draining/ }).click();
+  await page.getByRole("link", { name: /draining/ }).click();
   await expect(page.locator(".drain-head")).toBeVisible();
   await expect(page.locator(".drain-bar")).toContainText(`kill -INT ${process.pid}`);
   await expect(page.locator(".drain-bar")).toContainText("HEADCOUNT_ALLOW_ACTIONS=yes");
@@ -100,8 +100,11 @@ test("a task is cancelled and the deadline extended while draining", async ({ pa
   await page.goto(process.page);
   await expect(live(page)).toHaveText("2");
   process.signal("SIGTERM");
-  await page.getByRole("button", { name: "Extend 30 s" }).click();
-  await page.getByRole("button", { name: "Extend", exact: true }).click();
+  await page.getByRole("button", { name: "Extend +30 s" }).click();
+  await page.getByRole("button", { name: "Undo" }).click();
+  await expect(page.locator(".extend-note")).toHaveText("Not extended");
+  expect((await process.api<Summary>("summary")).shutdown?.budget_seconds).toBe(25);
+  await page.getByRole("button", { name: "Extend +30 s" }).click();
   await expect.poll(async () => (await process.api<Summary>("summary")).shutdown?.budget_seconds).toBe(55);
   await expect(page.getByRole("timer")).toContainText(/[345]\d\.\d\s*s/);
   await page.locator("tbody tr").first().getByRole("button", { name: /^Cancel/ }).click();

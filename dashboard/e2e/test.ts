@@ -2,6 +2,7 @@
 
 import AxeBuilder from "@axe-core/playwright";
 import { expect, type Page, test as base } from "@playwright/test";
+import { Invented } from "./invented.ts";
 import { type Options, Process } from "./process.ts";
 
 export interface Watch {
@@ -17,6 +18,8 @@ interface Fixtures {
   processes: Process[];
   quickstart: (flags?: string[], options?: Options) => Promise<Process>;
   crowd: (size: number, options?: Options) => Promise<Process>;
+  /** A process that is only invented; see `Invented.start`. */
+  invented: (query?: string) => Promise<Invented>;
 }
 
 export const test = base.extend<Fixtures>({
@@ -48,6 +51,16 @@ export const test = base.extend<Fixtures>({
   },
   crowd: async ({ processes }, use) => {
     await use(async (size, options = {}) => keep(processes, await Process.crowd(size, options)));
+  },
+  invented: async ({ page }, use) => {
+    const started: Invented[] = [];
+    await use(async (query = "incident=yes") => {
+      const invented = await Invented.start(query);
+      started.push(invented);
+      return invented;
+    });
+    await page.close();
+    await Promise.all(started.map((invented) => invented.close()));
   },
 });
 

@@ -17,10 +17,12 @@ export function exportPage(of: Kept, data: unknown): void {
 }
 
 function documentOf(shown: HTMLElement, of: Kept, data: unknown): string {
-  const copy = shown.cloneNode(true) as HTMLElement;
+  // A document that is never shown: nothing in it is loaded.
+  const paper = document.implementation.createHTMLDocument("");
+  const copy = paper.importNode(shown, true);
   const pictures = [...shown.querySelectorAll("canvas")].map((canvas) => canvas.toDataURL());
   copy.querySelectorAll("canvas").forEach((canvas, index) => {
-    const picture = document.createElement("img");
+    const picture = paper.createElement("img");
     picture.src = pictures[index] ?? "";
     picture.alt = shown.querySelector(".burn")?.getAttribute("aria-label") ?? "";
     canvas.replaceWith(picture);
@@ -28,7 +30,7 @@ function documentOf(shown: HTMLElement, of: Kept, data: unknown): string {
   // What acts needs the page; text that copies itself stays as text.
   for (const element of copy.querySelectorAll(".drain-bar, .u-over, .c-do")) element.remove();
   for (const button of copy.querySelectorAll("button, a")) {
-    const text = document.createElement("span");
+    const text = paper.createElement("span");
     text.className = button.className;
     text.append(...button.childNodes);
     button.replaceWith(text);

@@ -68,8 +68,9 @@ export const shutdown = computed<Shutdown | null>(() => summary.value?.shutdown 
 export const stopping = computed(() => shutdown.value !== null);
 export const instance = computed(() => summary.value?.instance ?? null);
 export const forecast = computed<Forecast | null>(() => summary.value?.forecast ?? null);
-/** Whether buttons that act are offered: allowed, and somebody would hear them. */
-export const actions = computed(() => (summary.value?.actions ?? false) && !lost.value);
+export const actions = computed(() => summary.value?.actions ?? false);
+/** Whether the server has what came with attention: failures by message, and the stops that it keeps. Others are not asked in vain. */
+export const modern = computed(() => summary.value?.attention !== undefined);
 
 /** Seconds since something was last heard. */
 export const silence = computed(() => {

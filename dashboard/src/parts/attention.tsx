@@ -46,11 +46,10 @@ export function AttentionLine({ except = null }: { except?: number | null }) {
   const { items: all, more } = useAttention();
   const items = all.filter(({ link: { task } }) => task === null || task !== except);
   const [first] = items;
-  if (first === undefined) return null;
   const others = items.length - 1 + more;
   return (
     <div class="attention-line" role="region" aria-label="Needs attention">
-      <Sentence of={first} />
+      {first === undefined ? <span class="calm">Nothing needs attention.</span> : <Sentence of={first} />}
       {others > 0 && <a class="attention-others" href={link({ view: "groups" })}>and {plural(others, "more", "more")}</a>}
     </div>
   );

@@ -20,7 +20,7 @@ export interface ConfirmProps {
   done: string;
   run: () => Promise<void>;
   grave?: boolean;
-  /** Nobody would hear it. */
+  /** Nothing would hear it. A question that is open already can still be answered. */
   disabled?: boolean;
   /** For screen readers, where the label alone does not say of what. */
   of?: string;
@@ -91,7 +91,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
         <span class="confirm-question" role="alert">
           {problem ?? question}
         </span>
-        <button type="button" class={`button firm ${grave ? "grave" : ""}`} disabled={disabled || step === "acts"} onClick={act}>
+        <button type="button" class={`button firm ${grave ? "grave" : ""}`} disabled={step === "acts"} onClick={act}>
           {problem === null ? verb : "Try again"}
         </button>
       </span>

@@ -9,7 +9,7 @@ import { Outside } from "../parts/name.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { here, link, place } from "../place.ts";
-import { report, summary } from "../store.ts";
+import { modern, report, summary } from "../store.ts";
 import type { Report, Stops as ServerStops } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
@@ -17,8 +17,9 @@ import { headline, judged, tallyOf, verdict } from "./verdict.ts";
 
 /** All stops that are known, newest first. */
 export function useStops(): { stops: Kept[]; asked: boolean } {
-  const { answer, problem } = useAnswer<ServerStops>("stops", 60);
-  return { stops: withServer(kept.value, answer?.value.items ?? []), asked: answer !== null || problem !== null };
+  const { answer, problem } = useAnswer<ServerStops>(modern.value ? "stops" : null, 60);
+  const asked = answer !== null || problem !== null || (summary.value !== null && !modern.value);
+  return { stops: withServer(kept.value, answer?.value.items ?? []), asked };
 }
 
 export function End() {

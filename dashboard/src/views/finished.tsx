@@ -13,7 +13,7 @@ import { Name, Outside, Pairs } from "../parts/name.tsx";
 import { Location, standingOf } from "../parts/tasks.tsx";
 import { Time, zoneShown } from "../parts/time.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
-import { countOf, groups, summary } from "../store.ts";
+import { countOf, groups, modern, summary } from "../store.ts";
 import type { FailureGroup, FinishedTask, Outcome, OutcomeCounts, Page, TaskDetail } from "../wire.ts";
 import { GroupChip } from "./tasks.tsx";
 
@@ -98,7 +98,7 @@ function Failures() {
   const { q, outcome, group } = place.value;
   const narrowed = new URLSearchParams({ limit: String(FAILURES) });
   for (const [key, value] of Object.entries({ q, outcome, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
-  const { answer } = useAnswer<{ items: FailureGroup[] }>(`failures?${narrowed}`, 2);
+  const { answer } = useAnswer<{ items: FailureGroup[] }>(modern.value ? `failures?${narrowed}` : null, 2);
   const { held, hold } = useHold();
   const items = (answer?.value.items ?? []).map((item) => ({ ...item, id: item.last_task }));
   const shown = useHeldFailures(items, held).slice(0, FAILURES);

@@ -12,7 +12,7 @@ import { Status } from "../parts/progress.tsx";
 import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { link, place } from "../place.ts";
-import { actions, groups, lost, summary } from "../store.ts";
+import { actions, groups, summary } from "../store.ts";
 import type { Group, OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
 
 const AT_SHUTDOWN: Record<OnShutdown, string> = {
@@ -110,7 +110,7 @@ function groupOf(task: TaskDetail): Group | null {
 }
 
 function Act({ task, instance, alive }: { task: TaskDetail; instance: string | null; alive: boolean }) {
-  if (!alive || lost.value) return null;
+  if (!alive) return null;
   if (!task.cancellable) return <span class="soft">It cannot be cancelled: it is {cannot(task)}.</span>;
   if (task.state === "blocked") return <span class="soft">No cancel while it is inside a poll.</span>;
   if (actions.value) return <CancelTask task={task} instance={instance} />;
