@@ -80,6 +80,9 @@ pub mod console;
 pub mod docs;
 #[cfg(feature = "shutdown")]
 mod error;
+#[cfg(feature = "shutdown")]
+#[allow(dead_code, unused_imports)]
+mod forecast;
 #[cfg(test)]
 mod fresh;
 #[cfg(feature = "shutdown")]

@@ -28,6 +28,7 @@ pub fn task() -> TaskInfo {
         parent: None,
         children: 0,
         on_shutdown: OnShutdown::Wait,
+        listens: false,
         grace: None,
         group: 0.into(),
         usual: None,

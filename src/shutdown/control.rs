@@ -206,8 +206,10 @@ impl Control {
 
     /// Somebody asks whether the process stops. Only who is no tracked task has a say in when it ends.
     fn note_asking(&self) {
-        if local::current().is_none() && !self.asked.swap(true, Ordering::AcqRel) {
-            self.tell(Command::Look);
+        match local::current() {
+            Some(task) => task.slot.mark_listening(),
+            None if !self.asked.swap(true, Ordering::AcqRel) => self.tell(Command::Look),
+            None => {}
         }
     }
 }

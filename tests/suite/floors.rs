@@ -21,7 +21,7 @@ const CORE: &[&[&str]] = &[
 
 /// headcount; everything of the core is below its lowest floor.
 const APPLICATION: &[&[&str]] = &[
-    &["docs", "error", "fresh"],
+    &["docs", "error", "forecast", "fresh"],
     &["settings"],
     &["observer", "process"],
     &["shutdown"],

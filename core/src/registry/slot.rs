@@ -27,6 +27,8 @@ pub const ABORT_WANTED: u64 = 1 << 11;
 pub const SCOPED: u64 = 1;
 /// There too: it was ready, and its future is about to be dropped.
 const READY: u64 = 1 << 1;
+/// There too: it asked whether the process stops.
+const LISTENS: u64 = 1 << 2;
 
 /// In [`Slot::poll`]: the tick is the start of a poll, not the end of one.
 const POLLING: u64 = 1;
@@ -43,7 +45,7 @@ pub const MAX_GROUP_ID: u32 = (1 << (64 - GROUP_SHIFT)) - 1;
 pub struct Slot<H> {
     /// Id and flags; 0 while free.
     identity: AtomicU64,
-    /// Parent's id, 0 without one, `SCOPED` and `READY`.
+    /// Parent's id, 0 without one, `SCOPED`, `READY` and `LISTENS`.
     lineage: AtomicU64,
     /// Tick of the spawn.
     started: AtomicU64,
@@ -103,6 +105,11 @@ impl Reading {
             0 => None,
             id => Some(id),
         }
+    }
+
+    /// Whether it awaits `draining()` or asked whether the process stops.
+    pub const fn listens(&self) -> bool {
+        self.lineage & LISTENS != 0
     }
 
     pub const fn is_scoped(&self) -> bool {
@@ -219,6 +226,14 @@ impl<H> Slot<H> {
     #[inline]
     pub fn mark_ready(&self) {
         self.lineage.store(self.lineage.load(Ordering::Relaxed) | READY, Ordering::Relaxed);
+    }
+
+    /// Marks that it asks whether the process stops. Only by the task's poller.
+    pub fn mark_listening(&self) {
+        let lineage = self.lineage.load(Ordering::Relaxed);
+        if lineage & LISTENS == 0 {
+            self.lineage.store(lineage | LISTENS, Ordering::Relaxed);
+        }
     }
 
     /// The tick at which it was ready. Only for who ends the task.

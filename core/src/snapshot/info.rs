@@ -142,6 +142,8 @@ pub struct TaskInfo {
     pub children: usize,
     /// What becomes of it when the process stops.
     pub on_shutdown: OnShutdown,
+    /// Whether it has asked if the process stops: through `draining()` or `shutdown_requested()`.
+    pub listens: bool,
     /// The grace of its own, where it has one.
     pub grace: Option<Duration>,
     /// The group it belongs to: [`GroupInfo::id`].

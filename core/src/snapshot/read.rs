@@ -149,9 +149,27 @@ fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
     recent::read(group.id, |recent| usual_with(Some(recent))).unwrap_or_else(|| usual_with(None))
 }
 
-/// How long a group's tasks that ended ok took.
+/// How long a group's tasks took that ended ok.
 pub fn durations_of(group: &Group) -> Durations {
     durations(&group.totals().ended[Outcome::Ok as usize], &group.bounds)
+}
+
+/// How long a group's tasks took that ended by themselves, by the buckets: bounds in seconds around each bucket's mean, and how many.
+pub fn lifetimes_of(group: &Group) -> Vec<(f64, f64, f64)> {
+    let totals = group.totals();
+    let mut natural = Ended::default();
+    let ends = Outcome::ALL.iter().filter(|outcome| recent::is_natural(**outcome));
+    ends.for_each(|outcome| natural.merge(&totals.ended[*outcome as usize]));
+    let bound = |index: usize| group.bounds.seconds().get(index).copied();
+    let stretch = |index: usize| {
+        let (count, low) =
+            (natural.counts[index] as f64, index.checked_sub(1).and_then(bound).unwrap_or(0.0));
+        let mean = natural.sums[index] / 1e9 / count;
+        // The widest range inside the bucket whose middle is the mean.
+        let reach = (mean - low).min(bound(index).unwrap_or(f64::INFINITY) - mean).max(0.0);
+        (mean - reach, mean + reach, count)
+    };
+    (0..natural.counts.len()).filter(|index| 0 < natural.counts[*index]).map(stretch).collect()
 }
 
 fn durations(ended: &Ended, bounds: &Bounds) -> Durations {
@@ -282,11 +300,12 @@ impl Describer {
             polls: task.polls(),
             status: details.and_then(Details::status).cloned(),
             progress: details.and_then(|details| details.progress),
-            pace: details.and_then(|details| pace(details, task.started, until)),
+            pace: details.and_then(|details| pace_of(details, task.started, until)),
             location: group.location.clone(),
             parent: task.parent().map(Into::into),
             children: 0,
             on_shutdown: task.policy(),
+            listens: task.listens(),
             grace: details.and_then(|details| details.grace),
             group: group.id.into(),
             usual: self.usual(group),
@@ -295,7 +314,7 @@ impl Describer {
 }
 
 /// How fast a task comes on: from the first progress that it set to the last, or from its spawn where it set one alone.
-fn pace(details: &Details, started: u64, now: u64) -> Option<Pace> {
+pub fn pace_of(details: &Details, started: u64, now: u64) -> Option<Pace> {
     let (progress, steps) = (details.progress?, details.steps?);
     let (from, before) =
         if steps.first_at < steps.last_at { (steps.first_at, steps.first_done) } else { (started, 0) };

@@ -23,11 +23,11 @@ const KEPT: usize = 8192;
 const STEPS: u64 = 64;
 /// Powers of two on the scale: up to 52 days.
 const POWERS: u64 = 46;
-const PLACES: usize = (POWERS * STEPS) as usize;
+pub const PLACES: usize = (POWERS * STEPS) as usize;
 
 /// Where a duration stands on the scale.
 #[allow(clippy::cast_possible_truncation, reason = "at most PLACES")]
-fn place_of(nanos: u64) -> u16 {
+pub fn place_of(nanos: u64) -> u16 {
     if nanos < STEPS {
         return nanos as u16;
     }
@@ -37,7 +37,7 @@ fn place_of(nanos: u64) -> u16 {
 }
 
 /// The duration at which a place begins.
-fn begin_of(place: usize) -> u64 {
+pub fn begin_of(place: usize) -> u64 {
     let place = place as u64;
     match place.checked_sub(STEPS) {
         None => place,
@@ -129,7 +129,7 @@ fn stretches(counts: &[u16]) -> impl Iterator<Item = Stretch> + '_ {
 }
 
 /// Whether an end tells how long such a task takes.
-const fn is_natural(outcome: Outcome) -> bool {
+pub const fn is_natural(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Ok | Outcome::Error | Outcome::Panic | Outcome::Timeout)
 }
 

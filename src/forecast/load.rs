@@ -1,0 +1,240 @@
+//! What a forecast is made from, gathered in one pass over the live tasks.
+//!
+//! Tasks that differ from their group, since they block, come on, or have a grace, are kept one by one, up to [`SINGLES`]. Of all
+//! others the ages are counted: a million tasks become a few hundred entries.
+
+use std::sync::Arc;
+
+use headcount_core::internal::snapshot::{read, recent};
+
+use super::lifetimes::{Lifetimes, Stretch};
+use super::outlook::Waited;
+use crate::clock;
+use crate::registry::registry;
+use crate::registry::slot::{ABANDONED, DETAILS, NOT_CANCELLABLE, Reading};
+use crate::snapshot::OnShutdown;
+
+/// Tasks kept one by one.
+const SINGLES: usize = 1024;
+/// Ages of a crowd that are kept as they are.
+const EXACT: usize = 64;
+
+const NANOS: f64 = 1e9;
+
+/// The tasks that a stop waits for, and what is known of their groups.
+#[derive(Debug, Default)]
+pub(crate) struct Load {
+    pub(crate) waited: Vec<Waited>,
+    /// By their ids; `None` for those without a task.
+    pub(crate) groups: Vec<Option<GroupFacts>>,
+}
+
+impl Load {
+    /// What a pass over the live tasks finds.
+    pub(crate) fn read() -> Self {
+        let mut gatherer = Gatherer::new();
+        let now = clock::ticks();
+        registry().slab.slots().filter_map(|slot| slot.read()).for_each(|task| gatherer.see(&task, now));
+        gatherer.finish()
+    }
+
+    pub(crate) fn group(&self, id: u32) -> Option<&GroupFacts> {
+        self.groups.get(id as usize)?.as_ref()
+    }
+
+    /// How many tasks of a policy there are.
+    pub(crate) fn count(&self, admits: impl Fn(&Waited) -> bool) -> u64 {
+        self.waited.iter().filter(|waited| admits(waited)).map(|waited| waited.count).sum::<f64>().round()
+            as u64
+    }
+}
+
+/// What the tasks of a group have in common.
+#[derive(Clone, Debug)]
+pub(crate) struct GroupFacts {
+    pub(crate) name: Arc<str>,
+    pub(crate) curve: Option<Arc<Lifetimes>>,
+}
+
+/// Takes in the live tasks of a pass.
+#[derive(Debug, Default)]
+pub(crate) struct Gatherer {
+    singles: Vec<Waited>,
+    /// By [`place`](Key::place).
+    crowds: Vec<Crowd>,
+    blocked_after: u64,
+}
+
+/// What the tasks of a crowd have in common.
+#[derive(Clone, Copy, Debug)]
+struct Key {
+    group: u32,
+    policy: OnShutdown,
+    cancellable: bool,
+    listens: bool,
+}
+
+impl Key {
+    const VARIANTS: usize = 16;
+
+    fn place(self) -> usize {
+        let policy = match self.policy {
+            OnShutdown::Cancel => 4,
+            OnShutdown::Last => 8,
+            _ => 0,
+        };
+        let flags = usize::from(self.cancellable) + 2 * usize::from(self.listens);
+        Self::VARIANTS * self.group as usize + policy + flags
+    }
+
+    fn at(place: usize) -> Self {
+        let policy = match place % Self::VARIANTS / 4 {
+            1 => OnShutdown::Cancel,
+            2 => OnShutdown::Last,
+            _ => OnShutdown::Wait,
+        };
+        let group = u32::try_from(place / Self::VARIANTS).unwrap_or(u32::MAX);
+        Self { group, policy, cancellable: place % 2 == 1, listens: place / 2 % 2 == 1 }
+    }
+}
+
+/// Ages in nanoseconds: the first as they are, then counted by their place on the scale.
+#[derive(Debug, Default)]
+struct Crowd {
+    exact: Vec<(u64, u64)>,
+    places: Vec<u32>,
+}
+
+impl Gatherer {
+    pub(crate) fn new() -> Self {
+        Self { blocked_after: registry().config.blocked_after_ticks(), ..Self::default() }
+    }
+
+    /// Takes in a task, if a stop waits for it.
+    pub(crate) fn see(&mut self, task: &Reading, now: u64) {
+        let policy = task.policy();
+        if policy == OnShutdown::Detach || task.has(ABANDONED) {
+            return;
+        }
+        let nanos = clock::nanos_between(task.started, now);
+        let is_blocked = read::is_blocked(task, now, self.blocked_after);
+        if (is_blocked || task.has(DETAILS)) && self.singles.len() < SINGLES {
+            self.singles.push(single(task, now, is_blocked, true));
+            return;
+        }
+        let (cancellable, listens) = (!task.has(NOT_CANCELLABLE), task.listens());
+        let key = Key { group: task.group(), policy, cancellable, listens };
+        let place = key.place();
+        if self.crowds.len() <= place {
+            self.crowds.resize_with(place + 1, Crowd::default);
+        }
+        self.crowds[place].add(task.id(), nanos);
+    }
+
+    /// Reads the lifetimes of the groups that were seen.
+    pub(crate) fn finish(self) -> Load {
+        let mut waited = self.singles;
+        for (place, crowd) in self.crowds.iter().enumerate() {
+            crowd.waited_into(Key::at(place), &mut waited);
+        }
+        let mut ages: Vec<Vec<(f64, f64)>> = Vec::new();
+        for waited in &waited {
+            let place = waited.group as usize;
+            ages.resize_with(ages.len().max(place + 1), Vec::new);
+            ages[place].push((waited.age, waited.count));
+        }
+        recent::gather();
+        let facts = |(group, ages): (usize, Vec<(f64, f64)>)| {
+            let group = u32::try_from(group).ok()?;
+            (!ages.is_empty()).then(|| GroupFacts::read(group, ages))
+        };
+        Load { waited, groups: ages.into_iter().enumerate().map(facts).collect() }
+    }
+}
+
+/// A task with all that is known of it.
+pub(crate) fn single(task: &Reading, now: u64, is_blocked: bool, looks: bool) -> Waited {
+    let seconds = |ticks| clock::nanos_between(ticks, now) as f64 / NANOS;
+    let details = (looks && task.has(DETAILS)).then(|| {
+        registry().details.read(task.id(), |details| {
+            (details.progress, read::pace_of(details, task.started, now), details.grace)
+        })
+    });
+    let (progress, pace, grace) = details.flatten().unwrap_or_default();
+    Waited {
+        group: task.group(),
+        task: Some(task.id()),
+        count: 1.0,
+        age: seconds(task.started),
+        policy: task.policy(),
+        cancellable: !task.has(NOT_CANCELLABLE),
+        listens: task.listens(),
+        blocked: is_blocked.then(|| seconds(task.since())),
+        progress,
+        pace,
+        grace: grace.map(|grace| grace.as_secs_f64()),
+    }
+}
+
+impl Crowd {
+    fn add(&mut self, id: u64, nanos: u64) {
+        if self.exact.len() < EXACT {
+            self.exact.push((id, nanos));
+            return;
+        }
+        if self.places.is_empty() {
+            self.places = vec![0; recent::PLACES];
+        }
+        self.places[usize::from(recent::place_of(nanos))] += 1;
+    }
+
+    fn waited_into(&self, key: Key, waited: &mut Vec<Waited>) {
+        let of = |task, age: f64, count| Waited {
+            group: key.group,
+            task,
+            count,
+            age: age / NANOS,
+            policy: key.policy,
+            cancellable: key.cancellable,
+            listens: key.listens,
+            blocked: None,
+            progress: None,
+            pace: None,
+            grace: None,
+        };
+        waited.extend(self.exact.iter().map(|(id, nanos)| of(Some(*id), *nanos as f64, 1.0)));
+        let counted = self.places.iter().enumerate().filter(|(_, count)| 0 < **count);
+        waited.extend(counted.map(|(place, count)| {
+            let (from, to) = (recent::begin_of(place), recent::begin_of(place + 1));
+            of(None, f64::midpoint(from as f64, to as f64), f64::from(*count))
+        }));
+    }
+}
+
+impl GroupFacts {
+    /// `ages` of its live tasks, in any order.
+    pub(crate) fn read(group: u32, ages: Vec<(f64, f64)>) -> Self {
+        let known = registry().group(group);
+        Self { name: known.name.clone(), curve: curve(group, ages).map(Arc::new) }
+    }
+}
+
+/// The curve of a group: of its newest ends, or of its buckets where the history holds too few.
+fn curve(group: u32, mut ages: Vec<(f64, f64)>) -> Option<Lifetimes> {
+    ages.sort_by(|(one, _), (other, _)| one.total_cmp(other));
+    let recent: Vec<Stretch> = recent::stretches_of(group)
+        .iter()
+        .map(|stretch| Stretch { from: stretch.from / NANOS, to: stretch.to / NANOS, count: stretch.count })
+        .collect();
+    let known: f64 = recent.iter().map(|stretch| stretch.count).sum();
+    let buckets = read::lifetimes_of(registry().group(group));
+    let ended: f64 = buckets.iter().map(|(_, _, count)| count).sum();
+    if known < super::lifetimes::ENOUGH {
+        let buckets = buckets.into_iter().map(|(from, to, count)| Stretch { from, to, count });
+        return Lifetimes::new(&buckets.collect::<Vec<_>>(), &ages);
+    }
+    // The newest ends stand for all of them, and so many of the live tasks belong to each.
+    let share = (known / ended.max(known)).min(1.0);
+    ages.iter_mut().for_each(|(_, count)| *count *= share);
+    Lifetimes::new(&recent, &ages)
+}
