@@ -111,7 +111,7 @@ pub use crate::layer::{RequestLimitLayer, TrackLayer};
 pub use crate::settings::Builder;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{
-    Draining, Report, ReportTask, ShutdownResult, Stage, draining, shutdown, shutdown_requested,
+    Draining, Report, ReportTask, ShutdownOutcome, Stage, draining, shutdown, shutdown_requested,
 };
 #[doc(inline)]
 pub use headcount_core::*;

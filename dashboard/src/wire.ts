@@ -286,6 +286,8 @@ export interface Report {
   ended: OutcomeCounts;
   late_spawns: number;
   forecast_at_start_seconds?: number | null;
+  /** Of these, spawns that were refused: the task was dropped at once. */
+  refused_spawns: number;
   /** Counted in full, listed up to 1,000. */
   abandoned_total: number;
   abandoned: ReportTask[];

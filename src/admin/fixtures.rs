@@ -319,13 +319,14 @@ fn report() -> crate::Report {
         instance: "5f2c8a1b9d3e4f60".into(),
         pid: 4_711,
         reason: "SIGTERM".into(),
-        result: crate::ShutdownResult::Forced,
+        result: crate::ShutdownOutcome::Forced,
         forced_by: Some("SIGINT"),
         exit_code: 130,
         started_at: moment(200),
         duration: Duration::from_millis(9_800),
         ended: outcomes(41, 2, 1),
         late_spawns: 3,
+        refused_spawns: 0,
         abandoned_total: 1_204,
         abandoned: [abandoned, full].into(),
         detached_total: 1,
@@ -336,7 +337,7 @@ fn report() -> crate::Report {
 /// One that nobody forced, and that left nothing.
 fn drained_report() -> crate::Report {
     crate::Report {
-        result: crate::ShutdownResult::Drained,
+        result: crate::ShutdownOutcome::Drained,
         forced_by: None,
         exit_code: 0,
         abandoned_total: 0,

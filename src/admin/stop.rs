@@ -61,7 +61,7 @@ pub(super) async fn extend(Json(Extension { seconds }): Json<Extension>) -> Resu
 )))]
 pub(super) async fn force() -> Result<StatusCode, Problem> {
     match control().stage() {
-        Stage::Running if !control().ladder.is_started() => Err(Problem::conflict("no shutdown has begun")),
+        Stage::Running if !crate::shutdown::is_stopping() => Err(Problem::conflict("no shutdown has begun")),
         Stage::Done => Err(Problem::conflict("the shutdown is over")),
         _ => {
             control().tell(Command::Force);
@@ -115,13 +115,13 @@ pub(super) fn status(hide: &BTreeSet<Hide>) -> Option<Shutdown> {
                 duration_seconds: seconds(task.duration),
             })
             .collect(),
-        report: status.report.clone(),
+        report: control().report().cloned(),
         reason: status.reason.to_string(),
     })
 }
 
 fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
     let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
-    let now = status.report.is_none().then(|| (seconds(elapsed), pending));
+    let now = control().report().is_none().then(|| (seconds(elapsed), pending));
     points.chain(now).collect()
 }

@@ -53,6 +53,7 @@ impl Builder {
     pub fn install(mut self) -> Result<Headcount, Error> {
         if settings::is_off()? {
             info!(target: "headcount", "Off (HEADCOUNT=off)");
+            shutdown::turn_off();
             return Ok(Headcount { installed: None });
         }
         let variables = self.settings.take_variables(settings::variables())?;

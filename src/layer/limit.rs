@@ -2,26 +2,15 @@
 
 use std::hash::{BuildHasher, Hasher, RandomState};
 use std::pin::Pin;
-use std::sync::atomic::{AtomicU64, Ordering};
-use std::sync::{Arc, Weak};
+use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use http::header::{CONNECTION, HeaderValue};
 use http::{Request, Response, StatusCode};
-use parking_lot::Mutex;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::shutdown::{Cause, control};
-
-/// Limits in use, for whoever shows them.
-static LIMITS: Mutex<Vec<Weak<Count>>> = Mutex::new(Vec::new());
-
-#[derive(Debug)]
-struct Count {
-    limit: u64,
-    admitted: AtomicU64,
-}
+use crate::shutdown::RequestLimit as Count;
 
 /// Stops the process gracefully after a number of requests, as servers do against slow leaks.
 ///
@@ -51,7 +40,7 @@ impl RequestLimitLayer {
     /// If it is 0.
     pub fn new(limit: u64) -> Self {
         assert!(limit != 0, "a request limit of 0 would serve nothing: it must be at least 1");
-        Self { count: Arc::new(Count { limit, admitted: AtomicU64::new(0) }) }
+        Self { count: Arc::new(Count::new(limit)) }
     }
 
     /// Raises the limit by a random number up to this one, so that processes started together do not stop together.
@@ -63,7 +52,7 @@ impl RequestLimitLayer {
             Some(choices) => random() % choices,
             None => random(),
         };
-        Self::new(self.count.limit.saturating_add(more))
+        Self::new(self.count.limit().saturating_add(more))
     }
 }
 
@@ -71,39 +60,11 @@ fn random() -> u64 {
     RandomState::new().build_hasher().finish()
 }
 
-/// The limit that is closest to being reached, and how many requests it has admitted.
-pub(crate) fn nearest() -> Option<(u64, u64)> {
-    let mut limits = LIMITS.lock();
-    limits.retain(|count| count.strong_count() != 0);
-    let counts = limits.iter().filter_map(Weak::upgrade);
-    let figures = counts.map(|count| (count.limit, count.admitted.load(Ordering::Relaxed)));
-    figures.min_by_key(|(limit, admitted)| limit.saturating_sub(*admitted))
-}
-
-impl Count {
-    /// Whether a request is served.
-    fn admits(&self) -> bool {
-        let control = control();
-        let admit = |admitted: u64| (admitted < self.limit || control.serves_late()).then_some(admitted + 1);
-        let Ok(before) = self.admitted.fetch_update(Ordering::AcqRel, Ordering::Acquire, admit) else {
-            return false;
-        };
-        if before + 1 == self.limit {
-            control.begin(Cause::Reason(format!("request limit of {} reached", self.limit).into()));
-        }
-        true
-    }
-}
-
 impl<S> Layer<S> for RequestLimitLayer {
     type Service = RequestLimit<S>;
 
     fn layer(&self, inner: S) -> RequestLimit<S> {
-        let mut limits = LIMITS.lock();
-        let ours = Arc::downgrade(&self.count);
-        if !limits.iter().any(|known| known.ptr_eq(&ours)) {
-            limits.push(ours);
-        }
+        self.count.register();
         RequestLimit { inner, count: Arc::clone(&self.count) }
     }
 }

@@ -8,5 +8,3 @@ mod track;
 
 pub use limit::{LimitedResponse, RequestLimit, RequestLimitLayer};
 pub use track::{Track, TrackLayer, TrackedBody, TrackedResponse};
-
-pub(crate) use limit::nearest;

@@ -16,7 +16,7 @@ use tokio::sync::futures::Notified;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use crate::shutdown::control;
+use crate::shutdown::gates;
 use crate::snapshot::Kind;
 use headcount_core::internal::current::note_failure;
 use headcount_core::internal::spawn::task;
@@ -137,7 +137,7 @@ where
         let request = Request::from_parts(parts, body);
         // Inside the task, so that what a service spawns right here is its child.
         let future = entry.stay(|| self.inner.call(request));
-        TrackedResponse { future, entry: Some(entry), cut: control().cut.opening() }
+        TrackedResponse { future, entry: Some(entry), cut: gates().cut.opening() }
     }
 }
 
@@ -190,7 +190,7 @@ where
 /// Whether responses are cut. Registers for that, if not.
 fn is_cut(cut: Pin<&mut Notified<'static>>, context: &mut Context<'_>) -> bool {
     // Polled first, so that an opening in between is not missed.
-    cut.poll(context).is_ready() || control().cut.is_open()
+    cut.poll(context).is_ready() || gates().cut.is_open()
 }
 
 fn unavailable<R>() -> Response<Option<R>> {
@@ -214,7 +214,7 @@ pin_project_lite::pin_project! {
 
 impl<R: Body> TrackedBody<R> {
     fn new(body: Option<R>, entry: Option<Entry>) -> Self {
-        let mut tracked = Self { body, entry, cut: control().cut.opening() };
+        let mut tracked = Self { body, entry, cut: gates().cut.opening() };
         // Nobody polls an empty body.
         if tracked.body.as_ref().is_some_and(Body::is_end_stream) {
             tracked.entry.take().iter_mut().for_each(Entry::finish);

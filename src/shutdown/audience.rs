@@ -2,8 +2,8 @@
 
 use std::pin::Pin;
 
+use super::machine::Stage;
 use super::report::Report;
-use super::stage::Stage;
 
 /// Resolves when the report is delivered.
 pub(crate) type Farewell = Pin<Box<dyn Future<Output = ()> + Send>>;

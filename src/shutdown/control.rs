@@ -1,27 +1,24 @@
-//! What the whole process shares of its shutdown, and the functions that ask for it.
+//! What the process shares of its shutdown: what other threads ask of the coordinator, and what it publishes.
 //!
-//! The gates and counters here are statics: `draining()` and the like are free functions, and exist before `install` and without it.
-//! The coordinator is the only one that opens gates and changes the stage; all others send it a [`Command`].
+//! The coordinator is the only one that changes the stage and opens [gates](super::gates); all others send it a [`Command`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
 use std::fmt;
-use std::pin::Pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::task::{Context, Poll, ready};
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::futures::Notified;
-use tokio::sync::{mpsc, oneshot, watch};
+use tokio::sync::{mpsc, oneshot};
 
-use super::gate::Gate;
+use super::census::slots;
+use super::gates::{Gate, gates};
+use super::machine::{ExtendError, Stage};
 use super::off;
 use super::report::Report;
-use super::signal::{Ladder, Signal};
-use super::stage::{ExtendError, Stage};
+use super::signal::Signal;
 use super::status::Status;
 use crate::registry::local::{self, Current};
 use crate::registry::{is_enabled, registry};
@@ -31,7 +28,7 @@ use crate::snapshot::OnShutdown;
 #[derive(Clone, Debug)]
 pub(crate) enum Cause {
     Signal(Signal),
-    /// Somebody, through the admin server.
+    /// A client of the admin server.
     Api,
     /// A text: of `shutdown(reason)`, the request limit, or `drain()`.
     Reason(Arc<str>),
@@ -47,7 +44,7 @@ impl fmt::Display for Cause {
     }
 }
 
-/// What the coordinator is told.
+/// What the coordinator is asked to do.
 #[derive(Debug)]
 pub(crate) enum Command {
     Start(Cause),
@@ -56,45 +53,38 @@ pub(crate) enum Command {
     Extend(Duration, oneshot::Sender<Result<(), ExtendError>>),
     /// The metrics were read.
     Scraped,
-    /// Somebody asks, or waits for the report, or waits no more.
+    /// Something awaits the report, or no longer does.
     Look,
 }
 
 /// One for the process.
 pub(crate) struct Control {
-    pub(crate) ladder: Ladder,
-    /// Draining has begun.
-    pub(crate) draining: Gate,
-    /// It is the turn of the `Last` tasks.
-    pub(crate) last_turn: Gate,
-    /// Requests that are left are cut.
-    pub(crate) cut: Gate,
+    /// The machine's, for other threads.
     stage: AtomicU8,
-    /// Whether anybody outside tracked tasks ever asked whether the process stops.
-    asked: AtomicBool,
-    /// A request that comes after the limit is served while the shutdown is announced, or is about to be, or there is none.
-    serves_late: AtomicBool,
+    /// A shutdown is announced before it begins, so that a request beyond a limit is served until then.
+    announces: AtomicBool,
     /// How many await the report.
     awaiting: AtomicUsize,
+    /// Whether something that awaited the report has it, or will.
+    delivered: AtomicBool,
     /// Tasks that await the report, by id; they are not waited for.
     exempt: Mutex<BTreeMap<u64, Exempt>>,
     commands: OnceLock<mpsc::UnboundedSender<Command>>,
-    report: OnceLock<watch::Sender<Option<Report>>>,
+    report: OnceLock<Report>,
+    /// The report is given to all that await it.
+    concluded: Gate,
     pub(crate) status: Mutex<Option<Status>>,
 }
 
 static CONTROL: Control = Control {
-    ladder: Ladder::new(),
-    draining: Gate::new(),
-    last_turn: Gate::new(),
-    cut: Gate::new(),
     stage: AtomicU8::new(0),
-    asked: AtomicBool::new(false),
-    serves_late: AtomicBool::new(true),
+    announces: AtomicBool::new(true),
     awaiting: AtomicUsize::new(0),
+    delivered: AtomicBool::new(false),
     exempt: Mutex::new(BTreeMap::new()),
     commands: OnceLock::new(),
     report: OnceLock::new(),
+    concluded: Gate::new(),
     status: Mutex::new(None),
 };
 
@@ -104,13 +94,14 @@ pub(crate) fn control() -> &'static Control {
 
 impl Control {
     /// Gives the coordinator its end of the queue; once a process.
-    pub(crate) fn connect(&self) -> mpsc::UnboundedReceiver<Command> {
+    pub(crate) fn connect(&self, announces: bool) -> mpsc::UnboundedReceiver<Command> {
+        self.announces.store(announces, Ordering::Release);
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = self.commands.set(sender);
         receiver
     }
 
-    /// Tells the coordinator, if there is one.
+    /// Asks the coordinator, if there is one.
     pub(crate) fn tell(&self, command: Command) {
         if let Some(commands) = self.commands.get() {
             // It ends with the process.
@@ -120,7 +111,7 @@ impl Control {
 
     /// Begins the shutdown; false if it has begun, or headcount is not installed.
     pub(crate) fn begin(&self, cause: Cause) -> bool {
-        let begins = self.commands.get().is_some() && self.ladder.start();
+        let begins = self.commands.get().is_some() && gates().request();
         if begins {
             self.tell(Command::Start(cause));
         }
@@ -131,33 +122,26 @@ impl Control {
         Stage::ALL[usize::from(self.stage.load(Ordering::Acquire)) % Stage::ALL.len()]
     }
 
-    pub(crate) fn set_stage(&self, stage: Stage) {
+    pub(super) fn set_stage(&self, stage: Stage) {
         self.stage.store(stage.number(), Ordering::Release);
-        if Stage::Announcing < stage {
-            self.set_serves_late(false);
-        }
     }
 
-    /// Whether requests beyond a limit are served.
-    #[cfg_attr(not(feature = "tower"), expect(dead_code))]
-    pub(crate) fn serves_late(&self) -> bool {
-        self.serves_late.load(Ordering::Acquire)
+    /// Whether requests beyond a limit are served: while the shutdown is announced, or is about to be, or there is none.
+    pub(super) fn serves_late(&self) -> bool {
+        self.announces.load(Ordering::Acquire) && self.stage() <= Stage::Announcing
     }
 
-    pub(crate) fn set_serves_late(&self, serves: bool) {
-        self.serves_late.store(serves, Ordering::Release);
+    /// Whether the application follows the shutdown, and so has a say in when the process ends.
+    pub(super) fn is_followed(&self) -> bool {
+        gates().was_asked() || self.is_awaited() || self.delivered.load(Ordering::Acquire)
     }
 
-    pub(crate) fn was_asked(&self) -> bool {
-        self.asked.load(Ordering::Acquire)
-    }
-
-    /// Whether somebody awaits the report now.
-    pub(crate) fn is_awaited(&self) -> bool {
+    /// Whether something awaits the report now.
+    pub(super) fn is_awaited(&self) -> bool {
         0 < self.awaiting.load(Ordering::Acquire)
     }
 
-    pub(crate) fn is_exempt(&self, id: u64) -> bool {
+    pub(super) fn is_exempt(&self, id: u64) -> bool {
         self.exempt.lock().contains_key(&id)
     }
 
@@ -168,7 +152,7 @@ impl Control {
             exempt.times += 1;
             return;
         }
-        let Some(policy) = task.slot.lock(task.id).map(|task| task.policy()) else { return };
+        let Some(policy) = slots::policy(task) else { return };
         exempt.insert(task.id, Exempt { policy, times: 1 });
         registry().set_policy(task, OnShutdown::Detach);
     }
@@ -184,33 +168,33 @@ impl Control {
         }
     }
 
-    fn reports(&self) -> &watch::Sender<Option<Report>> {
-        self.report.get_or_init(|| watch::Sender::new(None))
+    /// The report, once it is made. It is given to those that await it a moment later, see [`conclude`](Self::conclude).
+    pub(crate) fn report(&self) -> Option<&Report> {
+        self.report.get()
     }
 
-    /// Gives the report to all who await it.
-    pub(crate) fn publish(&self, report: Report) {
-        self.reports().send_replace(Some(report));
+    /// Keeps the report; the first that comes.
+    pub(super) fn set_report(&self, report: Report) {
+        let _ = self.report.set(report);
+    }
+
+    /// Gives the report to all that await it.
+    pub(super) fn conclude(&self) {
+        if self.is_awaited() {
+            self.delivered.store(true, Ordering::Release);
+        }
+        self.concluded.open();
     }
 
     /// Begins the shutdown if nothing has, and resolves with its report.
     pub(crate) async fn drained(&'static self) -> Report {
-        self.note_asking();
+        gates().note_asking();
         let _awaiting = Awaiting::new(self);
         self.begin(Cause::Reason("drain()".into()));
         self.tell(Command::Look);
-        let mut reports = self.reports().subscribe();
-        let published = reports.wait_for(Option::is_some).await;
-        published.ok().and_then(|report| report.clone()).unwrap_or_else(Report::empty)
-    }
-
-    /// Somebody asks whether the process stops. Only who is no tracked task has a say in when it ends.
-    fn note_asking(&self) {
-        match local::current() {
-            Some(task) => task.slot.mark_listening(),
-            None if !self.asked.swap(true, Ordering::AcqRel) => self.tell(Command::Look),
-            None => {}
-        }
+        self.concluded.opened().await;
+        self.delivered.store(true, Ordering::Release);
+        self.report().cloned().unwrap_or_else(Report::empty)
     }
 }
 
@@ -222,28 +206,24 @@ struct Exempt {
     times: usize,
 }
 
-/// Someone who awaits the report. If that is a tracked task, it is not waited for meanwhile.
+/// Something that awaits the report. If it is polled inside tracked tasks, those are not waited for meanwhile.
 struct Awaiting {
     control: &'static Control,
-    task: Option<Current>,
+    tasks: Vec<Current>,
 }
 
 impl Awaiting {
     fn new(control: &'static Control) -> Self {
         control.awaiting.fetch_add(1, Ordering::AcqRel);
-        let task = local::current();
-        if let Some(task) = task {
-            control.exempt(task);
-        }
-        Self { control, task }
+        let tasks = local::current().map(slots::enclosing).unwrap_or_default();
+        tasks.iter().for_each(|task| control.exempt(*task));
+        Self { control, tasks }
     }
 }
 
 impl Drop for Awaiting {
     fn drop(&mut self) {
-        if let Some(task) = self.task {
-            self.control.end_exemption(task);
-        }
+        self.tasks.iter().for_each(|task| self.control.end_exemption(*task));
         self.control.awaiting.fetch_sub(1, Ordering::AcqRel);
         self.control.tell(Command::Look);
     }
@@ -268,116 +248,4 @@ pub fn shutdown(reason: impl Into<Cow<'static, str>>) {
     } else {
         off::begin();
     }
-}
-
-/// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has come.
-///
-/// Costs two loads. For loops that do not await; others better await [`draining`]. Unlike that it is true already while the
-/// shutdown is announced and the service goes on.
-pub fn shutdown_requested() -> bool {
-    let control = control();
-    control.note_asking();
-    match local::current() {
-        _ if !is_enabled() => off::begun(),
-        Some(task) if is_last(task) => control.last_turn.is_open(),
-        _ => control.ladder.is_started(),
-    }
-}
-
-fn is_last(task: Current) -> bool {
-    task.slot.own().policy() == OnShutdown::Last
-}
-
-/// Resolves when this process begins to drain; inside a task of [`OnShutdown::Last`], when its turn has come.
-///
-/// Whether it is inside such a task is decided at its first poll. Without [`Headcount`](crate::Headcount) installed it never
-/// resolves.
-///
-/// # Cancel safety
-///
-/// Yes.
-///
-/// # Examples
-///
-/// ```
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() {
-/// let refresh = headcount::spawn(async {
-///     loop {
-///         tokio::select! {
-///             () = headcount::draining() => break,
-///             () = tokio::time::sleep(std::time::Duration::from_secs(60)) => { /* refresh the cache */ }
-///         }
-///     }
-/// });
-/// # refresh.abort();
-/// # }
-/// ```
-pub fn draining() -> Draining {
-    Draining { waiting: Waiting::Unpolled }
-}
-
-pin_project_lite::pin_project! {
-    /// Resolves when the process begins to drain; made by [`draining`].
-    #[must_use = "futures do nothing unless polled"]
-    pub struct Draining {
-        #[pin]
-        waiting: Waiting,
-    }
-}
-
-pin_project_lite::pin_project! {
-    #[project = WaitingProjection]
-    enum Waiting {
-        Unpolled,
-        Before { gate: &'static Gate, #[pin] opening: Notified<'static> },
-        Off { signal: off::Signal },
-        Over,
-    }
-}
-
-impl fmt::Debug for Draining {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.debug_struct("Draining").finish_non_exhaustive()
-    }
-}
-
-impl Future for Draining {
-    type Output = ();
-
-    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<()> {
-        let mut waiting = self.project().waiting;
-        loop {
-            match waiting.as_mut().project() {
-                WaitingProjection::Unpolled => waiting.set(first_wait()),
-                WaitingProjection::Before { gate, opening } => {
-                    // Polled first, so that an opening in between is not missed.
-                    let woken = opening.poll(context).is_ready();
-                    if !woken && !gate.is_open() {
-                        return Poll::Pending;
-                    }
-                    waiting.set(Waiting::Over);
-                }
-                WaitingProjection::Off { signal } => {
-                    ready!(signal.as_mut().poll(context));
-                    waiting.set(Waiting::Over);
-                }
-                WaitingProjection::Over => return Poll::Ready(()),
-            }
-        }
-    }
-}
-
-/// What to wait for, where it is first polled.
-fn first_wait() -> Waiting {
-    if !is_enabled() {
-        return Waiting::Off { signal: off::signal() };
-    }
-    let control = control();
-    control.note_asking();
-    let gate = match local::current() {
-        Some(task) if is_last(task) => &control.last_turn,
-        _ => &control.draining,
-    };
-    if gate.is_open() { Waiting::Over } else { Waiting::Before { gate, opening: gate.opening() } }
 }

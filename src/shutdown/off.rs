@@ -1,9 +1,16 @@
 //! The shutdown of a process in which `HEADCOUNT=off`: the application stops on signals as before, and nothing is waited for.
+//!
+//! Listening for a signal takes its default action away from it, for good. So a second signal ends the process here too: without
+//! that, an open stream would keep alive for ever what a graceful server waits for.
 
 use std::future::poll_fn;
 use std::io;
-use std::pin::Pin;
+use std::sync::atomic::{AtomicBool, Ordering};
+#[cfg(unix)]
+use std::sync::{Arc, LazyLock};
 use std::task::{Context, Poll, Waker};
+use std::thread;
+use std::time::Duration;
 
 use parking_lot::Mutex;
 #[cfg(unix)]
@@ -11,30 +18,42 @@ use tokio::signal::unix;
 #[cfg(windows)]
 use tokio::signal::windows;
 
-use super::gate::Gate;
+use super::gates::{Off, OffSignal, gates};
 
-static STOPPING: Gate = Gate::new();
+/// Signals this close together are one, as they are where headcount is on.
+const SAME_SIGNAL: Duration = Duration::from_millis(200);
 
-pub(crate) type Signal = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
-
-pub(crate) fn begin() {
-    STOPPING.open();
+/// Lets `draining()` and `shutdown_requested()` follow signals. `install` calls it where the variable says `off`.
+pub(crate) fn turn_off() {
+    let _ = gates().off.set(Off { signal, begun });
 }
 
-pub(crate) fn begun() -> bool {
-    if !STOPPING.is_open() && has_come() {
+/// Tells all tasks to stop.
+pub(crate) fn begin() {
+    let gates = gates();
+    gates.request();
+    gates.draining.open();
+    gates.last_turn.open();
+}
+
+fn begun() -> bool {
+    if !gates().is_requested() && has_come() {
         begin();
+        let_the_next_end_it();
     }
-    STOPPING.is_open()
+    gates().is_requested()
 }
 
 /// Resolves with the first signal, and from then on at once. Listens through tokio from its first poll on.
-pub(crate) fn signal() -> Signal {
+fn signal() -> OffSignal {
     Box::pin(async {
         if !begun() {
             tokio::select! {
-                () = STOPPING.opened() => {}
-                () = heard() => begin(),
+                () = gates().draining.opened() => {}
+                () = heard() => {
+                    begin();
+                    let_the_next_end_it();
+                }
             }
         }
     })
@@ -55,6 +74,8 @@ async fn heard() {
 }
 
 fn keep() -> io::Result<()> {
+    #[cfg(unix)]
+    LazyLock::force(&ARMED);
     let mut kept = KEPT.lock();
     if kept.is_none() {
         *kept = Some(Signals::listen()?);
@@ -66,6 +87,43 @@ fn keep() -> io::Result<()> {
 fn has_come() -> bool {
     let mut context = Context::from_waker(Waker::noop());
     KEPT.lock().as_mut().is_some_and(|signals| signals.poll_recv(&mut context).is_ready())
+}
+
+/// Whether the next signal ends the process. Its handlers are there before tokio's, and once.
+#[cfg(unix)]
+static ARMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
+    use signal_hook::consts::{SIGINT, SIGTERM};
+
+    let armed = Arc::new(AtomicBool::new(false));
+    for number in [SIGINT, SIGTERM] {
+        let _ = signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&armed));
+    }
+    armed
+});
+
+/// From now on, or a moment later, a signal ends the process.
+fn let_the_next_end_it() {
+    static ONCE: AtomicBool = AtomicBool::new(false);
+    if ONCE.swap(true, Ordering::SeqCst) {
+        return;
+    }
+    // On a thread: a runtime whose workers are all blocked would never get to it.
+    let arm = || {
+        thread::sleep(SAME_SIGNAL);
+        #[cfg(unix)]
+        ARMED.store(true, Ordering::SeqCst);
+        #[cfg(windows)]
+        end_with_the_next();
+    };
+    let _ = thread::Builder::new().name("headcount-signal".to_owned()).spawn(arm);
+}
+
+#[cfg(windows)]
+fn end_with_the_next() {
+    let Ok(runtime) = tokio::runtime::Builder::new_current_thread().enable_all().build() else { return };
+    if runtime.block_on(tokio::signal::ctrl_c()).is_ok() {
+        std::process::exit(130);
+    }
 }
 
 /// What ends a process, as tokio tells it.

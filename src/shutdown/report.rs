@@ -8,7 +8,7 @@ use std::time::{Duration, SystemTime};
 
 use serde::{Serialize, Serializer};
 
-use super::text;
+use super::words::text;
 use crate::snapshot::{Kind, Progress, TaskInfo};
 use headcount_core::OutcomeCounts;
 
@@ -22,8 +22,8 @@ const MAX_NAMED: usize = 5;
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
-pub enum ShutdownResult {
-    /// Everything that was waited for has ended.
+pub enum ShutdownOutcome {
+    /// Everything that was waited for has ended, or had the time that it was given.
     Drained,
     /// The deadline passed with tasks left, which were abandoned.
     Deadline,
@@ -33,8 +33,8 @@ pub enum ShutdownResult {
 
 /// What became of the tasks when the process stopped: as a value, as JSON, as text, as exit code.
 ///
-/// Returned from `main` it is the process's exit code: 0 drained, 124 the deadline passed, 130 forced by SIGINT, 143 by
-/// SIGTERM, 1 forced through the API. Cloning it costs as much as cloning a few `Arc`s.
+/// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT, 143 by SIGTERM, 1 through
+/// the API; 124 something was abandoned at the deadline; 0. Cloning it costs as much as cloning a few `Arc`s.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 #[must_use = "return it from main, so that the exit code tells how it went"]
@@ -48,10 +48,10 @@ pub struct Report {
     /// What began it: `SIGTERM`, `SIGINT`, `API`, or the text given to [`shutdown`](crate::shutdown).
     pub reason: Arc<str>,
     /// How it ended.
-    pub result: ShutdownResult,
+    pub result: ShutdownOutcome,
     /// Who forced it: `SIGINT`, `SIGTERM` or `API`.
     pub forced_by: Option<&'static str>,
-    /// 0, 124, 130, 143 or 1.
+    /// 0, or 124, 130, 143 or 1; see [`Report`].
     pub exit_code: u8,
     /// When it began.
     #[serde(serialize_with = "rfc3339")]
@@ -63,6 +63,8 @@ pub struct Report {
     pub ended: OutcomeCounts,
     /// Tasks spawned after draining began.
     pub late_spawns: u64,
+    /// Of these, spawns that were refused: the task was dropped at once.
+    pub refused_spawns: u64,
     /// Tasks that were abandoned.
     pub abandoned_total: u64,
     /// The oldest 1,000 of them.
@@ -128,7 +130,7 @@ impl Report {
     /// Whether everything that was waited for has ended in time.
     #[must_use]
     pub fn is_drained(&self) -> bool {
-        self.result == ShutdownResult::Drained
+        self.result == ShutdownOutcome::Drained
     }
 
     /// The report of a process in which headcount is turned off.
@@ -138,13 +140,14 @@ impl Report {
             instance: "".into(),
             pid: std::process::id(),
             reason: "off".into(),
-            result: ShutdownResult::Drained,
+            result: ShutdownOutcome::Drained,
             forced_by: None,
             exit_code: 0,
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             ended: OutcomeCounts::default(),
             late_spawns: 0,
+            refused_spawns: 0,
             abandoned_total: 0,
             abandoned: [].into(),
             detached_total: 0,
@@ -163,26 +166,27 @@ impl Termination for Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.result, self.forced_by) {
-            (ShutdownResult::Drained, _) => f.write_str("Drained in ")?,
-            (ShutdownResult::Deadline, _) => f.write_str("Stopped at the deadline, in ")?,
-            (ShutdownResult::Forced, by) => write!(f, "Forced by {}, in ", by.unwrap_or("API"))?,
+            (ShutdownOutcome::Drained, _) => f.write_str("Drained in ")?,
+            (ShutdownOutcome::Deadline, _) => f.write_str("Stopped at the deadline, in ")?,
+            (ShutdownOutcome::Forced, by) => write!(f, "Forced by {}, in ", by.unwrap_or("API"))?,
         }
         write!(f, "{} ({})", text::took(self.duration), text::counts(&self.ended, self.abandoned_total))?;
-        name(f, "abandoned", &self.abandoned, self.abandoned_total)?;
-        name(f, "detached", &self.detached, self.detached_total)
+        f.write_str(&named("abandoned", &self.abandoned, self.abandoned_total))?;
+        f.write_str(&named("detached", &self.detached, self.detached_total))
     }
 }
 
-fn name(f: &mut fmt::Formatter<'_>, what: &str, tasks: &[ReportTask], total: u64) -> fmt::Result {
+/// `; abandoned: index #9, loop #12 and 3 more`, or nothing.
+pub(crate) fn named(what: &str, tasks: &[ReportTask], total: u64) -> String {
     if total == 0 {
-        return Ok(());
+        return String::new();
     }
     let shown = tasks.len().min(MAX_NAMED);
     let names: Vec<_> = tasks[..shown].iter().map(|task| text::who(&task.name, task.id)).collect();
-    write!(f, "; {what}: {}", names.join(", "))?;
+    let names = names.join(", ");
     match total - shown as u64 {
-        0 => Ok(()),
-        more => write!(f, " and {more} more"),
+        0 => format!("; {what}: {names}"),
+        more => format!("; {what}: {names} and {more} more"),
     }
 }
 
@@ -201,7 +205,7 @@ mod tests {
 
     fn forced() -> Report {
         Report {
-            result: ShutdownResult::Forced,
+            result: ShutdownOutcome::Forced,
             forced_by: Some("SIGINT"),
             exit_code: 130,
             duration: Duration::from_millis(2_100),

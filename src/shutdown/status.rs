@@ -4,8 +4,7 @@ use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
-use super::listing::Listing;
-use super::report::Report;
+use super::census::Listing;
 use headcount_core::Outcome;
 
 /// Points of the burn-down; above that every second one goes.
@@ -52,7 +51,6 @@ pub(crate) struct Status {
     pub(crate) recently_ended: VecDeque<EndedTask>,
     /// By group.
     pub(crate) abandoned: HashMap<u32, u64>,
-    pub(crate) report: Option<Report>,
 }
 
 impl Status {
@@ -72,7 +70,6 @@ impl Status {
             burn_down: Vec::new(),
             recently_ended: VecDeque::new(),
             abandoned: HashMap::new(),
-            report: None,
         }
     }
 

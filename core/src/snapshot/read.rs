@@ -143,7 +143,7 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
     }
 }
 
-fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
+pub fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
     let ended = &totals.ended[Outcome::Ok as usize];
     let usual_with = |recent: Option<&Recent>| usual(ended, &group.bounds, recent);
     recent::read(group.id, |recent| usual_with(Some(recent))).unwrap_or_else(|| usual_with(None))

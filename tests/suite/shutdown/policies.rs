@@ -1,5 +1,7 @@
 //! Who is waited for, and how long.
 
+use nix::sys::signal::Signal::SIGTERM;
+
 use crate::support::process::{WAITING, report, start, term};
 
 #[test]
@@ -36,14 +38,73 @@ fn who_awaits_idle_is_not_what_last_tasks_wait_for() {
 }
 
 #[test]
-fn a_last_task_is_cut_after_its_grace() {
+fn a_last_task_has_what_is_left_of_the_time() {
     own_process!();
-    let end = term(&[], &["last batcher 60000"]);
-    end.exited_with(0).logged(&[
-        "  batcher #~ was cancelled after ~s, 0 remaining",
-        "All background tasks completed in ~s (0 completed, 1 cancelled)",
+    let end = term(&[("DRAIN_TIMEOUT", "10s")], &["last batcher 2000"]);
+    end.exited_with(0).logged(&["  batcher #~ completed after ~s, 0 remaining"]).never_logged("abandoned");
+
+    let end = term(&[("DRAIN_TIMEOUT", "1200ms")], &["last batcher 60000", "--hook writes"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 1s 200ms reached: aborting 1 task",
+        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): it was told and had the rest of the time: \
+         HEADCOUNT_DRAIN_TIMEOUT='3s' gives it more",
+        "Stopped at the deadline, in ~s (0 completed, 1 abandoned); abandoned: batcher #~",
     ]);
-    assert_eq!(report(&end)["abandoned_total"], 0);
+    end.never_logged("All background tasks");
+    assert!(end.lines.contains(&"handed batcher -".to_owned()), "{:#?}", end.lines);
+    assert_eq!(report(&end)["abandoned"][0]["name"], "batcher");
+}
+
+#[test]
+fn a_last_task_with_a_grace_is_abandoned_when_it_is_over() {
+    own_process!();
+    let end = term(&[], &["last-grace batcher 300", "wait send-email 200", "--hook writes"]);
+    end.exited_with(0).logged(&[
+        "  send-email #~ completed",
+        "Grace over: aborting 1 task",
+        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): its grace was 300ms",
+        "Background tasks ended in ~s (1 completed, 1 abandoned); abandoned: batcher #~",
+    ]);
+    end.never_logged("All background tasks");
+    assert!(end.lines.contains(&"handed batcher -".to_owned()), "{:#?}", end.lines);
+    assert!(end.lines.iter().any(|line| line.contains("WARN") && line.contains("Background tasks ended")));
+    assert_eq!(report(&end)["abandoned_total"], 1);
+}
+
+#[test]
+fn last_tasks_have_their_grace_in_every_ending() {
+    own_process!();
+    let arguments = ["last batcher 500", "forever loop"];
+    let deadline = term(&[("DRAIN_TIMEOUT", "400ms")], &arguments);
+    deadline.exited_with(124);
+
+    let mut process = start(&[], &arguments);
+    process.signal(SIGTERM);
+    process.wait_for(WAITING);
+    process.signal(SIGTERM);
+    let forced = process.end();
+    forced.exited_with(143);
+
+    for end in [deadline, forced] {
+        end.logged(&["  loop #~ abandoned", "Giving 1 task that comes last ~s at most: batcher ×1"]);
+        assert!(end.lines.iter().any(|line| line == "last done"), "{:#?}", end.lines);
+        let report = report(&end);
+        assert_eq!((&report["ended"]["ok"], &report["abandoned_total"]), (&1.into(), &1.into()));
+    }
+
+    // Told a moment before the deadline, it is not cut at once either.
+    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["last batcher 500", "wait send-email 350"]);
+    end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
+
+    // One that does not end in its grace is abandoned, like all others.
+    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["last batcher 60000", "forever loop", "--hook writes"]);
+    end.exited_with(124).logged(&[
+        "Deadline of 400ms reached: aborting 1 task",
+        "Grace over: aborting 1 task",
+        "  batcher #~ abandoned after",
+        "Stopped at the deadline, in ~s (0 completed, 2 abandoned)",
+    ]);
+    assert!(end.lines.contains(&"handed batcher -".to_owned()), "{:#?}", end.lines);
 }
 
 #[test]
@@ -54,8 +115,9 @@ fn a_grace_of_its_own() {
         "Grace over: aborting 1 task",
         "  impatient #~ abandoned after ~",
         "  send-email #~ completed",
-        "All background tasks completed in ~s (1 completed, 1 abandoned)",
+        "Background tasks ended in ~s (1 completed, 1 abandoned); abandoned: impatient #~",
     ]);
+    end.never_logged("All background tasks");
     let report = report(&end);
     assert_eq!((&report["abandoned_total"], &report["result"]), (&1.into(), &"drained".into()));
     assert_eq!(report["ended"]["ok"], 1);
@@ -146,8 +208,9 @@ fn a_hundred_thousand_tasks() {
     own_process!();
     let end = term(&[], &["many waiter 100000"]);
     end.exited_with(0).logged(&[
-        "Waiting for background tasks to complete. (CTRL+C to force quit) pending=100000 deadline=2",
-        "  and 99980 more: waiter ×99980",
+        "Waiting for background tasks to complete. (a second signal forces) pending=100000 deadline=2",
+        "  waiter ×100000",
+        "  waiter ×5 (#1–#5) running",
         "All background tasks completed in ~s (100000 completed)",
     ]);
     assert_eq!(report(&end)["ended"]["ok"], 100_000);

@@ -25,8 +25,8 @@ fn a_slow_request_is_named_and_waited_for() {
     assert_eq!(answer.status, 200);
     assert_eq!(answer.text(), "slow");
     process.end().exited_with(0).logged(&[
-        "Waiting for connections to close. (CTRL+C to force quit) pending=1 deadline=25s",
-        "Waiting for background tasks to complete. (CTRL+C to force quit) pending=1 deadline=25s",
+        "Waiting for connections to close. (a second signal forces) pending=1 deadline=25s",
+        "Waiting for background tasks to complete. (a second signal forces) pending=1 deadline=25s",
         "  /slow/{ms} #~ running",
         "  /slow/{ms} #~ completed after",
         "All background tasks completed in ~s (2 completed)",

@@ -1,6 +1,6 @@
 //! The process under test: does what its arguments say.
 //!
-//! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `grace NAME MS`,
+//! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `last-grace NAME MS`, `grace NAME MS`,
 //! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
 //! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`, `family NAME COUNT`.
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
@@ -273,6 +273,10 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             tokio::time::sleep(time).await;
             say("last done");
         })),
+        "last-grace" => {
+            let last = task.on_shutdown(OnShutdown::Last).grace(time);
+            drop(last.spawn(std::future::pending::<()>()));
+        }
         "grace" => drop(task.grace(time).spawn(std::future::pending::<()>())),
         "panic" => drop(task.spawn(async move {
             tokio::time::sleep(time).await;

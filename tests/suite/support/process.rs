@@ -187,7 +187,7 @@ impl End {
 }
 
 /// How the waiting line begins.
-pub(crate) const WAITING: &str = "Waiting for background tasks to complete. (CTRL+C to force quit) pending=";
+pub(crate) const WAITING: &str = "Waiting for background tasks to complete. (";
 
 /// Settings of a process that stays for a last scrape.
 pub(crate) const LINGERING: [(&str, &str); 2] = [("ADMIN", "127.0.0.1:0"), ("LINGER", "auto")];

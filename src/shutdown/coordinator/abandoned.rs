@@ -1,27 +1,37 @@
-//! The tasks that the shutdown gives up, each once.
+//! The tasks that the shutdown abandons, each once.
 
 use std::collections::{BTreeMap, HashMap};
+use std::time::Duration;
 
-use super::report::{MAX_LISTED, ReportTask};
 use crate::registry::local::Current;
 use crate::registry::slot::Reading;
 use crate::registry::wait::Ended;
+use crate::shutdown::machine::Moment;
+use crate::shutdown::report::{MAX_LISTED, ReportTask};
 use crate::snapshot::TaskInfo;
 use headcount_core::Outcome;
+
+/// How long after its abort a task may be there still.
+const AT_ONCE: Duration = Duration::from_millis(50);
 
 #[derive(Debug)]
 struct Entry {
     current: Current,
     group: u32,
+    is_past_deadline: bool,
+    /// When it was aborted.
+    aborted: Option<Moment>,
+    /// A line said that it was still there.
+    is_named: bool,
     ended: Option<Outcome>,
 }
 
-/// All that were given up so far.
+/// All that were abandoned so far.
 #[derive(Debug, Default)]
 pub(crate) struct Abandoned {
     /// By id, which is by age.
     entries: BTreeMap<u64, Entry>,
-    /// As they were when they were given up, the first that came.
+    /// As they were when they were abandoned, the first that came.
     infos: BTreeMap<u64, TaskInfo>,
     /// Ended on their own after all.
     spared: u64,
@@ -30,12 +40,22 @@ pub(crate) struct Abandoned {
 }
 
 impl Abandoned {
-    /// Gives a task up; false if it has ended, or was given up before.
-    pub(crate) fn add(&mut self, current: Current, task: &Reading) -> bool {
+    /// Abandons a task; false if it has ended, or was abandoned before.
+    pub(crate) fn add(&mut self, current: Current, task: &Reading, is_past_deadline: bool) -> bool {
         if self.entries.contains_key(&current.id) || !current.watch() {
             return false;
         }
-        self.entries.insert(current.id, Entry { current, group: task.group(), ended: None });
+        self.entries.insert(
+            current.id,
+            Entry {
+                current,
+                group: task.group(),
+                is_past_deadline,
+                aborted: None,
+                is_named: false,
+                ended: None,
+            },
+        );
         true
     }
 
@@ -54,6 +74,27 @@ impl Abandoned {
         self.entries.contains_key(&id)
     }
 
+    /// Notes that a task was aborted.
+    pub(crate) fn note_abort(&mut self, id: u64, now: Moment) {
+        if let Some(entry) = self.entries.get_mut(&id) {
+            entry.aborted.get_or_insert(now);
+        }
+    }
+
+    /// When the task was aborted, unless it has ended or a line has named it before.
+    pub(crate) fn to_name(&mut self, id: u64, now: Moment) -> Option<Moment> {
+        let entry = self.entries.get_mut(&id).filter(|entry| entry.ended.is_none() && !entry.is_named)?;
+        // Sooner than that nothing can be said of what holds it.
+        let aborted = entry.aborted.filter(|at| *at + AT_ONCE <= now)?;
+        entry.is_named = true;
+        Some(aborted)
+    }
+
+    /// Whether something was abandoned because the time was over, and did not end on its own after all.
+    pub(crate) fn any_at_the_deadline(&self) -> bool {
+        self.entries.values().any(|entry| entry.is_past_deadline && !is_spared(entry))
+    }
+
     /// Notes the end of a task, if it is one of them.
     pub(crate) fn note(&mut self, ended: &Ended) {
         if let Some(entry) = self.entries.get_mut(&ended.task.id()) {
@@ -68,7 +109,7 @@ impl Abandoned {
         self.entries.values().filter(|entry| entry.ended.is_none()).map(|entry| entry.current)
     }
 
-    /// How many were given up, but for those that ended on their own.
+    /// How many were abandoned, but for those that ended on their own.
     pub(crate) fn total(&self) -> u64 {
         self.entries.len() as u64 - self.spared
     }

@@ -60,7 +60,21 @@ fn doing(task: &TaskInfo) -> String {
         State::Running => "polling",
         _ => "blocked",
     };
-    format!("running {}, {state} {}{}", length(task.age), length(task.state_for), said(task))
+    let (age, since) = (length(task.age), length(task.state_for));
+    format!("running {age}, {state} {since}{}{}", asked(task), said(task))
+}
+
+/// `, GET /orders/17`: what a request asked for.
+fn asked(task: &TaskInfo) -> String {
+    let field = |wanted: &str| {
+        let field = task.fields.iter().find(|(key, _)| key == wanted);
+        field.map(|(_, value)| escape(value)).filter(|_| task.kind == Kind::Request)
+    };
+    match (field("method"), field("path")) {
+        (Some(method), Some(path)) => format!(", {method} {path}"),
+        (Some(only), None) | (None, Some(only)) => format!(", {only}"),
+        (None, None) => String::new(),
+    }
 }
 
 /// `, "batch 3/10" 30%`: what it said of itself, if anything.
@@ -96,6 +110,51 @@ pub(crate) fn task(task: &TaskInfo) -> String {
     let mut text = format!("{} {} ({})", who(&task.name, task.id), doing(task), place(&task.location));
     if let Some(usual) = task.usual {
         let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
+    }
+    text
+}
+
+/// The lines of some tasks, equal ones as one: `rumqttd::remote ×5 (#2–#6) running 3.5s, idle 1.1s (src/link.rs:9)`.
+pub(crate) fn collapsed<'a>(tasks: &[&'a TaskInfo]) -> Vec<(String, Vec<&'a TaskInfo>)> {
+    let mut lines: Vec<(String, Vec<&'a TaskInfo>)> = Vec::new();
+    for info in tasks {
+        let whole = task(info);
+        let doing = whole.strip_prefix(&who(&info.name, info.id)).unwrap_or(&whole).to_owned();
+        match lines.iter_mut().find(|(known, tasks)| *known == doing && tasks[0].name == info.name) {
+            Some((_, tasks)) => tasks.push(info),
+            None => lines.push((doing, vec![info])),
+        }
+    }
+    let line = |(doing, tasks): (String, Vec<&'a TaskInfo>)| {
+        let name = &tasks[0].name;
+        let text = match tasks[..] {
+            [task] => format!("{}{doing}", who(name, task.id)),
+            _ => format!("{} ×{} ({}){doing}", escape(name), tasks.len(), ranges(&tasks)),
+        };
+        (text, tasks)
+    };
+    lines.into_iter().map(line).collect()
+}
+
+/// `#2–#6, #9`, at most three of them.
+fn ranges(tasks: &[&TaskInfo]) -> String {
+    const SHOWN: usize = 3;
+    let mut ids: Vec<_> = tasks.iter().map(|task| task.id.get()).collect();
+    ids.sort_unstable();
+    let mut ranges: Vec<(u64, u64)> = Vec::new();
+    for id in ids {
+        match ranges.last_mut() {
+            Some((_, last)) if *last + 1 == id => *last = id,
+            _ => ranges.push((id, id)),
+        }
+    }
+    let shown = ranges.iter().take(SHOWN).map(|(first, last)| match last - first {
+        0 => format!("#{first}"),
+        _ => format!("#{first}–#{last}"),
+    });
+    let mut text = shown.collect::<Vec<_>>().join(", ");
+    if SHOWN < ranges.len() {
+        text.push_str(", …");
     }
     text
 }
@@ -146,15 +205,15 @@ pub(crate) fn counts(ended: &OutcomeCounts, abandoned: u64) -> String {
 }
 
 /// `index-rebuild #9 abandoned after 61s, "batch 3/10" 30% (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
-pub(crate) fn abandoned(task: &TaskInfo, endless: bool) -> String {
+pub(crate) fn abandoned(task: &TaskInfo, hint: Option<&str>) -> String {
     let (who, age, place) = (who(&task.name, task.id), took(task.age), place(&task.location));
-    let mut text = format!("{who} abandoned after {age}{} ({place})", said(task));
+    let mut text = format!("{who} abandoned after {age}{}{} ({place})", asked(task), said(task));
     if !task.cancellable {
         let cut = if task.kind == Kind::Request { ", its response is cut" } else { "" };
         let _ = write!(text, ", {} is not ours to abort{cut}", what(task));
     }
-    if endless {
-        text.push_str(": a loop? End it on `draining()`, or spawn it with `OnShutdown::Last`");
+    if let Some(hint) = hint {
+        let _ = write!(text, ": {hint}");
     }
     text
 }
@@ -168,8 +227,8 @@ fn what(task: &TaskInfo) -> &'static str {
     }
 }
 
-/// `thumbnail #12 still there 1.0s after the abort: inside a poll for 3.2s (src/main.rs:41)`.
-pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
+/// `thumbnail #12 not gone 1.0s after the abort: inside a poll for 3.2s (src/main.rs:41)`.
+pub(crate) fn still_there(task: &TaskInfo, since_abort: Duration) -> String {
     let inside = match (task.kind, task.state) {
         (Kind::Blocking, _) => "inside its closure",
         (_, State::Running | State::Blocked) => "inside a poll",
@@ -179,7 +238,7 @@ pub(crate) fn still_there(task: &TaskInfo, grace: Duration) -> String {
     format!(
         "{} not gone {} after the abort: {inside} for {since} ({})",
         who(&task.name, task.id),
-        length(grace),
+        took(since_abort),
         place(&task.location)
     )
 }
@@ -247,6 +306,28 @@ mod tests {
     }
 
     #[test]
+    fn equal_lines_are_one() {
+        let remote =
+            |id: u64| changed!(example(), id: id.into(), name: "remote".into(), status: None, progress: None);
+        let tasks = [remote(2), remote(3), remote(4), remote(6), example()];
+        let lines = collapsed(&tasks.iter().collect::<Vec<_>>());
+        assert_eq!(lines[0].0, "remote ×4 (#2–#4, #6) running 3.2s, idle 1.1s (src/main.rs:41)");
+        assert_eq!((&lines[1].0, lines.len()), (&task(&example()), 2));
+        let apart = [remote(1), remote(3), remote(5), remote(7)];
+        assert_eq!(ranges(&apart.iter().collect::<Vec<_>>()), "#1, #3, #5, …");
+    }
+
+    #[test]
+    fn a_request_says_what_it_asked_for() {
+        let fields = vec![("method".into(), "GET".to_owned()), ("path".into(), "/orders/17".to_owned())];
+        let request = changed!(example(), kind: Kind::Request, fields: fields, status: None, progress: None);
+        assert_eq!(task(&request), "send-email #17 running 3.2s, idle 1.1s, GET /orders/17 (src/main.rs:41)");
+        assert!(abandoned(&request, None).contains("abandoned after 3.2s, GET /orders/17 ("));
+        let other = changed!(request, kind: Kind::Task);
+        assert!(!task(&other).contains("GET"));
+    }
+
+    #[test]
     fn the_rest_is_counted_by_group() {
         assert_eq!(rest(&[]), None);
         let two = [("send-email".to_owned(), 12), ("thumbnail".to_owned(), 1)];
@@ -271,18 +352,17 @@ mod tests {
     fn the_abandoned_are_named_with_what_can_be_done() {
         let lost = changed!(example(), name: "index-rebuild".into(), id: 9.into(), age: ms(61_000));
         assert_eq!(
-            abandoned(&lost, false),
+            abandoned(&lost, None),
             "index-rebuild #9 abandoned after 61s, \"batch 3/10\" 30% (src/main.rs:41)"
         );
         let lost = changed!(lost, status: None, progress: None);
-        assert_eq!(abandoned(&lost, false), "index-rebuild #9 abandoned after 61s (src/main.rs:41)");
+        assert_eq!(abandoned(&lost, None), "index-rebuild #9 abandoned after 61s (src/main.rs:41)");
         assert_eq!(
-            abandoned(&lost, true),
-            "index-rebuild #9 abandoned after 61s (src/main.rs:41): a loop? End it on `draining()`, or spawn it \
-             with `OnShutdown::Last`"
+            abandoned(&lost, Some("a loop?")),
+            "index-rebuild #9 abandoned after 61s (src/main.rs:41): a loop?"
         );
         let closure = changed!(lost, kind: Kind::Blocking, cancellable: false);
-        assert!(abandoned(&closure, false).ends_with("a running closure is not ours to abort"));
+        assert!(abandoned(&closure, None).ends_with("a running closure is not ours to abort"));
     }
 
     #[test]

@@ -31,7 +31,7 @@ impl Totals {
         Self { spawned, finished, unawaited, refused }
     }
 
-    fn waited_for(&self, outcome: Outcome) -> u64 {
+    fn awaited(&self, outcome: Outcome) -> u64 {
         let refused = if outcome == Outcome::Cancelled { self.refused } else { 0 };
         self.finished.get(outcome).saturating_sub(self.unawaited.get(outcome)).saturating_sub(refused)
     }
@@ -57,7 +57,7 @@ impl Tally {
         let now = Totals::read();
         let mut ended = OutcomeCounts::default();
         for outcome in Outcome::ALL.iter().copied().filter(|outcome| *outcome != Outcome::Abandoned) {
-            ended.add(outcome, now.waited_for(outcome).saturating_sub(self.0.waited_for(outcome)));
+            ended.add(outcome, now.awaited(outcome).saturating_sub(self.0.awaited(outcome)));
         }
         ended
     }

@@ -1,185 +1,11 @@
-//! The stages of a shutdown: a state machine that knows neither threads nor the real time.
-//!
-//! ```text
-//!  Running ─▶ Announcing ─▶ Draining ─▶ Aborting ─▶ Lingering ─▶ Done
-//!                              └────────────────────────┴────────┘
-//! ```
-//!
-//! | in | goes on when | to |
-//! |---|---|---|
-//! | Running | something starts it | Announcing |
-//! | Announcing | the announce delay is over, or it is forced, or the deadline has passed | Draining |
-//! | Draining | nothing is left and the application waits for the report (or never asked for one) | Lingering, Done |
-//! | Draining | it is forced, or the deadline has passed with something left | Aborting |
-//! | Aborting | the hook has returned or had its time, then: nothing is left, or the abort grace is over | Lingering, Done |
-//! | Lingering | a scrape came, or its time is over | Done |
-//! | Aborting, Lingering | it is forced again | Done |
-//! | any but Running | `exit_after` is over | Done, and the process ends |
-//!
-//! Time is a [`Duration`] since an origin that the driver chooses. The driver hands in what happened, performs the
-//! [`Effect`]s in their order, and calls again at [`Machine::wake_at`] at the latest.
+//! The diagram, as a state machine.
 
-use std::fmt;
 use std::time::Duration;
 
-use super::linger::Scrapes;
-
-/// A moment, as time since the driver's origin.
-pub(crate) type Moment = Duration;
-
-/// How much longer than hook and abort grace a forced process may live.
-const FORCED_EXIT_MARGIN: Duration = Duration::from_millis(500);
-
-/// How much time lingering leaves before the process must end.
-const LINGER_MARGIN: Duration = Duration::from_secs(1);
-
-/// Where a shutdown is.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum Stage {
-    /// No shutdown has begun.
-    Running,
-    /// Readiness is withdrawn, the service goes on.
-    Announcing,
-    /// Tasks have been told, and are waited for.
-    Draining,
-    /// Tasks that are left are handed to the hook, then aborted.
-    Aborting,
-    /// Nothing is left but a last scrape of the metrics.
-    Lingering,
-    /// It is over; the report is there.
-    Done,
-}
-
-impl Stage {
-    /// All stages, in their order.
-    pub const ALL: [Self; 6] =
-        [Self::Running, Self::Announcing, Self::Draining, Self::Aborting, Self::Lingering, Self::Done];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Announcing => "announcing",
-            Self::Draining => "draining",
-            Self::Aborting => "aborting",
-            Self::Lingering => "lingering",
-            Self::Done => "done",
-        }
-    }
-
-    /// The number used in metrics, 0 to 5.
-    pub const fn number(self) -> u8 {
-        self as u8
-    }
-}
-
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// The time that each stage may take.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) announce_delay: Duration,
-    /// Until the deadline, the announce delay included.
-    pub(crate) drain_timeout: Option<Duration>,
-    pub(crate) hook_timeout: Duration,
-    pub(crate) abort_grace: Duration,
-    /// Until the process ends, whatever holds it.
-    pub(crate) exit_after: Option<Duration>,
-    pub(crate) linger: bool,
-}
-
-impl Limits {
-    /// How long a process lives after a force, whatever holds it.
-    pub(crate) fn forced_exit_after(&self) -> Duration {
-        self.hook_timeout.saturating_add(self.abort_grace).saturating_add(FORCED_EXIT_MARGIN)
-    }
-}
-
-/// What is still waited for.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pending {
-    /// Everything but `Last` tasks.
-    pub(crate) wait: u64,
-    /// `Last` tasks.
-    pub(crate) last: u64,
-    /// Whether all of `wait` await `idle()`, and with it the end of the `Last` tasks.
-    pub(crate) idle: bool,
-}
-
-impl Pending {
-    pub(crate) fn total(self) -> u64 {
-        self.wait + self.last
-    }
-}
-
-/// What happened.
-#[derive(Clone, Copy, Debug)]
-pub(crate) enum Input {
-    /// A shutdown is asked for.
-    Start,
-    /// It is to end now.
-    Force,
-    /// The deadline moves.
-    Extend(Duration),
-    /// How many are waited for.
-    Pending(Pending),
-    /// Whether the application waits for the report; true also when nobody ever asked for it.
-    Released(bool),
-    /// Whether somebody outside tracked tasks ever asked whether the process stops.
-    Asked(bool),
-    /// The hook has returned for every task.
-    HookReturned,
-    /// The metrics were read.
-    Scraped,
-    /// Nothing but the time.
-    Tick,
-}
-
-/// What is to be done.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
-    /// This stage has begun.
-    Enter(Stage),
-    /// Draining has begun: tell the tasks, abort the `Cancel` ones, and from now on hand in what is pending.
-    TellTasks,
-    /// It is the turn of the `Last` tasks.
-    TellLast,
-    /// Hand what is left to the hook.
-    RunHook,
-    /// Abort what is left.
-    Abort,
-    /// The report is to be made, once.
-    Finish(Verdict),
-    /// End the process.
-    Exit,
-}
-
-/// How it went.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
-    /// Everything waited for has ended.
-    Drained,
-    /// The time was over with something left.
-    Deadline,
-    /// It was forced.
-    Forced,
-}
-
-/// Why the deadline could not be moved.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExtendError {
-    NotStopping,
-    NoDeadline,
-    TooLate,
-    BadLength,
-}
+use super::scrapes::Scrapes;
+use super::stage::{
+    Effect, ExtendError, Forcer, Input, LINGER_MARGIN, Limits, MAX_EXTENSION, Moment, Pending, Stage, Verdict,
+};
 
 /// A stage with what only it knows.
 #[derive(Clone, Copy, Debug)]
@@ -187,10 +13,18 @@ enum Phase {
     Running,
     Announcing { until: Moment },
     Draining { last_told: bool },
-    Hooking { until: Moment, returned: bool },
-    Aborting { until: Moment },
+    Aborting { began: Moment, step: Aborting },
     Lingering { until: Moment, scraped: bool },
     Done { exiting: bool },
+}
+
+/// How far aborting has got.
+#[derive(Clone, Copy, Debug)]
+enum Aborting {
+    /// The hook runs.
+    Hooking { until: Moment, returned: bool },
+    /// What was abandoned is aborted, and should be dropped.
+    Dropping { until: Moment },
 }
 
 /// A step from one phase to another.
@@ -215,7 +49,7 @@ pub(crate) struct Machine {
     pending: Option<Pending>,
     released: bool,
     asked: bool,
-    forced: bool,
+    forced: Option<Forcer>,
     /// Forced again.
     hurried: bool,
     began: Moment,
@@ -233,7 +67,7 @@ impl Machine {
             pending: None,
             released: true,
             asked: false,
-            forced: false,
+            forced: None,
             hurried: false,
             began: Moment::ZERO,
             deadline: None,
@@ -247,10 +81,20 @@ impl Machine {
             Phase::Running => Stage::Running,
             Phase::Announcing { .. } => Stage::Announcing,
             Phase::Draining { .. } => Stage::Draining,
-            Phase::Hooking { .. } | Phase::Aborting { .. } => Stage::Aborting,
+            Phase::Aborting { .. } => Stage::Aborting,
             Phase::Lingering { .. } => Stage::Lingering,
             Phase::Done { .. } => Stage::Done,
         }
+    }
+
+    /// What forced it.
+    pub(crate) fn forced_by(&self) -> Option<Forcer> {
+        self.forced
+    }
+
+    /// How it went so far: what the report says once it is done.
+    pub(crate) fn verdict(&self) -> Verdict {
+        self.verdict
     }
 
     /// When the shutdown began.
@@ -274,6 +118,14 @@ impl Machine {
             Phase::Running | Phase::Announcing { .. } => false,
             Phase::Draining { last_told } => last_told,
             _ => true,
+        }
+    }
+
+    /// When the stage Aborting ends at the latest; only in it.
+    pub(crate) fn aborts_until(&self) -> Option<Moment> {
+        match self.phase {
+            Phase::Aborting { began, .. } => Some(began.saturating_add(self.limits.aborting_at_most())),
+            _ => None,
         }
     }
 
@@ -310,19 +162,21 @@ impl Machine {
         let own = match self.phase {
             Phase::Running | Phase::Done { exiting: true } => return None,
             Phase::Announcing { until } => Some(self.deadline.map_or(until, |deadline| deadline.min(until))),
-            Phase::Hooking { until, .. } | Phase::Aborting { until } | Phase::Lingering { until, .. } => {
-                Some(until)
-            }
+            Phase::Aborting { step: Aborting::Hooking { until, .. }, .. }
+            | Phase::Lingering { until, .. } => Some(until),
+            Phase::Aborting { step: Aborting::Dropping { until }, .. } => Some(self.settles_at(until)),
             Phase::Draining { .. } => self.deadline,
             Phase::Done { exiting: false } => None,
         };
         [own, self.exit_at].into_iter().flatten().min()
     }
 
-    /// Takes in what happened, and says what is to be done.
-    pub(crate) fn on(&mut self, now: Moment, input: Input) -> Vec<Effect> {
+    /// Takes in what happened, and says what is to be done. All that is known goes into one call: nothing is decided on half of it.
+    pub(crate) fn on(&mut self, now: Moment, inputs: &[Input]) -> Vec<Effect> {
         let mut effects = Vec::new();
-        self.take(now, input, &mut effects);
+        for input in inputs {
+            self.take(now, *input, &mut effects);
+        }
         while let Some(step) = self.next(now) {
             self.perform(&step, now, &mut effects);
         }
@@ -332,13 +186,13 @@ impl Machine {
     fn take(&mut self, now: Moment, input: Input, effects: &mut Vec<Effect>) {
         match input {
             Input::Start => self.start(now, effects),
-            Input::Force => self.force(now),
+            Input::Force(by) => self.force(now, by),
             Input::Extend(by) => self.extend(by),
             Input::Pending(pending) => self.pending = Some(pending),
             Input::Released(released) => self.released = released,
             Input::Asked(asked) => self.asked = asked,
             Input::HookReturned => {
-                if let Phase::Hooking { returned, .. } = &mut self.phase {
+                if let Phase::Aborting { step: Aborting::Hooking { returned, .. }, .. } = &mut self.phase {
                     *returned = true;
                 }
             }
@@ -364,13 +218,11 @@ impl Machine {
         effects.push(Effect::Enter(Stage::Announcing));
     }
 
-    fn force(&mut self, now: Moment) {
+    fn force(&mut self, now: Moment, by: Forcer) {
         match self.phase {
             Phase::Running => return,
-            Phase::Announcing { .. } | Phase::Draining { .. } => self.forced = true,
-            Phase::Hooking { .. } | Phase::Aborting { .. } | Phase::Lingering { .. } | Phase::Done { .. } => {
-                self.hurried = true;
-            }
+            Phase::Announcing { .. } | Phase::Draining { .. } => self.forced = Some(by),
+            Phase::Aborting { .. } | Phase::Lingering { .. } | Phase::Done { .. } => self.hurried = true,
         }
         let soon = now.saturating_add(self.limits.forced_exit_after());
         self.exit_at = Some(self.exit_at.map_or(soon, |at| at.min(soon)));
@@ -393,25 +245,28 @@ impl Machine {
             Phase::Done { .. } => None,
             _ if over(self.exit_at) => Some(Step::Done),
             Phase::Announcing { until } => {
-                (until <= now || self.forced || over(self.deadline)).then_some(Step::Drain)
+                (until <= now || self.forced.is_some() || over(self.deadline)).then_some(Step::Drain)
             }
-            Phase::Draining { .. } if self.forced => Some(Step::Hook(Verdict::Forced)),
-            Phase::Draining { last_told } => match self.pending? {
+            Phase::Draining { last_told } => match self.pending {
+                _ if self.forced.is_some() => self.forced.map(|by| Step::Hook(Verdict::Forced(by))),
+                None => None,
                 _ if over(self.deadline) && pending != Some(0) => Some(Step::Hook(Verdict::Deadline)),
-                Pending { wait: 0, last: 0, .. } if self.released || over(self.deadline) => {
+                Some(Pending { wait: 0, last: 0, .. }) if self.released || over(self.deadline) => {
                     Some(Step::Settle)
                 }
-                Pending { wait, last: 1.., idle } if (wait == 0 || idle) && !last_told => {
+                Some(Pending { wait, last: 1.., idle }) if (wait == 0 || idle) && !last_told => {
                     Some(Step::TellLast)
                 }
                 _ => None,
             },
-            Phase::Hooking { .. } | Phase::Aborting { .. } | Phase::Lingering { .. } if self.hurried => {
-                Some(Step::Done)
+            Phase::Aborting { .. } | Phase::Lingering { .. } if self.hurried => Some(Step::Done),
+            Phase::Aborting { .. } if pending == Some(0) => Some(Step::Settle),
+            Phase::Aborting { step: Aborting::Hooking { until, returned }, .. } => {
+                (until <= now || returned).then_some(Step::Abort)
             }
-            Phase::Hooking { .. } | Phase::Aborting { .. } if pending == Some(0) => Some(Step::Settle),
-            Phase::Hooking { until, returned } => (until <= now || returned).then_some(Step::Abort),
-            Phase::Aborting { until } => (until <= now).then_some(Step::Settle),
+            Phase::Aborting { step: Aborting::Dropping { until }, .. } => {
+                (self.settles_at(until) <= now).then_some(Step::Settle)
+            }
             Phase::Lingering { until, scraped } => (until <= now || scraped).then_some(Step::Done),
         }
     }
@@ -428,7 +283,10 @@ impl Machine {
             }
             Step::Hook(verdict) => self.begin_aborting(*verdict, now, effects),
             Step::Abort => {
-                self.phase = Phase::Aborting { until: now.saturating_add(self.limits.abort_grace) };
+                let until = now.saturating_add(self.limits.abort_grace);
+                if let Phase::Aborting { step, .. } = &mut self.phase {
+                    *step = Aborting::Dropping { until };
+                }
                 effects.push(Effect::Abort);
             }
             Step::Settle => match self.linger_until(now) {
@@ -447,12 +305,23 @@ impl Machine {
     }
 
     fn begin_aborting(&mut self, verdict: Verdict, now: Moment, effects: &mut Vec<Effect>) {
-        if !self.last_told() {
+        let last_told = self.last_told();
+        self.verdict = verdict;
+        let until = now.saturating_add(self.limits.hook_timeout);
+        let step = Aborting::Hooking { until, returned: false };
+        self.phase = Phase::Aborting { began: now, step };
+        effects.extend([Effect::Enter(Stage::Aborting), Effect::RunHook]);
+        if !last_told {
             effects.push(Effect::TellLast);
         }
-        self.verdict = verdict;
-        self.phase = Phase::Hooking { until: now.saturating_add(self.limits.hook_timeout), returned: false };
-        effects.extend([Effect::Enter(Stage::Aborting), Effect::RunHook]);
+    }
+
+    /// When nothing that is left is waited for any more, if what was abandoned has until then to be dropped. `Last` tasks have the whole
+    /// stage, since they may have been told when it began.
+    fn settles_at(&self, dropped_until: Moment) -> Moment {
+        let has_last = self.pending.is_some_and(|pending| 0 < pending.last);
+        let until = self.aborts_until().unwrap_or(dropped_until);
+        if has_last { until } else { dropped_until.min(until) }
     }
 
     /// To Done from wherever it is: at the end of the lingering, forced again, or because the time is over.
@@ -462,8 +331,8 @@ impl Machine {
         if !told {
             effects.push(Effect::TellTasks);
         }
-        if waiting && self.forced {
-            self.verdict = Verdict::Forced;
+        if let Some(by) = self.forced.filter(|_| waiting) {
+            self.verdict = Verdict::Forced(by);
         } else if waiting && self.pending.is_none_or(|pending| 0 < pending.total()) {
             self.verdict = Verdict::Deadline;
         }
@@ -476,7 +345,7 @@ impl Machine {
     }
 
     fn linger_until(&self, now: Moment) -> Option<Moment> {
-        if !self.limits.linger || self.forced {
+        if !self.limits.linger || self.forced.is_some() {
             return None;
         }
         let until = now.saturating_add(self.scrapes.patience()?);
@@ -485,10 +354,6 @@ impl Machine {
     }
 }
 
-/// The longest extension that one call may ask for.
-#[allow(clippy::duration_suboptimal_units)] // Hours are newer than the oldest compiler supported.
-pub(crate) const MAX_EXTENSION: Duration = Duration::from_secs(24 * 3600);
-
 #[cfg(test)]
-#[path = "stage_tests.rs"]
+#[path = "tests.rs"]
 mod tests;

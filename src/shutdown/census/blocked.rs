@@ -1,14 +1,13 @@
-//! Watches for tasks that do not yield: each is told of once.
+//! Watches for tasks that do not yield: each is reported once.
 
 use std::collections::HashSet;
 use std::time::Duration;
 
-use super::listing::{self, NAMED};
-use super::log::Logger;
-use super::text;
+use super::{NAMED, Seen, counted, slots};
 use crate::clock;
 use crate::name::place;
 use crate::registry::registry;
+use crate::shutdown::words::{Logger, text};
 use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 
 /// How often it looks: a pass over a million tasks takes milliseconds, and nothing of it falls on them.
@@ -28,9 +27,8 @@ pub(crate) async fn watch(log: Logger) {
 /// Tells of polls that were not told of before; gives all that block now.
 fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let (now, limit) = (clock::ticks(), registry().config.blocked_after_ticks());
-    let blocked = listing::all(|task| is_blocked(task, now, limit));
-    let is_new =
-        |(_, task): &&(_, crate::registry::slot::Reading)| !told.contains(&(task.id(), task.polls()));
+    let blocked = slots::all(|task| is_blocked(task, now, limit));
+    let is_new = |(_, task): &&Seen| !told.contains(&(task.id(), task.polls()));
     let new: Vec<_> = blocked.iter().filter(is_new).copied().collect();
     let (named, rest) = new.split_at(new.len().min(NAMED));
     let mut describer = Describer::new();
@@ -42,7 +40,7 @@ fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
             place(&task.location)
         ));
     }
-    if let Some(rest) = text::rest(&listing::counted(rest)) {
+    if let Some(rest) = text::rest(&counted(rest)) {
         log.blocked(rest);
     }
     blocked.iter().map(|(_, task)| (task.id(), task.polls())).collect()

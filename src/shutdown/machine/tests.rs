@@ -2,6 +2,8 @@ use proptest::prelude::*;
 
 use super::*;
 
+const FORCE: Input = Input::Force(Forcer::Interrupt);
+
 const fn ms(ms: u64) -> Duration {
     Duration::from_millis(ms)
 }
@@ -33,9 +35,9 @@ type Line = (u64, Input, Stage);
 #[track_caller]
 fn play(limits: Limits, lines: &[Line]) -> Vec<Effect> {
     let mut machine = Machine::new(limits);
-    let mut effects = machine.on(ms(0), Input::Asked(true));
+    let mut effects = machine.on(ms(0), &[Input::Asked(true)]);
     for (row, (at, input, stage)) in lines.iter().enumerate() {
-        effects.extend(machine.on(ms(*at), *input));
+        effects.extend(machine.on(ms(*at), &[*input]));
         assert_eq!(machine.stage(), *stage, "after row {row}: {input:?} at {at} ms");
     }
     effects
@@ -62,7 +64,7 @@ fn nothing_happens_before_the_start() {
         LIMITS,
         &[
             (0, Input::Tick, Running),
-            (1, Input::Force, Running),
+            (1, FORCE, Running),
             (2, Input::Extend(ms(5)), Running),
             (3, pending(4, 4), Running),
             (4, Input::Scraped, Running),
@@ -231,21 +233,21 @@ fn aborting_ends_with_the_last_task() {
 
 #[test]
 fn force_goes_straight_to_aborting_from_every_stage_before_it() {
-    let announcing = [(0, Input::Start, Stage::Announcing), (1, Input::Force, Stage::Aborting)];
+    let announcing = [(0, Input::Start, Stage::Announcing), (1, FORCE, Stage::Aborting)];
     let effects = play(ANNOUNCING, &announcing);
     assert!(position(&effects, Effect::TellTasks) < position(&effects, Effect::Enter(Stage::Aborting)));
 
-    let uncounted = [(0, Input::Start, Stage::Draining), (1, Input::Force, Stage::Aborting)];
+    let uncounted = [(0, Input::Start, Stage::Draining), (1, FORCE, Stage::Aborting)];
     play(LIMITS, &uncounted);
 
     let draining = [
         (0, Input::Start, Stage::Draining),
         (0, pending(3, 1), Stage::Draining),
-        (1, Input::Force, Stage::Aborting),
+        (1, FORCE, Stage::Aborting),
         (2, Input::HookReturned, Stage::Aborting),
         (3, pending(0, 0), Stage::Done),
     ];
-    assert_eq!(verdict(&play(BOUNDLESS, &draining)), Some(Verdict::Forced));
+    assert_eq!(verdict(&play(BOUNDLESS, &draining)), Some(Verdict::Forced(Forcer::Interrupt)));
 }
 
 #[test]
@@ -254,9 +256,9 @@ fn forced_with_nothing_left_it_is_over_at_once() {
         (0, Input::Released(false), Stage::Running),
         (0, Input::Start, Stage::Draining),
         (0, pending(0, 0), Stage::Draining),
-        (1, Input::Force, Stage::Done),
+        (1, FORCE, Stage::Done),
     ];
-    assert_eq!(verdict(&play(LIMITS, &lines)), Some(Verdict::Forced));
+    assert_eq!(verdict(&play(LIMITS, &lines)), Some(Verdict::Forced(Forcer::Interrupt)));
 }
 
 #[test]
@@ -265,24 +267,24 @@ fn forced_again_it_is_done_and_the_verdict_stays() {
         (0, Input::Start, Stage::Draining),
         (0, pending(1, 0), Stage::Draining),
         (25_000, Input::Tick, Stage::Aborting),
-        (25_001, Input::Force, Stage::Done),
+        (25_001, FORCE, Stage::Done),
     ];
     assert_eq!(verdict(&play(LIMITS, &hooking)), Some(Verdict::Deadline));
 
     let aborting = [
         (0, Input::Start, Stage::Draining),
         (0, pending(1, 0), Stage::Draining),
-        (1, Input::Force, Stage::Aborting),
+        (1, FORCE, Stage::Aborting),
         (2, Input::HookReturned, Stage::Aborting),
-        (3, Input::Force, Stage::Done),
+        (3, FORCE, Stage::Done),
     ];
-    assert_eq!(verdict(&play(LIMITS, &aborting)), Some(Verdict::Forced));
+    assert_eq!(verdict(&play(LIMITS, &aborting)), Some(Verdict::Forced(Forcer::Interrupt)));
 
     let lingering = [
         (0, Input::Scraped, Stage::Running),
         (1, Input::Start, Stage::Draining),
         (1, pending(0, 0), Stage::Lingering),
-        (2, Input::Force, Stage::Done),
+        (2, FORCE, Stage::Done),
     ];
     assert_eq!(verdict(&play(LINGERING, &lingering)), Some(Verdict::Drained));
 }
@@ -294,7 +296,7 @@ fn a_force_bounds_the_life_of_the_process() {
         &[
             (0, Input::Start, Stage::Draining),
             (0, pending(1, 0), Stage::Draining),
-            (100, Input::Force, Stage::Aborting),
+            (100, FORCE, Stage::Aborting),
             (1_100, Input::Tick, Stage::Aborting),
             (2_100, Input::Tick, Stage::Done),
             (2_599, Input::Tick, Stage::Done),
@@ -308,8 +310,8 @@ fn a_force_bounds_the_life_of_the_process() {
 #[test]
 fn a_force_in_done_shortens_the_life_of_the_process() {
     let mut machine = Machine::new(LIMITS);
-    for input in [Input::Asked(true), Input::Start, pending(0, 0), Input::Force] {
-        machine.on(ms(10), input);
+    for input in [Input::Asked(true), Input::Start, pending(0, 0), FORCE] {
+        machine.on(ms(10), &[input]);
     }
     assert_eq!(machine.stage(), Stage::Done);
     assert_eq!(machine.exit_at(), Some(ms(2_510)));
@@ -318,18 +320,18 @@ fn a_force_in_done_shortens_the_life_of_the_process() {
 #[test]
 fn without_a_limit_only_the_tasks_and_force_decide() {
     let mut machine = Machine::new(BOUNDLESS);
-    machine.on(ms(0), Input::Start);
-    machine.on(ms(0), pending(1, 0));
+    machine.on(ms(0), &[Input::Start]);
+    machine.on(ms(0), &[pending(1, 0)]);
     assert_eq!(machine.wake_at(), None);
-    machine.on(ms(1_000_000_000), Input::Tick);
+    machine.on(ms(1_000_000_000), &[Input::Tick]);
     assert_eq!(machine.stage(), Stage::Draining);
 }
 
 #[test]
 fn the_process_ends_with_the_report_if_nobody_asked() {
     let mut machine = Machine::new(LIMITS);
-    machine.on(ms(0), Input::Start);
-    let effects = machine.on(ms(1), pending(0, 0));
+    machine.on(ms(0), &[Input::Start]);
+    let effects = machine.on(ms(1), &[pending(0, 0)]);
     assert_eq!(effects, [Effect::Enter(Stage::Done), Effect::Finish(Verdict::Drained), Effect::Exit]);
     assert_eq!(machine.wake_at(), None);
 }
@@ -392,21 +394,42 @@ fn who_waits_for_the_last_tasks_is_not_waited_for_before_their_turn() {
 }
 
 #[test]
-fn last_tasks_are_told_at_the_latest_when_they_are_aborted() {
+fn last_tasks_are_told_once_the_others_are_abandoned_and_have_the_rest_of_the_stage() {
     let lines = [
         (0, Input::Start, Stage::Draining),
         (0, pending(1, 1), Stage::Draining),
         (25_000, Input::Tick, Stage::Aborting),
+        (25_001, Input::HookReturned, Stage::Aborting),
+        (25_002, pending(0, 1), Stage::Aborting),
+        (26_002, Input::Tick, Stage::Aborting),
+        (26_999, Input::Tick, Stage::Aborting),
+        (27_000, Input::Tick, Stage::Done),
     ];
     let effects = play(LIMITS, &lines);
-    assert!(position(&effects, Effect::TellLast) < position(&effects, Effect::Enter(Stage::Aborting)));
+    assert!(position(&effects, Effect::Enter(Stage::Aborting)) < position(&effects, Effect::TellLast));
+    let sooner = [&lines[..5], &[(26_500, pending(0, 0), Stage::Done)]].concat();
+    play(LIMITS, &sooner);
+    // A task that is not dropped holds up nothing beyond the abort grace once no `Last` task is left.
+    let stuck =
+        [&lines[..4], &[(25_500, pending(1, 0), Stage::Aborting), (26_001, Input::Tick, Stage::Done)]]
+            .concat();
+    play(LIMITS, &stuck);
+}
+
+#[test]
+fn what_ends_at_the_deadline_is_not_taken_for_left() {
+    let mut machine = Machine::new(LIMITS);
+    machine.on(ms(0), &[Input::Asked(true), Input::Start]);
+    machine.on(ms(0), &[pending(1, 0)]);
+    let effects = machine.on(ms(25_000), &[pending(0, 0), Input::Tick]);
+    assert_eq!(verdict(&effects), Some(Verdict::Drained));
 }
 
 #[test]
 fn an_extension_moves_deadline_and_end_alike() {
     let mut machine = Machine::new(LIMITS);
-    machine.on(ms(0), Input::Start);
-    machine.on(ms(0), Input::Extend(ms(30_000)));
+    machine.on(ms(0), &[Input::Start]);
+    machine.on(ms(0), &[Input::Extend(ms(30_000))]);
     assert_eq!(machine.deadline(), Some(ms(55_000)));
     assert_eq!(machine.exit_at(), Some(ms(59_000)));
 }
@@ -415,17 +438,17 @@ fn an_extension_moves_deadline_and_end_alike() {
 fn an_extension_is_refused_where_it_would_do_nothing() {
     let mut machine = Machine::new(LIMITS);
     assert_eq!(machine.may_extend(ms(1)), Err(ExtendError::NotStopping));
-    machine.on(ms(0), Input::Start);
+    machine.on(ms(0), &[Input::Start]);
     assert_eq!(machine.may_extend(Duration::ZERO), Err(ExtendError::BadLength));
     assert_eq!(machine.may_extend(Duration::MAX), Err(ExtendError::BadLength));
     assert_eq!(machine.may_extend(MAX_EXTENSION), Ok(()));
-    machine.on(ms(1), Input::Force);
+    machine.on(ms(1), &[FORCE]);
     assert_eq!(machine.may_extend(ms(1)), Err(ExtendError::TooLate));
-    machine.on(ms(1), Input::Extend(ms(99_000)));
+    machine.on(ms(1), &[Input::Extend(ms(99_000))]);
     assert_eq!(machine.deadline(), Some(ms(25_000)));
 
     let mut machine = Machine::new(BOUNDLESS);
-    machine.on(ms(0), Input::Start);
+    machine.on(ms(0), &[Input::Start]);
     assert_eq!(machine.may_extend(ms(1)), Err(ExtendError::NoDeadline));
 }
 
@@ -485,7 +508,7 @@ fn nobody_lingers_where_nobody_scraped_or_after_a_force() {
             (0, Input::Scraped, Stage::Running),
             (0, Input::Start, Stage::Draining),
             (0, pending(1, 0), Stage::Draining),
-            (1, Input::Force, Stage::Aborting),
+            (1, FORCE, Stage::Aborting),
             (2, pending(0, 0), Stage::Done),
         ],
     );
@@ -508,7 +531,7 @@ fn any_limits() -> impl Strategy<Value = Limits> {
 fn any_input() -> impl Strategy<Value = Input> {
     prop_oneof![
         Just(Input::Start),
-        Just(Input::Force),
+        Just(FORCE),
         (0u64..20_000).prop_map(|n| Input::Extend(ms(n))),
         ((0u64..3), (0u64..3)).prop_map(|(wait, last)| pending(wait, last)),
         any::<bool>().prop_map(Input::Released),
@@ -529,7 +552,7 @@ struct Driver {
 impl Driver {
     fn hand_in(&mut self, input: Input) {
         let before = self.machine.stage();
-        let effects = self.machine.on(self.now, input);
+        let effects = self.machine.on(self.now, &[input]);
         assert!(before <= self.machine.stage(), "a stage never goes back");
         let told = effects.contains(&Effect::TellTasks);
         self.effects.extend(effects);

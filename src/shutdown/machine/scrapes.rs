@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use super::stage::Moment;
+use super::Moment;
 
 /// Assumed while a single scrape is all there was: the interval that Prometheus' own example configuration has.
 const UNKNOWN_INTERVAL: Duration = Duration::from_secs(15);

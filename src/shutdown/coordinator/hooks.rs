@@ -8,14 +8,14 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use tokio::sync::oneshot;
-
-use super::log::Logger;
-use super::text;
 use crate::observer::Heard;
 use crate::registry::local::Current;
 use crate::settings::OnAbandon;
+use crate::shutdown::census::slots;
+use crate::shutdown::words::{Data, Line, Logger, text};
 use headcount_core::internal::snapshot::read::Describer;
+use tokio::sync::oneshot;
+use tokio::task::JoinSet;
 
 struct Job {
     tasks: Vec<Current>,
@@ -85,13 +85,87 @@ fn perform(hook: &OnAbandon, job: Job, log: &Logger) {
             break;
         }
         // It may have ended while it waited for its turn.
-        if let Some(reading) = task.slot.read().filter(|reading| reading.id() == task.id) {
+        if let Some(reading) = slots::read(task) {
             let task = Describer::new().live(&reading);
             if catch_unwind(AssertUnwindSafe(|| hook(&task))).is_err() {
-                log.warn(format!("on_abandon panicked for {}", text::who(&task.name, task.id)));
+                let who = text::who(&task.name, task.id);
+                log.line(Line::warn(format!("on_abandon panicked for {who}")).with(Data::task(&task)));
             }
         }
         job.handed.fetch_add(1, Ordering::AcqRel);
     }
     let _ = job.done.send(());
+}
+
+/// The hook, and what it has been handed: everything that is left, and before that tasks whose grace was over.
+pub(super) struct Handover {
+    hooks: Hooks,
+    timeout: Duration,
+    all: Option<Run>,
+    batches: JoinSet<Vec<Current>>,
+}
+
+/// What the hook is done with.
+pub(super) enum Handed {
+    /// Everything that is left.
+    All,
+    /// These, or their time was over.
+    Batch(Vec<Current>),
+}
+
+impl Handover {
+    pub(super) fn new(hooks: Hooks, timeout: Duration) -> Self {
+        Self { hooks, timeout, all: None, batches: JoinSet::new() }
+    }
+
+    /// Hands over everything that is left; false if there is nothing to wait for.
+    pub(super) fn all(&mut self, tasks: Vec<Current>) -> bool {
+        self.all = self.hooks.run(tasks, self.timeout);
+        self.all.is_some()
+    }
+
+    /// Hands over some; they come back with [`next`](Self::next) in any case.
+    pub(super) fn batch(&mut self, tasks: Vec<Current>, at_most: Duration) {
+        let at_most = at_most.min(self.timeout);
+        let run = self.hooks.run(tasks.clone(), at_most);
+        self.batches.spawn(async move {
+            if let Some(mut run) = run {
+                let _ = tokio::time::timeout(at_most, run.returned()).await;
+            }
+            tasks
+        });
+    }
+
+    /// What the hook is done with next.
+    pub(super) async fn next(&mut self) -> Handed {
+        let Self { all, batches, .. } = self;
+        let returned = async {
+            match all {
+                Some(run) => run.returned().await,
+                None => std::future::pending().await,
+            }
+        };
+        let batch = async {
+            match batches.join_next().await {
+                Some(Ok(tasks)) => tasks,
+                _ => std::future::pending().await,
+            }
+        };
+        tokio::select! {
+            () = returned => {
+                self.all = None;
+                Handed::All
+            }
+            tasks = batch => Handed::Batch(tasks),
+        }
+    }
+
+    /// Ends the wait for everything that is left: how many tasks the hook was not done with, of how many.
+    pub(super) fn give_up(&mut self) -> Option<(usize, usize)> {
+        Some(self.all.take()?.missed())
+    }
+
+    pub(super) fn timeout(&self) -> Duration {
+        self.timeout
+    }
 }

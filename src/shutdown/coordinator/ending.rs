@@ -1,0 +1,207 @@
+//! The end: the sums, the report, and the process.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use super::ledger::Account;
+use super::run::Coordinator;
+use super::voice::LAST_LINES;
+use crate::observer::Observer;
+use crate::process::Process;
+use crate::registry::registry;
+use crate::settings::Hide;
+use crate::shutdown::census::slots;
+use crate::shutdown::cut::{self, Why};
+use crate::shutdown::machine::{Stage, Verdict};
+use crate::shutdown::report::{self, Report, ShutdownOutcome};
+use crate::shutdown::report_file;
+use crate::shutdown::signal::exit_now;
+use crate::shutdown::timers::Round;
+use crate::shutdown::words::text;
+
+/// For the report file.
+const LAST_FILE: Duration = Duration::from_millis(500);
+
+/// For exit handlers, before the process ends without them.
+const EXIT_HANDLERS: Duration = Duration::from_millis(500);
+
+/// The exit code of a process that abandoned something at the deadline.
+const DEADLINE: u8 = 124;
+
+/// Makes the report, and hands it to whatever follows the shutdown.
+pub(super) struct Ending {
+    process: Arc<Process>,
+    observer: Observer,
+    /// What the process exits with, once the report is made.
+    exit_code: u8,
+}
+
+impl Ending {
+    pub(super) fn new(process: Arc<Process>, observer: Observer) -> Self {
+        Self { process, observer, exit_code: 0 }
+    }
+
+    fn hides_fields(&self) -> bool {
+        self.process.settings.hide.contains(&Hide::Fields)
+    }
+
+    /// Writes the report file on a thread of its own, since a file system may hang. Gives what went wrong.
+    async fn write_file(&self, report: &Report) -> Option<String> {
+        let path = self.process.settings.report_file.clone()?;
+        let json = serde_json::to_vec_pretty(report).ok()?;
+        let (done, written) = tokio::sync::oneshot::channel();
+        let shown = path.display().to_string();
+        let write = move || drop(done.send(report_file::write(&path, &json)));
+        let started = std::thread::Builder::new().name("headcount-report".to_owned()).spawn(write);
+        let problem = match (started, tokio::time::timeout(LAST_FILE, written).await) {
+            (Err(problem), _) | (_, Ok(Ok(Err(problem)))) => problem.to_string(),
+            (_, Err(_)) => format!("not written within {}", text::length(LAST_FILE)),
+            _ => return None,
+        };
+        Some(format!("The report could not be written to {shown}: {problem}"))
+    }
+}
+
+impl Coordinator {
+    /// The waiting is over: what is left is counted, and said. Once.
+    pub(super) fn settle(&mut self) {
+        if self.ledger.is_settled() {
+            return;
+        }
+        self.voice.log().close_screen();
+        self.timers.set(Round::Lines, None);
+        self.ledger.settle();
+        if Stage::Aborting <= self.machine.stage() {
+            let (alive, now) = (self.ledger.abandoned_alive(), self.now());
+            let still_there = self.ledger.still_there(&alive, now);
+            self.voice.still_there(&still_there, now);
+        }
+        self.refresh();
+        self.voice.untracked(self.untracked());
+        let account = self.ledger.account();
+        if outcome(self.machine.verdict(), &account).0 == ShutdownOutcome::Drained {
+            let took = self.now().saturating_sub(self.machine.began());
+            let abandoned = self.ledger.abandoned_listed(true);
+            let names = report::named("abandoned", &abandoned, account.abandoned);
+            self.voice.drained(&account, took, &names);
+        }
+    }
+
+    /// How many tasks live in the application's runtime that headcount does not track.
+    ///
+    /// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is read until it no longer
+    /// falls, for some milliseconds at the most.
+    fn untracked(&self) -> u64 {
+        let read = || self.process.untracked(&crate::snapshot()).unwrap_or(0);
+        let mut lowest = read();
+        for _ in 0..5 {
+            if lowest == 0 {
+                break;
+            }
+            std::thread::sleep(Duration::from_millis(1));
+            lowest = lowest.min(read());
+        }
+        lowest
+    }
+
+    /// Makes the report and gives it to everything that follows the shutdown, in bounded time.
+    pub(super) async fn conclude(&mut self, verdict: Verdict) {
+        if verdict != Verdict::Drained {
+            self.cut_what_is_left().await;
+        }
+        self.settle();
+        let account = self.ledger.account();
+        let report = self.report(verdict, &account);
+        self.ending.exit_code = report.exit_code;
+        if report.result != ShutdownOutcome::Drained {
+            self.voice.cut_short(&report, &account);
+        }
+        self.control.set_report(report.clone());
+        self.process.set_drained();
+        // Flushed after the file, whose failure is a line as well.
+        let lines = async {
+            if let Some(problem) = self.ending.write_file(&report).await {
+                self.voice.warn(problem);
+            }
+            self.voice.flush().await;
+        };
+        let farewells: Vec<_> = self.audience.iter().map(|part| part.farewell(report.clone())).collect();
+        // On another thread: whatever hangs or panics in there, the report is given.
+        let clients = self.ending.observer.worker().spawn(async move {
+            for farewell in farewells {
+                farewell.await;
+            }
+        });
+        let clients = tokio::time::timeout(LAST_LINES, clients);
+        let _ = tokio::join!(clients, lines);
+        self.control.conclude();
+    }
+
+    /// A shutdown that is cut short abandons what still had time.
+    async fn cut_what_is_left(&mut self) {
+        let rest = self.abandon_rest(slots::is_waited_for);
+        if rest.is_empty() {
+            return;
+        }
+        // The hook has a moment, then they end with the process.
+        let _ = tokio::time::timeout(LAST_LINES, self.handover.next()).await;
+        cut::end(&rest, Why::AllAbandoned);
+    }
+
+    fn report(&self, verdict: Verdict, account: &Account) -> Report {
+        let hide_fields = self.ending.hides_fields();
+        let status = self.control.status.lock().clone();
+        let (reason, started_at, started) = match status {
+            Some(status) => (status.reason, status.started_at, status.started),
+            None => ("".into(), std::time::SystemTime::now(), std::time::Instant::now()),
+        };
+        let (detached_total, detached) = self.ledger.detached(|id| self.control.is_exempt(id), hide_fields);
+        let (result, exit_code) = outcome(verdict, account);
+        let identity = &self.process.identity;
+        Report {
+            service: identity.service.as_str().into(),
+            instance: identity.instance.as_str().into(),
+            pid: identity.pid,
+            reason,
+            result,
+            forced_by: match verdict {
+                Verdict::Forced(by) => Some(by.as_str()),
+                Verdict::Drained | Verdict::Deadline => None,
+            },
+            exit_code,
+            started_at,
+            duration: started.elapsed(),
+            ended: account.ended,
+            late_spawns: registry().admission.late(),
+            refused_spawns: account.refused,
+            abandoned_total: account.abandoned,
+            abandoned: self.ledger.abandoned_listed(hide_fields).into(),
+            detached_total,
+            detached: detached.into(),
+        }
+    }
+
+    /// Ends the process, after a line that says why.
+    pub(super) async fn exit(&mut self) -> ! {
+        let code = self.ending.exit_code;
+        let after = self.now().saturating_sub(self.machine.began());
+        let holders = self.control.is_followed().then(|| slots::all(|_| true));
+        self.voice.exiting(code, after, holders.as_deref());
+        self.voice.flush().await;
+        // Exit handlers may hang on what a stuck thread holds.
+        let orderly = std::thread::Builder::new().spawn(move || std::process::exit(i32::from(code)));
+        if orderly.is_ok() {
+            std::thread::sleep(EXIT_HANDLERS);
+        }
+        exit_now(code)
+    }
+}
+
+/// What the report says of it, and the exit code. A deadline at which nothing was abandoned is a drain.
+fn outcome(verdict: Verdict, account: &Account) -> (ShutdownOutcome, u8) {
+    match verdict {
+        Verdict::Forced(by) => (ShutdownOutcome::Forced, by.exit_code()),
+        Verdict::Deadline if account.is_past_deadline => (ShutdownOutcome::Deadline, DEADLINE),
+        Verdict::Drained | Verdict::Deadline => (ShutdownOutcome::Drained, 0),
+    }
+}

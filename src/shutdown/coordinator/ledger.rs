@@ -1,0 +1,222 @@
+//! The account of the tasks: who is waited for until when, what was abandoned, and the sums at the end.
+
+use std::collections::{HashMap, HashSet};
+
+use super::abandoned::Abandoned;
+use crate::registry::local::Current;
+use crate::registry::registry;
+use crate::registry::wait::Ended;
+use crate::shutdown::census::{Seen, Tally, slots};
+use crate::shutdown::machine::Moment;
+use crate::shutdown::report::{MAX_LISTED, ReportTask};
+use crate::snapshot::{Kind, OnShutdown, TaskInfo};
+use headcount_core::OutcomeCounts;
+use headcount_core::internal::snapshot::read::Describer;
+
+/// How it all ended: what the last line, the report, the metrics and the API say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Account {
+    /// What was waited for and ended, by how; abandoned tasks are not among them.
+    pub(crate) ended: OutcomeCounts,
+    pub(crate) abandoned: u64,
+    /// Something was abandoned because the time was over.
+    pub(crate) is_past_deadline: bool,
+    /// Spawns that were refused.
+    pub(crate) refused: u64,
+}
+
+/// The tasks of a shutdown.
+#[derive(Debug, Default)]
+pub(crate) struct Ledger {
+    tally: Tally,
+    abandoned: Abandoned,
+    /// Tasks that have a timer.
+    timed: HashSet<u64>,
+    /// When `Last` tasks were told.
+    told: HashMap<u64, Moment>,
+    /// Tasks that a line named and that have not ended.
+    listed: HashMap<u64, Current>,
+    /// Spawns of each group before any was refused, and those that were reported.
+    refusals: Option<HashMap<u32, u64>>,
+    /// The sums, from the moment at which nothing was waited for any more.
+    account: Option<Account>,
+}
+
+impl Ledger {
+    /// Draining begins.
+    pub(crate) fn begin(&mut self) {
+        self.tally = Tally::begin();
+    }
+
+    /// How many tasks lived when draining began.
+    pub(crate) fn live(&self) -> u64 {
+        self.tally.live()
+    }
+
+    /// Whether the task has no timer yet, and has one from now on.
+    pub(crate) fn time(&mut self, id: u64) -> bool {
+        self.timed.insert(id)
+    }
+
+    /// The task has no timer any more.
+    pub(crate) fn untime(&mut self, id: u64) {
+        self.timed.remove(&id);
+    }
+
+    /// A `Last` task was told. The first time counts.
+    pub(crate) fn note_told(&mut self, id: u64, now: Moment) {
+        self.told.entry(id).or_insert(now);
+    }
+
+    pub(crate) fn told(&self, id: u64) -> Option<Moment> {
+        self.told.get(&id).copied()
+    }
+
+    /// Enters tasks as abandoned; gives those that were not before, oldest first.
+    pub(crate) fn abandon(&mut self, mut tasks: Vec<Seen>, is_past_deadline: bool) -> Vec<Seen> {
+        tasks.sort_by_key(|(_, task)| (task.started, task.id()));
+        tasks.retain(|(current, task)| self.abandoned.add(*current, task, is_past_deadline));
+        let mut describer = Describer::new();
+        for (_, task) in &tasks {
+            if !self.abandoned.has_room() {
+                break;
+            }
+            self.abandoned.describe(describer.live(task));
+        }
+        tasks
+    }
+
+    pub(crate) fn is_abandoned(&self, id: u64) -> bool {
+        self.abandoned.contains(id)
+    }
+
+    /// Abandoned tasks that have not ended.
+    pub(crate) fn abandoned_alive(&self) -> Vec<Current> {
+        self.abandoned.alive().collect()
+    }
+
+    /// Notes that a task was aborted.
+    pub(crate) fn note_abort(&mut self, id: u64, now: Moment) {
+        self.abandoned.note_abort(id, now);
+    }
+
+    /// Of these the ones that are still there and that no line has said this of, with when they were aborted.
+    pub(crate) fn still_there(&mut self, tasks: &[Current], now: Moment) -> Vec<(Seen, Moment)> {
+        let still = tasks.iter().filter_map(|current| {
+            let task = slots::read(*current)?;
+            Some(((*current, task), self.abandoned.to_name(current.id, now)?))
+        });
+        still.collect()
+    }
+
+    /// A line names these: each has another when it ends.
+    pub(crate) fn list(&mut self, tasks: &[(Current, TaskInfo)]) {
+        for (current, _) in tasks {
+            if !self.listed.contains_key(&current.id) && current.watch() {
+                self.listed.insert(current.id, *current);
+            }
+        }
+    }
+
+    /// Whether an end is on its way that a line is due for.
+    pub(crate) fn awaits_an_end(&self) -> bool {
+        self.listed.values().any(|current| slots::is_gone(*current))
+    }
+
+    /// Takes in the end of a watched task; true if a line is due for it.
+    pub(crate) fn note_end(&mut self, ended: &Ended) -> bool {
+        let id = ended.task.id();
+        let was_abandoned = self.abandoned.contains(id);
+        self.abandoned.note(ended);
+        let was_dropped = was_abandoned && ended.outcome == headcount_core::Outcome::Abandoned;
+        self.listed.remove(&id).is_some() && !was_dropped
+    }
+
+    /// New spawns are refused from now on.
+    pub(crate) fn begin_refusing(&mut self) {
+        self.refusals.get_or_insert_with(spawned);
+    }
+
+    /// Groups whose spawns were refused since this was last asked, with how many.
+    pub(crate) fn new_refusals(&mut self) -> Vec<(u32, u64)> {
+        let Some(known) = &mut self.refusals else { return Vec::new() };
+        if registry().admission.refused() == 0 {
+            return Vec::new();
+        }
+        let now = spawned();
+        let mut new: Vec<_> = now
+            .iter()
+            .map(|(group, spawned)| (*group, spawned - known.get(group).copied().unwrap_or(0).min(*spawned)))
+            .filter(|(_, count)| 0 < *count)
+            .collect();
+        *known = now;
+        new.sort_by_key(|(group, count)| (std::cmp::Reverse(*count), *group));
+        new
+    }
+
+    /// Adds up, once: from now on it stays so. A task that ends later is no part of it, such as one that awaited the report.
+    pub(crate) fn settle(&mut self) {
+        self.listed.clear();
+        if self.account.is_none() {
+            self.account = Some(self.add_up());
+        }
+    }
+
+    pub(crate) fn is_settled(&self) -> bool {
+        self.account.is_some()
+    }
+
+    /// The sums, as they are or as they were settled.
+    pub(crate) fn account(&self) -> Account {
+        self.account.clone().unwrap_or_else(|| self.add_up())
+    }
+
+    fn add_up(&self) -> Account {
+        Account {
+            ended: self.tally.ended(),
+            abandoned: self.abandoned.total(),
+            is_past_deadline: self.abandoned.any_at_the_deadline(),
+            refused: registry().admission.refused(),
+        }
+    }
+
+    /// How many of the abandoned tasks are gone.
+    pub(crate) fn gone(&self) -> u64 {
+        self.abandoned.gone()
+    }
+
+    pub(crate) fn abandoned_by_group(&self) -> HashMap<u32, u64> {
+        self.abandoned.by_group(self.is_settled())
+    }
+
+    /// What the report lists of the abandoned tasks, oldest first.
+    pub(crate) fn abandoned_listed(&self, hide_fields: bool) -> Vec<ReportTask> {
+        self.abandoned.listed(hide_fields)
+    }
+
+    /// Tasks that are not waited for and live on: how many, and what the report lists of them.
+    pub(crate) fn detached(
+        &self,
+        is_exempt: impl Fn(u64) -> bool,
+        hide_fields: bool,
+    ) -> (u64, Vec<ReportTask>) {
+        let mut tasks = slots::all(|task| {
+            task.policy() == OnShutdown::Detach
+                && !is_exempt(task.id())
+                && !self.abandoned.contains(task.id())
+        });
+        tasks.sort_by_key(|(_, task)| (task.started, task.id()));
+        let total = tasks.len() as u64;
+        let mut describer = Describer::new();
+        tasks.truncate(MAX_LISTED);
+        let tasks = tasks.iter().map(|(_, task)| ReportTask::new(&describer.live(task), false, hide_fields));
+        (total, tasks.collect())
+    }
+}
+
+/// Spawns so far, by group. Requests are not spawned, and never refused.
+fn spawned() -> HashMap<u32, u64> {
+    let groups = registry().groups.all();
+    let spawned = groups.iter().filter(|group| group.kind != Kind::Request);
+    spawned.map(|group| (group.id, group.totals().spawned)).collect()
+}

@@ -1,0 +1,27 @@
+//! Signals: a thread of its own waits for them and does nothing else.
+//!
+//! It takes no lock and writes no log, so it still ends the process while every other thread hangs. What a signal means, the [`ladder`]
+//! says; the thread tells the coordinator, or exits the process.
+
+mod ladder;
+#[cfg(unix)]
+mod unix;
+#[cfg(windows)]
+mod windows;
+
+use std::sync::LazyLock;
+use std::time::Instant;
+
+pub(crate) use ladder::{Meaning, Signal};
+#[cfg(unix)]
+pub(crate) use unix::{Listener, exit_now};
+#[cfg(windows)]
+pub(crate) use windows::{Listener, exit_now};
+
+use ladder::Ladder;
+
+/// Milliseconds since the first call.
+fn millis() -> u64 {
+    static ORIGIN: LazyLock<Instant> = LazyLock::new(Instant::now);
+    u64::try_from(ORIGIN.elapsed().as_millis()).unwrap_or(0)
+}

@@ -1,0 +1,131 @@
+//! Signals of a Unix system.
+
+use std::io::{self, Write};
+use std::os::unix::net::UnixStream;
+use std::thread;
+
+use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::iterator::Signals;
+use tokio::io::Interest;
+
+use super::{Ladder, Meaning, Signal, millis};
+use crate::shutdown::gates::gates;
+
+/// What the signal thread tells, one byte a signal: a pipe, since a queue would have a lock.
+#[derive(Debug)]
+pub(crate) struct Listener(tokio::net::UnixStream);
+
+impl Listener {
+    /// Starts to listen for these. Must run inside the runtime that will call [`next`](Self::next).
+    ///
+    /// A signal that the parent process had set to be ignored stays ignored.
+    pub(crate) fn start(wanted: &[Signal]) -> io::Result<Self> {
+        let ignored = ignored();
+        let numbers = wanted.iter().map(|signal| number(*signal));
+        let mut signals = Signals::new(numbers.filter(|number| !is_in(ignored, *number)))?;
+        let (ours, mut theirs) = UnixStream::pair()?;
+        ours.set_nonblocking(true)?;
+        theirs.set_nonblocking(true)?;
+        millis();
+        let mut ladder = Ladder::default();
+        let wait = move || {
+            for number in signals.forever() {
+                tell(&mut ladder, number, &mut theirs);
+            }
+        };
+        thread::Builder::new().name("headcount-signal".to_owned()).spawn(wait)?;
+        tokio::net::UnixStream::from_std(ours).map(Self)
+    }
+
+    /// What the next signal means that means anything.
+    pub(crate) async fn next(&mut self) -> io::Result<Meaning> {
+        let mut byte = [0];
+        loop {
+            self.0.ready(Interest::READABLE).await?;
+            match self.0.try_read(&mut byte) {
+                Ok(0) => std::future::pending().await,
+                Ok(_) => return Ok(decode(byte[0])),
+                Err(problem) if problem.kind() == io::ErrorKind::WouldBlock => {}
+                Err(problem) => return Err(problem),
+            }
+        }
+    }
+}
+
+const fn number(signal: Signal) -> i32 {
+    match signal {
+        Signal::Interrupt => SIGINT,
+        Signal::Terminate => SIGTERM,
+        Signal::HangUp => SIGHUP,
+    }
+}
+
+/// The mask of the signals that this process ignores; 0 where the system does not show it.
+fn ignored() -> u64 {
+    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
+}
+
+const fn is_in(mask: u64, number: i32) -> bool {
+    mask & 1 << (number - 1) != 0
+}
+
+fn tell(ladder: &mut Ladder, number: i32, coordinator: &mut UnixStream) {
+    let signal = match number {
+        SIGINT => Signal::Interrupt,
+        SIGHUP => Signal::HangUp,
+        _ => Signal::Terminate,
+    };
+    let meaning = ladder.hear(signal, millis(), || gates().request());
+    if let Meaning::Exit(code) = meaning {
+        exit_now(code);
+    }
+    if meaning != Meaning::Same {
+        // A full pipe means that hundreds wait to be read already.
+        let _ = coordinator.write(&[encode(meaning)]);
+    }
+}
+
+/// Two digits in one: what it means, and for which signal.
+const fn encode(meaning: Meaning) -> u8 {
+    match meaning {
+        Meaning::Start(signal) => 3 + signal as u8,
+        Meaning::Force(signal) => 6 + signal as u8,
+        Meaning::LogOnly(signal) => 9 + signal as u8,
+        Meaning::Exit(_) | Meaning::Same => 0,
+    }
+}
+
+const fn decode(byte: u8) -> Meaning {
+    let signal = match byte % 3 {
+        0 => Signal::Interrupt,
+        1 => Signal::Terminate,
+        _ => Signal::HangUp,
+    };
+    match byte / 3 {
+        1 => Meaning::Start(signal),
+        2 => Meaning::Force(signal),
+        3 => Meaning::LogOnly(signal),
+        _ => Meaning::Same,
+    }
+}
+
+/// Ends the process without running anything that could hang: no exit handler, no flush.
+pub(crate) fn exit_now(code: u8) -> ! {
+    signal_hook::low_level::exit(i32::from(code))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_byte_keeps_what_it_means() {
+        for signal in [Signal::Interrupt, Signal::Terminate, Signal::HangUp] {
+            for meaning in [Meaning::Start(signal), Meaning::Force(signal), Meaning::LogOnly(signal)] {
+                assert_eq!(decode(encode(meaning)), meaning);
+            }
+        }
+    }
+}
