@@ -4,7 +4,7 @@ use std::io;
 use std::sync::{Arc, mpsc};
 use std::thread;
 
-use tokio::runtime::{Builder, EnterGuard, Handle, Runtime};
+use tokio::runtime::{Builder, Handle, Runtime};
 use tokio::sync::Notify;
 use tokio::task::JoinHandle;
 
@@ -50,11 +50,6 @@ impl Worker {
         F::Output: Send + 'static,
     {
         self.runtime.spawn(future)
-    }
-
-    /// Makes the runtime of the thread the current one.
-    pub(crate) fn enter(&self) -> EnterGuard<'_> {
-        self.runtime.enter()
     }
 
     /// Ends the thread and drops what runs there.

@@ -90,7 +90,7 @@ fn a_slow_application_is_waited_for() {
     end.exited_with(0).logged(&[
         "  send-email #~ completed",
         "Waiting for the application, which does not await drain() yet: an open connection may hold its server. \
-         (CTRL+C to force quit) pending=0 deadline=2",
+         (a second signal forces) pending=0 deadline=2",
         "All background tasks completed in ~s (1 completed)",
     ]);
     end.never_logged("estimate=");

@@ -78,7 +78,7 @@ fn sigterm_waits_and_names() {
     let end = term(&[], &["wait send-email 400", "wait index-rebuild 700"]);
     end.exited_with(0).logged(&[
         "Shutting down (SIGTERM)",
-        "Waiting for background tasks to complete. (CTRL+C to force quit) pending=2 deadline=25s",
+        "Waiting for background tasks to complete. (a second signal forces) pending=2 deadline=25s",
         "  send-email #~ running ~",
         "  index-rebuild #~ running ~",
         "  send-email #~ completed after ~s, 1 remaining",
