@@ -22,8 +22,7 @@ use crate::registry::wait::Abort;
 use crate::settings::Hide;
 use crate::shutdown;
 use crate::snapshot::{
-    FinishedQuery, FinishedTask, Kind, Outcome, Snapshot, SortBy, SortOrder, State as TaskState, TaskLookup,
-    TaskQuery,
+    FinishedQuery, FinishedTask, Kind, Outcome, SortBy, SortOrder, State as TaskState, TaskLookup, TaskQuery,
 };
 use headcount_core::snapshot::{CursorError, Filter, FilterError, tasks_in_slices};
 
@@ -108,20 +107,16 @@ pub(super) async fn tasks(
     State(context): State<Context>,
     Query(parameters): Query<TaskParameters>,
 ) -> Result<Response, Problem> {
-    let query = TaskQuery {
-        name: parameters.name,
-        kind: parameters.kind,
-        state: parameters.state,
-        group: parameters.group.map(Into::into),
-        parent: parameters.parent.map(Into::into),
-        roots: parameters.roots,
-        filter: filter(parameters.q.as_deref())?,
-        search: None,
-        sort: parameters.sort,
-        order: parameters.order,
-        limit: limit(parameters.limit)?,
-        cursor: parameters.cursor,
-    };
+    let mut query = TaskQuery::default().sort(parameters.sort).cursor(parameters.cursor);
+    query.name = parameters.name;
+    query.kind = parameters.kind;
+    query.state = parameters.state;
+    query.group = parameters.group.map(Into::into);
+    query.parent = parameters.parent.map(Into::into);
+    query.roots = parameters.roots;
+    query.filter = filter(parameters.q.as_deref())?;
+    query.order = parameters.order;
+    query.limit = limit(parameters.limit)?;
     let admin = Arc::clone(&context.admin);
     let read = move || {
         let mut slices = Slices::new();
@@ -141,19 +136,16 @@ pub(super) async fn finished(
     State(context): State<Context>,
     Query(parameters): Query<FinishedParameters>,
 ) -> Result<Response, Problem> {
-    let query = FinishedQuery {
-        name: parameters.name,
-        kind: parameters.kind,
-        group: parameters.group.map(Into::into),
-        outcome: parameters.outcome,
-        filter: filter(parameters.q.as_deref())?,
-        search: None,
-        limit: limit(parameters.limit)?,
-        cursor: parameters.cursor,
-    };
+    let mut query = FinishedQuery::default().cursor(parameters.cursor);
+    query.name = parameters.name;
+    query.kind = parameters.kind;
+    query.group = parameters.group.map(Into::into);
+    query.outcome = parameters.outcome;
+    query.filter = filter(parameters.q.as_deref())?;
+    query.limit = limit(parameters.limit)?;
     let admin = Arc::clone(&context.admin);
     let read = move || {
-        let page = Snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
+        let page = crate::snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
         let items = page.items.into_iter().map(|task| Finished::new(task, admin.hidden())).collect();
         Ok(Json(FinishedPage { total: page.total, items, next: page.next }).into_response())
     };
@@ -172,9 +164,9 @@ pub(super) async fn task(State(context): State<Context>, Path(id): Path<u64>) ->
 }
 
 fn detail(id: u64, hidden: &BTreeSet<Hide>) -> Result<TaskDetail, Problem> {
-    let found = Snapshot::task(id).ok_or_else(|| unknown(id))?;
-    let children = TaskQuery { parent: Some(id.into()), limit: Some(CHILDREN), ..TaskQuery::default() };
-    let children = Snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
+    let found = crate::snapshot::task(id).ok_or_else(|| unknown(id))?;
+    let children = TaskQuery::default().parent(id.into()).limit(CHILDREN);
+    let children = crate::snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
     let (task, ended) = match found.task {
         TaskLookup::Live(task) => (Task::new(task, hidden), None),
         TaskLookup::Finished(finished) => {
@@ -258,7 +250,7 @@ fn ancestors(parent: Option<u64>) -> Vec<TaskRef> {
 }
 
 fn reference(id: u64) -> (TaskRef, Option<u64>) {
-    match Snapshot::task(id).map(|found| found.task) {
+    match crate::snapshot::task(id).map(|found| found.task) {
         Some(TaskLookup::Live(task)) => {
             let (parent, state) = (task.parent, Some(task.state));
             (

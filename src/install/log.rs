@@ -6,7 +6,7 @@ use super::start::Installed;
 use crate::name::{escape, place};
 use crate::settings::{Difference, Variables};
 use crate::shutdown;
-use crate::snapshot::{Snapshot, TaskInfo, TaskQuery};
+use crate::snapshot::{TaskInfo, TaskQuery};
 
 /// The most lost tasks that are named. The rest is counted.
 const LOST_TASKS: usize = 20;
@@ -32,7 +32,7 @@ pub(super) fn log_settings(installed: &Installed, variables: &Variables) {
 
 /// Names the live tasks that nothing waited for, the oldest first.
 pub(super) fn log_lost_tasks() {
-    let Ok(page) = Snapshot::tasks(&TaskQuery { limit: Some(LOST_TASKS), ..TaskQuery::default() }) else {
+    let Ok(page) = crate::snapshot::tasks(&TaskQuery::default().limit(LOST_TASKS)) else {
         return;
     };
     for task in &page.items {

@@ -4,7 +4,6 @@
 use std::fmt;
 
 use crate::support::lines::{Lines, matches};
-use headcount::Snapshot;
 use headcount::snapshot::{FinishedQuery, Outcome};
 use tracing_subscriber::layer::{Context, SubscriberExt};
 use tracing_subscriber::{Layer, Registry};
@@ -200,7 +199,7 @@ async fn huge_messages_are_cut() {
 }
 
 fn last(name: &str) -> (Outcome, Option<String>) {
-    let query = FinishedQuery { name: Some(name.to_owned()), ..FinishedQuery::default() };
-    let page = Snapshot::finished(&query).unwrap();
+    let query = FinishedQuery::default().name(name);
+    let page = headcount::snapshot::finished(&query).unwrap();
     (page.items[0].outcome, page.items[0].message.as_deref().map(str::to_owned))
 }

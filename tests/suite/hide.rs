@@ -4,12 +4,11 @@ use std::future::pending;
 
 use headcount::Headcount;
 use headcount::settings::Hide;
-use headcount::snapshot::{FinishedQuery, Snapshot, TaskQuery};
+use headcount::snapshot::{FinishedQuery, TaskQuery};
 
 fn found(text: &str) -> (usize, usize) {
-    let search = Some(text.to_owned());
-    let live = Snapshot::tasks(&TaskQuery { search: search.clone(), ..TaskQuery::default() });
-    let finished = Snapshot::finished(&FinishedQuery { search, ..FinishedQuery::default() });
+    let live = headcount::snapshot::tasks(&TaskQuery::default().search(text));
+    let finished = headcount::snapshot::finished(&FinishedQuery::default().search(text));
     (live.map_or(0, |page| page.total), finished.map_or(0, |page| page.total))
 }
 

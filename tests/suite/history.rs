@@ -1,12 +1,11 @@
 //! The history's two rings, over all threads. One process, since all its tasks are in them.
 
-use headcount::Snapshot;
 use headcount::snapshot::{FinishedQuery, FinishedTask, Outcome};
 
 const LIMIT: usize = 1000;
 
 fn page(query: FinishedQuery) -> headcount::snapshot::Page<FinishedTask> {
-    Snapshot::finished(&FinishedQuery { limit: Some(500), ..query }).unwrap()
+    headcount::snapshot::finished(&query.limit(500)).unwrap()
 }
 
 /// All finished tasks, page by page.
@@ -14,7 +13,7 @@ fn all(query: &FinishedQuery) -> Vec<FinishedTask> {
     let mut tasks = Vec::new();
     let mut cursor = None;
     loop {
-        let next = page(FinishedQuery { cursor: cursor.take(), ..query.clone() });
+        let next = page(query.clone().cursor(cursor.take()));
         tasks.extend(next.items);
         match next.next {
             Some(next) => cursor = Some(next),
@@ -40,7 +39,7 @@ async fn failures_are_not_washed_away() {
     }
     let tasks = all(&FinishedQuery::default());
     assert_eq!(tasks.len(), LIMIT + 3, "the newest of any outcome, and the failures before them");
-    let failures = page(FinishedQuery { outcome: Some(Outcome::Error), ..FinishedQuery::default() });
+    let failures = page(FinishedQuery::default().outcome(Outcome::Error));
     let messages: Vec<_> = failures.items.iter().map(|task| task.message.as_deref().unwrap()).collect();
     assert_eq!(messages, ["failure 2", "failure 1", "failure 0"], "newest first, with their texts");
     assert_eq!(failures.items[0].task.fields[0].1, "2");
@@ -56,23 +55,23 @@ async fn failures_are_not_washed_away() {
     for number in 3..1_100 {
         fail(number).await.unwrap().unwrap_err();
     }
-    let failures = all(&FinishedQuery { name: Some("rare".to_owned()), ..FinishedQuery::default() });
+    let failures = all(&FinishedQuery::default().name("rare"));
     assert_eq!(failures.len(), LIMIT);
     assert_eq!(failures[0].message.as_deref(), Some("failure 1099"));
     assert_eq!(failures[LIMIT - 1].message.as_deref(), Some("failure 100"));
 
     // By text, name and group.
-    let search =
-        |text: &str| page(FinishedQuery { search: Some(text.to_owned()), ..FinishedQuery::default() }).total;
+    let search = |text: &str| page(FinishedQuery::default().search(text)).total;
     assert_eq!((search("FAILURE 1099"), search("no such thing")), (1, 0));
     assert_eq!(search(&format!("#{}", failures[7].task.id)), 1);
-    let group = Some(failures[0].task.group);
-    assert_eq!(page(FinishedQuery { group, ..FinishedQuery::default() }).total, LIMIT);
-    assert!(Snapshot::task(failures[0].task.id).is_some());
+    let group = failures[0].task.group;
+    assert_eq!(page(FinishedQuery::default().group(group)).total, LIMIT);
+    assert!(headcount::snapshot::task(failures[0].task.id).is_some());
     for cursor in ["", "-", "1", "zz-1"] {
-        let query = FinishedQuery { cursor: Some(cursor.to_owned()), ..FinishedQuery::default() };
+        let query = FinishedQuery::default().cursor(Some(cursor.to_owned()));
         assert!(
-            Snapshot::finished(&query).is_err_and(|problem| problem.to_string().contains("cursor=")),
+            headcount::snapshot::finished(&query)
+                .is_err_and(|problem| problem.to_string().contains("cursor=")),
             "{cursor:?}"
         );
     }

@@ -2,8 +2,8 @@
 
 use std::future::pending;
 
+use headcount::TaskBuilder;
 use headcount::snapshot::{GroupInfo, TaskInfo, TaskQuery};
-use headcount::{Snapshot, TaskBuilder};
 
 fn group_of(task: TaskBuilder) -> GroupInfo {
     let task = begun(task);
@@ -15,8 +15,8 @@ fn begun(task: TaskBuilder) -> TaskInfo {
     let parent = headcount::task("hostile-parent").track(async {
         let parent = headcount::current().unwrap().id();
         let _tracked = task.track(pending::<()>());
-        let query = TaskQuery { parent: Some(parent), ..TaskQuery::default() };
-        Snapshot::tasks(&query).unwrap().items.remove(0)
+        let query = TaskQuery::default().parent(parent);
+        headcount::snapshot::tasks(&query).unwrap().items.remove(0)
     });
     futures_util::FutureExt::now_or_never(parent).unwrap()
 }
@@ -101,7 +101,7 @@ async fn statuses_and_fields_from_inside() {
         }
         task.id()
     });
-    let details = Snapshot::task(handle.await.unwrap()).unwrap();
+    let details = headcount::snapshot::task(handle.await.unwrap()).unwrap();
     assert_eq!(details.statuses.len(), 16, "the last sixteen");
     assert!(details.statuses[15].1.starts_with("999 ") && details.statuses[15].1.len() <= 256);
     let headcount::snapshot::TaskLookup::Finished(task) = details.task else { panic!("it has ended") };
@@ -122,14 +122,13 @@ fn a_name_that_is_ours_is_no_overflow() {
 fn pages_of_nonsense() {
     own_process!();
     for cursor in ["", "-", "x-y", "1", "-1", "ffffffffffffffffff-1", "1-\u{202e}"] {
-        let query = TaskQuery { cursor: Some(cursor.to_owned()), ..TaskQuery::default() };
+        let query = TaskQuery::default().cursor(Some(cursor.to_owned()));
         assert!(
-            Snapshot::tasks(&query).is_err_and(|problem| problem.to_string().contains("cursor=")),
+            headcount::snapshot::tasks(&query).is_err_and(|problem| problem.to_string().contains("cursor=")),
             "{cursor:?}"
         );
     }
-    let query =
-        TaskQuery { limit: Some(usize::MAX), search: Some("\u{0}".repeat(1 << 16)), ..TaskQuery::default() };
-    assert_eq!(Snapshot::tasks(&query).unwrap().items.len(), 0);
-    assert!(Snapshot::task(u64::MAX).is_none() && Snapshot::task(0).is_none());
+    let query = TaskQuery::default().limit(usize::MAX).search("\u{0}".repeat(1 << 16));
+    assert_eq!(headcount::snapshot::tasks(&query).unwrap().items.len(), 0);
+    assert!(headcount::snapshot::task(u64::MAX).is_none() && headcount::snapshot::task(0).is_none());
 }

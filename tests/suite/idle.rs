@@ -95,7 +95,7 @@ async fn a_task_may_wait_twice_at_once() {
     release.send(()).unwrap();
     other.await.unwrap().unwrap();
     let id = waiter.await.unwrap();
-    let headcount::snapshot::TaskLookup::Finished(task) = headcount::Snapshot::task(id).unwrap().task else {
+    let headcount::snapshot::TaskLookup::Finished(task) = headcount::snapshot::task(id).unwrap().task else {
         panic!("it has ended");
     };
     assert_eq!(task.task.on_shutdown, OnShutdown::Wait);

@@ -17,6 +17,7 @@ mod admin;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 mod console;
 mod failures;
+mod find;
 mod fixtures;
 mod floors;
 mod hide;

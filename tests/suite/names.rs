@@ -13,7 +13,6 @@ use std::pin::Pin;
 use std::time::Duration;
 
 use futures_util::FutureExt;
-use headcount::Snapshot;
 use headcount::snapshot::{TaskLookup, TaskQuery};
 use tokio::task::JoinHandle;
 use tracing::Instrument;
@@ -62,9 +61,8 @@ fn name_of<T>(spawn: impl FnOnce() -> JoinHandle<T>) -> String {
     runtime.block_on(async {
         let parent = headcount::task("names").track(async {
             let handle = spawn();
-            let query =
-                TaskQuery { parent: Some(headcount::current().unwrap().id()), ..TaskQuery::default() };
-            let page = Snapshot::tasks(&query).unwrap();
+            let query = TaskQuery::default().parent(headcount::current().unwrap().id());
+            let page = headcount::snapshot::tasks(&query).unwrap();
             handle.abort();
             page.items[0].name.to_string()
         });
@@ -134,7 +132,7 @@ async fn the_place_is_the_callers() {
         (headcount::spawn_on(pending(), &tokio::runtime::Handle::current()), line!()),
         (headcount::task("placed").label("a", "b").spawn(pending()), line!()),
     ];
-    let page = Snapshot::tasks(&TaskQuery { limit: Some(500), ..TaskQuery::default() }).unwrap();
+    let page = headcount::snapshot::tasks(&TaskQuery::default().limit(500)).unwrap();
     for (handle, line) in handles {
         assert!(page.items.iter().any(|task| *task.location == *here(line)), "{line}");
         handle.abort();
@@ -144,7 +142,7 @@ async fn the_place_is_the_callers() {
 #[tokio::test]
 async fn children_know_their_parent() {
     own_process!();
-    let ids = |id| match Snapshot::task(id).unwrap().task {
+    let ids = |id| match headcount::snapshot::task(id).unwrap().task {
         TaskLookup::Live(task) => task.parent,
         TaskLookup::Finished(task) => task.task.parent,
     };

@@ -5,7 +5,7 @@ use std::time::Duration;
 
 use headcount::OnShutdown;
 use headcount::snapshot::{
-    FinishedQuery, FinishedTask, GroupInfo, Kind, Outcome, Snapshot, State, TaskInfo, TaskLookup, TaskQuery,
+    FinishedQuery, FinishedTask, GroupInfo, Kind, Outcome, State, TaskInfo, TaskLookup, TaskQuery,
 };
 use tokio::sync::oneshot;
 
@@ -15,13 +15,18 @@ fn group(name: &str) -> GroupInfo {
 }
 
 fn last(name: &str) -> FinishedTask {
-    let query = FinishedQuery { name: Some(name.to_owned()), ..FinishedQuery::default() };
-    Snapshot::finished(&query).unwrap().items.into_iter().next().unwrap_or_else(|| panic!("no task {name}"))
+    let query = FinishedQuery::default().name(name);
+    headcount::snapshot::finished(&query)
+        .unwrap()
+        .items
+        .into_iter()
+        .next()
+        .unwrap_or_else(|| panic!("no task {name}"))
 }
 
 fn live(name: &str) -> Vec<TaskInfo> {
-    let query = TaskQuery { name: Some(name.to_owned()), ..TaskQuery::default() };
-    Snapshot::tasks(&query).unwrap().items
+    let query = TaskQuery::default().name(name);
+    headcount::snapshot::tasks(&query).unwrap().items
 }
 
 #[track_caller]
@@ -278,7 +283,7 @@ async fn from_inside_a_task_says_what_it_does() {
         is_finished.await.unwrap();
     });
     let id = is_ready.await.unwrap();
-    let details = Snapshot::task(id).unwrap();
+    let details = headcount::snapshot::task(id).unwrap();
     let TaskLookup::Live(task) = details.task else { panic!("not live") };
     assert_eq!(task.status.as_deref(), Some("batch 3/10"));
     assert_eq!(details.statuses.len(), 2);
@@ -288,7 +293,9 @@ async fn from_inside_a_task_says_what_it_does() {
     assert_eq!(last("spoken-to").task.parent, Some(id));
     finish.send(()).unwrap();
     handle.await.unwrap();
-    let TaskLookup::Finished(finished) = Snapshot::task(id).unwrap().task else { panic!("not finished") };
+    let TaskLookup::Finished(finished) = headcount::snapshot::task(id).unwrap().task else {
+        panic!("not finished")
+    };
     assert_eq!(finished.task.status.as_deref(), Some("batch 3/10"));
 }
 
@@ -301,7 +308,7 @@ async fn a_current_task_outlived_does_nothing() {
     task.set_progress(1, 2);
     task.set_field("a", "b");
     assert_eq!(task.name(), None);
-    let TaskLookup::Finished(finished) = Snapshot::task(task.id()).unwrap().task else { panic!() };
+    let TaskLookup::Finished(finished) = headcount::snapshot::task(task.id()).unwrap().task else { panic!() };
     assert_eq!(finished.task.status, None);
 }
 

@@ -3,18 +3,17 @@
 use std::collections::HashSet;
 use std::future::pending;
 
-use headcount::Snapshot;
 use headcount::snapshot::{Page, SortBy, SortOrder, State, TaskInfo, TaskQuery};
 
 const TASKS: usize = 100_000;
 
 fn page(query: &TaskQuery) -> Page<TaskInfo> {
-    Snapshot::tasks(query).unwrap()
+    headcount::snapshot::tasks(query).unwrap()
 }
 
 /// Follows the cursors over some pages.
 fn pages(query: &TaskQuery, count: usize) -> Vec<TaskInfo> {
-    let mut query = TaskQuery { limit: Some(500), ..query.clone() };
+    let mut query = query.clone().limit(500);
     let mut tasks = Vec::new();
     for _ in 0..count {
         let mut page = page(&query);
@@ -39,12 +38,12 @@ async fn pages_of_many_tasks() {
         (0..TASKS).map(|number| headcount::task(names[number % 4]).spawn(pending::<()>())).collect();
     let everything = page(&TaskQuery::default());
     assert_eq!((everything.total, everything.items.len()), (TASKS, 100));
-    assert_eq!(page(&TaskQuery { limit: Some(0), ..TaskQuery::default() }).items.len(), 1);
-    assert_eq!(page(&TaskQuery { limit: Some(9999), ..TaskQuery::default() }).items.len(), 500);
+    assert_eq!(page(&TaskQuery::default().limit(0)).items.len(), 1);
+    assert_eq!(page(&TaskQuery::default().limit(9999)).items.len(), 500);
 
-    assert_eq!(page(&TaskQuery { state: Some(State::Queued), ..TaskQuery::default() }).total, TASKS);
+    assert_eq!(page(&TaskQuery::default().state(State::Queued)).total, TASKS);
 
-    let by = |sort, order| TaskQuery { sort, order: Some(order), ..TaskQuery::default() };
+    let by = |sort, order| TaskQuery::default().sort(sort).order(order);
     let oldest = pages(&TaskQuery::default(), 6);
     assert!(each_once(&oldest) && oldest.windows(2).all(|pair| pair[0].started_at <= pair[1].started_at));
     let youngest = pages(&by(SortBy::Age, SortOrder::Asc), 6);
@@ -63,22 +62,24 @@ async fn pages_of_many_tasks() {
 
     // All pages of one name hold all its tasks, though another name comes between meanwhile.
     let (first, rest) = {
-        let mut query = TaskQuery { limit: Some(500), ..name("cherry") };
+        let mut query = name("cherry").limit(500);
         query.sort = SortBy::Name;
         let first = page(&query);
         handles.push(headcount::task("banana").spawn(pending()));
-        (first.items, pages(&TaskQuery { cursor: first.next, ..query }, usize::MAX))
+        (first.items, pages(&query.cursor(first.next), usize::MAX))
     };
     let cherries: Vec<_> = first.into_iter().chain(rest).collect();
     assert_eq!(cherries.len(), TASKS / 4);
     assert!(each_once(&cherries));
 
     // A task that ends between two pages is no reason to miss or repeat another.
-    let mut query = TaskQuery { limit: Some(500), ..TaskQuery::default() };
+    let mut query = TaskQuery::default().limit(500);
     let first = page(&query);
     let last = first.items.last().unwrap().id;
-    let ended =
-        handles.iter().position(|handle| Snapshot::task(last).is_some() && !handle.is_finished()).unwrap();
+    let ended = handles
+        .iter()
+        .position(|handle| headcount::snapshot::task(last).is_some() && !handle.is_finished())
+        .unwrap();
     let handle = handles.swap_remove(ended);
     handle.abort();
     handle.await.unwrap_err();
@@ -88,14 +89,17 @@ async fn pages_of_many_tasks() {
 
     // Filters.
     tokio::task::yield_now().await;
-    let polled = TaskQuery { state: Some(State::Idle), sort: SortBy::Polls, ..TaskQuery::default() };
+    let polled = TaskQuery::default().state(State::Idle).sort(SortBy::Polls);
     assert!(0 < page(&polled).total);
-    assert_eq!(page(&TaskQuery { search: Some("BANANA".to_owned()), ..TaskQuery::default() }).total, 1);
-    assert_eq!(page(&TaskQuery { search: Some(format!("#{last}")), ..TaskQuery::default() }).total, 1);
-    let other = TaskQuery { cursor: everything.next, sort: SortBy::Name, ..TaskQuery::default() };
-    assert!(Snapshot::tasks(&other).is_ok(), "a cursor of another sorting is a place like any other");
+    assert_eq!(page(&TaskQuery::default().search("BANANA")).total, 1);
+    assert_eq!(page(&TaskQuery::default().search(format!("#{last}"))).total, 1);
+    let other = TaskQuery::default().cursor(everything.next).sort(SortBy::Name);
+    assert!(
+        headcount::snapshot::tasks(&other).is_ok(),
+        "a cursor of another sorting is a place like any other"
+    );
 }
 
 fn name(name: &str) -> TaskQuery {
-    TaskQuery { name: Some(name.to_owned()), ..TaskQuery::default() }
+    TaskQuery::default().name(name)
 }

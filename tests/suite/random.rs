@@ -7,7 +7,6 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, Mutex};
 use std::task::{Context, Poll, Waker};
 
-use headcount::Snapshot;
 use headcount::snapshot::{OutcomeCounts, TaskLookup, TaskQuery};
 use proptest::collection::vec;
 use proptest::prelude::*;
@@ -271,12 +270,12 @@ fn read() {
         assert_eq!(counted, group.finished.total(), "{}", group.name);
         assert!(group.blocked <= group.live);
     }
-    let page = Snapshot::tasks(&TaskQuery { limit: Some(500), ..TaskQuery::default() }).unwrap();
+    let page = headcount::snapshot::tasks(&TaskQuery::default().limit(500)).unwrap();
     let mut ids: Vec<_> = page.items.iter().map(|task| task.id).collect();
     ids.sort_unstable();
     assert!(ids.windows(2).all(|pair| pair[0] != pair[1]), "a task twice on one page");
     if let Some(task) = page.items.first() {
-        match Snapshot::task(task.id).map(|details| details.task) {
+        match headcount::snapshot::task(task.id).map(|details| details.task) {
             Some(TaskLookup::Live(same)) => assert_eq!((&same.name, same.parent), (&task.name, task.parent)),
             Some(TaskLookup::Finished(same)) => assert_eq!(same.task.name, task.name),
             _ => {}
@@ -352,7 +351,7 @@ fn counts_are_those_of_the_model() {
                 prop_assert_eq!(now.1.get(outcome) - before.1.get(outcome), expected, "{} {}", NAMES[name], outcome);
             }
         }
-        let left = Snapshot::tasks(&TaskQuery { search: Some("random-".to_owned()), ..TaskQuery::default() }).unwrap();
+        let left = headcount::snapshot::tasks(&TaskQuery::default().search("random-")).unwrap();
         prop_assert_eq!(left.total, 0);
         read();
     });

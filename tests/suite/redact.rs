@@ -3,7 +3,7 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headcount::snapshot::{FinishedQuery, TaskLookup};
-use headcount::{Headcount, Snapshot, Text};
+use headcount::{Headcount, Text};
 
 static PANICS: AtomicBool = AtomicBool::new(false);
 
@@ -50,7 +50,7 @@ async fn everything_stored_was_redacted() {
         headcount::current().unwrap().set_status("secret");
         headcount::current().unwrap().id()
     });
-    let details = Snapshot::task(handle.await.unwrap()).unwrap();
+    let details = headcount::snapshot::task(handle.await.unwrap()).unwrap();
     assert!(!format!("{details:?}").contains("secret"), "{details:?}");
     let TaskLookup::Finished(task) = details.task else { panic!("it has ended") };
     assert_eq!(task.task.fields.len(), 1);
@@ -59,6 +59,6 @@ async fn everything_stored_was_redacted() {
 }
 
 fn last(name: &str) -> headcount::snapshot::FinishedTask {
-    let query = FinishedQuery { name: Some(name.to_owned()), ..FinishedQuery::default() };
-    Snapshot::finished(&query).unwrap().items.remove(0)
+    let query = FinishedQuery::default().name(name);
+    headcount::snapshot::finished(&query).unwrap().items.remove(0)
 }

@@ -5,7 +5,6 @@ use std::future::pending;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::{Arc, Mutex, mpsc};
 
-use headcount::Snapshot;
 use headcount::snapshot::{GroupInfo, Outcome};
 use tokio::runtime::{Builder, Runtime};
 use tokio::task::LocalSet;
@@ -184,7 +183,8 @@ fn spawn_on_works_while_a_thread_ends() {
     assert_ne!(ids[0], ids[1]);
     assert_eq!((group("thread-ends").spawned, group("thread-ends").finished.ok), (2, 2));
     assert_eq!(group("thread-ends-track").finished.cancelled, 2);
-    let headcount::snapshot::TaskLookup::Finished(task) = Snapshot::task(ids[1]).unwrap().task else {
+    let headcount::snapshot::TaskLookup::Finished(task) = headcount::snapshot::task(ids[1]).unwrap().task
+    else {
         panic!()
     };
     assert_eq!((task.outcome, task.task.fields.len()), (Outcome::Ok, 1));

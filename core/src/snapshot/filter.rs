@@ -43,11 +43,11 @@ const MAX_LENGTH: usize = 1024;
 ///
 /// ```
 /// # use headcount_core as headcount;
-/// use headcount::snapshot::{Filter, Snapshot, TaskQuery};
+/// use headcount::snapshot::{Filter, TaskQuery, tasks};
 ///
 /// let filter: Filter = "state:idle age:>5m".parse().unwrap();
-/// let query = TaskQuery { filter, ..TaskQuery::default() };
-/// assert_eq!(Snapshot::tasks(&query).unwrap().total, 0);
+/// let query = TaskQuery::default().filter(filter);
+/// assert_eq!(tasks(&query).unwrap().total, 0);
 /// assert!("stat:idle".parse::<Filter>().is_err());
 /// ```
 #[derive(Clone, Debug, Default, PartialEq)]

@@ -57,35 +57,53 @@ pub fn snapshot() -> Snapshot {
     read::snapshot()
 }
 
-impl Snapshot {
-    /// Reads one page of live tasks, as they are now. Of a million tasks no more is kept than two pages.
-    ///
-    /// Costs about 7 ns for each live task, whatever the order and the filter; a search that has to look into fields and
-    /// statuses about 300 ns for each task that has some.
-    ///
-    /// # Errors
-    ///
-    /// If the cursor is not one of such a page.
-    pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
-        page::live_page(query, || ())
-    }
-
-    /// Reads one page of finished tasks: of the newest `history` of any outcome and the newest `history` that are not ok.
-    ///
-    /// # Errors
-    ///
-    /// If the cursor is not one of such a page.
-    pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, CursorError> {
-        page::finished_page(query)
-    }
-
-    /// Reads one task, live or in the history.
-    pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
-        read::lookup(id.into().get())
-    }
+/// Reads one page of live tasks, as they are now.
+///
+/// # Cost
+///
+/// About 7 ns for each live task, whatever the order and the filter. A search that has to look into fields and statuses
+/// costs about 300 ns more for each task that has some. At most two pages of tasks are kept in memory.
+///
+/// # Errors
+///
+/// The cursor is not one of such a page.
+///
+/// # Examples
+///
+/// ```
+/// # use headcount_core as headcount;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() -> Result<(), headcount::snapshot::CursorError> {
+/// use headcount::snapshot::{TaskQuery, tasks};
+///
+/// let email = headcount::task("send-email").spawn(std::future::pending::<()>());
+/// let page = tasks(&TaskQuery::default().name("send-email").limit(10))?;
+/// assert_eq!(page.total, 1);
+/// # email.abort();
+/// # Ok(())
+/// # }
+/// ```
+pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
+    page::live_page(query, || ())
 }
 
-/// [`Snapshot::tasks`] for a thread that others share: it calls `pause` after each few tasks.
+/// Reads one page of finished tasks, the newest first.
+///
+/// The history holds the newest `history` tasks of any outcome, and the newest `history` tasks that did not end `ok`.
+///
+/// # Errors
+///
+/// The cursor is not one of such a page.
+pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, CursorError> {
+    page::finished_page(query)
+}
+
+/// Reads one task, live or in the history.
+pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
+    read::lookup(id.into().get())
+}
+
+/// [`tasks`] for a thread that others share: it calls `pause` after each few tasks.
 #[doc(hidden)]
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "only `headcount` uses it")]
 pub fn tasks_in_slices(query: &TaskQuery, pause: impl FnMut()) -> Result<Page<TaskInfo>, CursorError> {

@@ -35,6 +35,7 @@ pub enum SortOrder {
 
 /// Which live tasks a page shows, and how it is sorted.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct TaskQuery {
     /// Only tasks of this name.
     pub name: Option<String>,
@@ -64,6 +65,7 @@ pub struct TaskQuery {
 
 /// Which finished tasks a page shows, newest first.
 #[derive(Clone, Debug, Default)]
+#[non_exhaustive]
 pub struct FinishedQuery {
     /// Only tasks of this name.
     pub name: Option<String>,
@@ -94,4 +96,148 @@ pub struct Page<T> {
     pub items: Vec<T>,
     /// The cursor of the next page; `None` on the last.
     pub next: Option<String>,
+}
+
+impl TaskQuery {
+    /// Only tasks of this name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only tasks of this kind.
+    #[must_use]
+    pub const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Only tasks of this group.
+    #[must_use]
+    pub const fn group(mut self, group: GroupId) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Only tasks that this text finds, as the field `search` describes it.
+    #[must_use]
+    pub fn search(mut self, text: impl Into<String>) -> Self {
+        self.search = Some(text.into());
+        self
+    }
+
+    /// At most so many tasks on a page.
+    #[must_use]
+    pub const fn limit(mut self, tasks: usize) -> Self {
+        self.limit = Some(tasks);
+        self
+    }
+
+    /// The page that begins at [`Page::next`] of the previous one; `None` for the first.
+    #[must_use]
+    pub fn cursor(mut self, cursor: Option<String>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
+    /// Only tasks that the filter finds.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Only tasks without a live parent.
+    #[must_use]
+    pub const fn roots(mut self) -> Self {
+        self.roots = true;
+        self
+    }
+
+    /// Only tasks in this state.
+    #[must_use]
+    pub const fn state(mut self, state: State) -> Self {
+        self.state = Some(state);
+        self
+    }
+
+    /// Only children of this task.
+    #[must_use]
+    pub const fn parent(mut self, parent: TaskId) -> Self {
+        self.parent = Some(parent);
+        self
+    }
+
+    /// The sort key; the largest come first, names ascending.
+    #[must_use]
+    pub const fn sort(mut self, by: SortBy) -> Self {
+        self.sort = by;
+        self
+    }
+
+    /// The direction, where it is not that of the sort key.
+    #[must_use]
+    pub const fn order(mut self, order: SortOrder) -> Self {
+        self.order = Some(order);
+        self
+    }
+}
+
+impl FinishedQuery {
+    /// Only tasks of this name.
+    #[must_use]
+    pub fn name(mut self, name: impl Into<String>) -> Self {
+        self.name = Some(name.into());
+        self
+    }
+
+    /// Only tasks of this kind.
+    #[must_use]
+    pub const fn kind(mut self, kind: Kind) -> Self {
+        self.kind = Some(kind);
+        self
+    }
+
+    /// Only tasks of this group.
+    #[must_use]
+    pub const fn group(mut self, group: GroupId) -> Self {
+        self.group = Some(group);
+        self
+    }
+
+    /// Only tasks that this text finds, as the field `search` describes it.
+    #[must_use]
+    pub fn search(mut self, text: impl Into<String>) -> Self {
+        self.search = Some(text.into());
+        self
+    }
+
+    /// At most so many tasks on a page.
+    #[must_use]
+    pub const fn limit(mut self, tasks: usize) -> Self {
+        self.limit = Some(tasks);
+        self
+    }
+
+    /// The page that begins at [`Page::next`] of the previous one; `None` for the first.
+    #[must_use]
+    pub fn cursor(mut self, cursor: Option<String>) -> Self {
+        self.cursor = cursor;
+        self
+    }
+
+    /// Only tasks that the filter finds.
+    #[must_use]
+    pub fn filter(mut self, filter: Filter) -> Self {
+        self.filter = filter;
+        self
+    }
+
+    /// Only tasks with this outcome.
+    #[must_use]
+    pub const fn outcome(mut self, outcome: Outcome) -> Self {
+        self.outcome = Some(outcome);
+        self
+    }
 }

@@ -351,7 +351,7 @@ fn await_drain(what: &str, task: headcount::TaskBuilder, time: Duration, hc: Arc
             say(&format!("task got {}", report.exit_code));
         })),
         "drains-twice" => drop(task.spawn(async move {
-            let own = || headcount::Snapshot::task(headcount::current().unwrap().id()).unwrap();
+            let own = || headcount::snapshot::task(headcount::current().unwrap().id()).unwrap();
             hc.draining().await;
             // In this order at each poll, unlike `tokio::join!`.
             let _reports = futures_util::future::join(hc.drain(), hc.drain()).await;

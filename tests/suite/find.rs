@@ -1,25 +1,22 @@
-//! What a search finds, and the figures that a reading gathers. One process, since other tests' tasks would be found too.
-
-#![allow(clippy::unwrap_used, reason = "a test")]
+//! What a search finds, and the figures that a reading gathers.
 
 use std::future::pending;
 use std::time::Duration;
 
-use headcount::Snapshot;
 use headcount::snapshot::{FinishedQuery, State, TaskQuery};
 
 /// The names of the live tasks that a search finds, sorted.
 fn live(search: &str) -> Vec<String> {
-    let query = TaskQuery { filter: search.parse().unwrap(), ..TaskQuery::default() };
-    let page = Snapshot::tasks(&query).unwrap();
+    let query = TaskQuery::default().filter(search.parse().unwrap());
+    let page = headcount::snapshot::tasks(&query).unwrap();
     let mut names: Vec<_> = page.items.iter().map(|task| task.name.to_string()).collect();
     names.sort();
     names
 }
 
 fn finished(search: &str) -> usize {
-    let query = FinishedQuery { filter: search.parse().unwrap(), ..FinishedQuery::default() };
-    Snapshot::finished(&query).unwrap().total
+    let query = FinishedQuery::default().filter(search.parse().unwrap());
+    headcount::snapshot::finished(&query).unwrap().total
 }
 
 fn fails() -> impl Future<Output = Result<(), String>> {
@@ -28,6 +25,7 @@ fn fails() -> impl Future<Output = Result<(), String>> {
 
 #[tokio::test]
 async fn searches_find_what_their_terms_say() {
+    own_process!();
     let mail = headcount::task("send-email").label("provider", "ses").field("order_id", 42);
     let mail = mail.spawn(async {
         headcount::current().unwrap().set_status("batch 3/10");
@@ -67,11 +65,11 @@ async fn searches_find_what_their_terms_say() {
 }
 
 fn children_and_states_are_counted() {
-    let page = Snapshot::tasks(&TaskQuery::default()).unwrap();
+    let page = headcount::snapshot::tasks(&TaskQuery::default()).unwrap();
     let parent = page.items.iter().find(|task| &*task.name == "send-email").unwrap();
     assert_eq!(parent.children, 2);
     assert!(page.items.iter().all(|task| task.id == parent.id || task.children == 0));
-    let roots = Snapshot::tasks(&TaskQuery { roots: true, ..TaskQuery::default() }).unwrap();
+    let roots = headcount::snapshot::tasks(&TaskQuery::default().roots()).unwrap();
     assert_eq!((page.total, roots.total), (5, 3));
     let states = headcount::snapshot().states;
     assert_eq!((states.idle, states.get(State::Blocked)), (5, 0));
@@ -79,7 +77,7 @@ fn children_and_states_are_counted() {
 
 /// The nearest rank of what the history has.
 fn usual_durations_are_those_of_the_tasks() {
-    let ended = Snapshot::finished(&FinishedQuery { name: Some("pause".into()), ..FinishedQuery::default() });
+    let ended = headcount::snapshot::finished(&FinishedQuery::default().name("pause"));
     let mut durations: Vec<_> = ended.unwrap().items.iter().map(|task| task.duration.as_secs_f64()).collect();
     durations.sort_by(f64::total_cmp);
     let snapshot = headcount::snapshot();
