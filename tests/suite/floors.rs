@@ -9,7 +9,7 @@ use std::path::Path;
 
 /// headcount-core.
 const CORE: &[&[&str]] = &[
-    &["name", "sync"],
+    &["lock", "name", "sync"],
     &["clock", "named"],
     &["outcome"],
     &["registry"],
