@@ -15,3 +15,25 @@ pub(crate) fn assert_fresh(path: &str, text: &str) {
     let fresh = !there || std::fs::read_to_string(&path).is_ok_and(|written| written == text);
     assert!(fresh, "{} is stale: WRITE_FILES=1 cargo test --lib", path.display());
 }
+
+/// `examples/README.md` has a line for each example: the first paragraph of its documentation.
+#[test]
+fn the_list_of_examples_is_fresh() {
+    let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("examples");
+    let entries = std::fs::read_dir(&folder).unwrap().map(|entry| entry.unwrap().path());
+    let mut files: Vec<_> =
+        entries.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect();
+    files.sort();
+    let mut text = "# Examples\n\n`cargo run --example quickstart` runs one of them; `console` needs `--features console`.\n\
+        `prometheus/` has a configuration and alerts for Prometheus.\n\n| example | what it shows |\n|---|---|\n"
+        .to_owned();
+    for path in files {
+        let name = path.file_stem().unwrap().to_string_lossy();
+        let code = std::fs::read_to_string(&path).unwrap();
+        let lines = code.lines().map_while(|line| line.strip_prefix("//! "));
+        let about: Vec<_> = lines.collect();
+        assert!(!about.is_empty(), "{name} says what it shows");
+        text += &format!("| [{name}]({name}.rs) | {} |\n", about.join(" "));
+    }
+    assert_fresh("examples/README.md", &text);
+}

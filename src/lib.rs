@@ -63,6 +63,15 @@
 //! A spawn allocates nothing and takes no shared lock. `bench/RESULTS.md` in the repository has the figures, each beside bare
 //! [`tokio::spawn`] and the peers in the same run.
 
+// docs.rs marks what a feature brings.
+#![cfg_attr(docsrs, feature(doc_cfg))]
+
+#[cfg(all(target_family = "wasm", any(feature = "admin", feature = "console", feature = "shutdown")))]
+compile_error!(
+    "on WebAssembly there are no threads, sockets and signals, which headcount's features need: depend on headcount-core, \
+     or turn the default features off"
+);
+
 /// A value with some of its fields changed; literals of another crate's non-exhaustive structs cannot be written.
 #[cfg(test)]
 macro_rules! changed {

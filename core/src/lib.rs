@@ -6,6 +6,8 @@
 //! Both meet in one registry: `links = "headcount"` makes two incompatible versions in one tree an error of
 //! cargo's resolver.
 
+// docs.rs marks what a feature brings.
+#![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "the documents of `registry` are for maintainers")]
 
 #[allow(missing_docs, reason = "only `internal` shows it outside")]

@@ -7,6 +7,8 @@
 //!
 //! Nothing here runs on the tasks' own threads, and nothing grows with the tasks: only with the groups.
 
+#[cfg(test)]
+mod document;
 mod facade;
 mod figures;
 mod recording;

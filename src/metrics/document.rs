@@ -1,0 +1,33 @@
+//! Writes docs/METRICS.md from the table.
+
+use super::table::{Family, TABLE, Values};
+
+#[test]
+fn the_document_of_metrics_is_fresh() {
+    let rows: String = TABLE.iter().map(row).collect();
+    let text = format!(
+        "# Metrics\n\nWhat `/metrics` and `render_metrics()` write, in the text format of Prometheus, and what the `metrics` \
+         facade gets. A group is tasks of the same name, kind and labels: each of its families has the labels `task` and \
+         `kind`, and those that the code gives with `.label(key, value)`.\n\nThe values of `outcome` are {}.\n\n\
+         | family | type | labels | what it is |\n|---|---|---|---|\n{rows}",
+        outcomes()
+    );
+    crate::fresh::assert_fresh("docs/METRICS.md", &text);
+}
+
+fn outcomes() -> String {
+    let names = headcount_core::Outcome::ALL.iter().map(|outcome| format!("`{outcome}`"));
+    names.collect::<Vec<_>>().join(", ")
+}
+
+fn row(family: &Family) -> String {
+    let (of, labels) = match &family.values {
+        Values::Counter(_) | Values::Seconds(_) => ("counter", "those of the group"),
+        Values::Outcomes(_) => ("counter", "those of the group, `outcome`"),
+        Values::Gauge(_) => ("gauge", "those of the group"),
+        Values::Histogram(_) => ("histogram", "those of the group, `le`"),
+        Values::ProcessCounter(_) => ("counter", ""),
+        Values::ProcessGauge(_) => ("gauge", ""),
+    };
+    format!("| `{}` | {of} | {labels} | {} |\n", family.name, family.help)
+}
