@@ -119,9 +119,7 @@ pub use crate::layer::{RequestLimitLayer, TrackLayer};
 #[cfg(feature = "shutdown")]
 pub use crate::settings::Builder;
 #[cfg(feature = "shutdown")]
-pub use crate::shutdown::{
-    Draining, Report, ReportTask, ShutdownOutcome, Stage, draining, shutdown, shutdown_requested,
-};
+pub use crate::shutdown::{Report, ReportTask, ShutdownOutcome, shutdown};
 #[doc(inline)]
 pub use headcount_core::*;
 // The rooms of the core, by the names they have there.

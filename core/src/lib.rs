@@ -14,8 +14,9 @@
 mod clock;
 mod current;
 mod idle;
-mod lock;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod lifecycle;
+mod lock;
 mod name;
 mod named;
 mod outcome;
@@ -39,6 +40,8 @@ mod tracked;
 
 pub use crate::current::{TaskHandle, current};
 pub use crate::idle::idle;
+pub use crate::lifecycle::machine::Stage;
+pub use crate::lifecycle::{Draining, draining, shutdown_requested};
 pub use crate::named::UnknownName;
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::config::Text;
@@ -57,6 +60,9 @@ pub mod internal {
     }
     pub mod current {
         pub use crate::current::*;
+    }
+    pub mod lifecycle {
+        pub use crate::lifecycle::*;
     }
     pub mod name {
         pub use crate::name::*;

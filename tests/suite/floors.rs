@@ -9,11 +9,12 @@ use std::path::Path;
 
 /// headcount-core.
 const CORE: &[&[&str]] = &[
-    &["lock", "name", "sync"],
+    &["lock", "name"],
+    &["sync"],
     &["clock", "named"],
     &["outcome"],
     &["registry"],
-    &["snapshot"],
+    &["lifecycle", "snapshot"],
     &["current", "samples", "tracked"],
     &["idle", "spawn"],
     &["testing"],
@@ -24,6 +25,7 @@ const APPLICATION: &[&[&str]] = &[
     &["docs", "error", "forecast", "fresh"],
     &["settings"],
     &["observer", "process"],
+    &["forecast"],
     &["shutdown"],
     &["console", "layer", "metrics"],
     &["admin"],

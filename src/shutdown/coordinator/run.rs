@@ -329,7 +329,7 @@ impl Coordinator {
             Stage::Running => return,
             Stage::Announcing | Stage::Draining => {}
             Stage::Aborting | Stage::Lingering => self.voice.forced_again(by),
-            Stage::Done => {
+            _ => {
                 self.voice.forced_when_done(by, limits(&self.process.settings).forced_exit_after());
             }
         }

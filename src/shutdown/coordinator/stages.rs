@@ -41,7 +41,7 @@ impl Coordinator {
                 self.begin_lingering();
             }
             Stage::Done => self.end_lingering(),
-            Stage::Running | Stage::Announcing | Stage::Draining => {}
+            _ => {}
         }
         self.look_again();
         self.audience.iter().for_each(|part| part.stage_changed(stage));

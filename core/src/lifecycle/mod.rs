@@ -5,6 +5,7 @@
 
 mod draining;
 mod gate;
+pub mod machine;
 
 use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, Ordering};
@@ -12,28 +13,28 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use tokio::sync::Notify;
 
 pub use draining::{Draining, draining, shutdown_requested};
-pub(crate) use draining::{Off, OffSignal};
-pub(crate) use gate::Gate;
+pub use draining::{Off, OffSignal};
+pub use gate::Gate;
 
 use crate::registry::local;
 
 /// One for the process.
 #[derive(Debug)]
-pub(crate) struct Gates {
+pub struct Gates {
     /// A shutdown was asked for.
     requested: AtomicBool,
     /// Draining has begun.
-    pub(crate) draining: Gate,
+    pub draining: Gate,
     /// It is the turn of the `Last` tasks.
-    pub(crate) last_turn: Gate,
+    pub last_turn: Gate,
     /// Requests that are left are cut.
-    pub(crate) cut: Gate,
+    pub cut: Gate,
     /// Whether anything outside tracked tasks ever asked whether the process stops.
     asked: AtomicBool,
     /// That this became true.
     asking: Notify,
     /// What follows signals where `HEADCOUNT=off`; set by `install`.
-    pub(crate) off: OnceLock<Off>,
+    pub off: OnceLock<Off>,
 }
 
 static GATES: Gates = Gates {
@@ -46,31 +47,31 @@ static GATES: Gates = Gates {
     off: OnceLock::new(),
 };
 
-pub(crate) fn gates() -> &'static Gates {
+pub fn gates() -> &'static Gates {
     &GATES
 }
 
 impl Gates {
     /// Asks for a shutdown; false if one was asked for before.
-    pub(crate) fn request(&self) -> bool {
+    pub fn request(&self) -> bool {
         !self.requested.swap(true, Ordering::AcqRel)
     }
 
-    pub(crate) fn is_requested(&self) -> bool {
+    pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Acquire)
     }
 
-    pub(crate) fn was_asked(&self) -> bool {
+    pub fn was_asked(&self) -> bool {
         self.asked.load(Ordering::Acquire)
     }
 
     /// Resolves when something outside tracked tasks asks for the first time.
-    pub(crate) async fn asking(&self) {
+    pub async fn asking(&self) {
         self.asking.notified().await;
     }
 
     /// Something asks whether the process stops. Only what is no tracked task has a say in when it ends.
-    pub(crate) fn note_asking(&self) {
+    pub fn note_asking(&self) {
         match local::current() {
             Some(task) => task.slot.mark_listening(),
             None if !self.asked.swap(true, Ordering::AcqRel) => self.asking.notify_one(),

@@ -8,18 +8,18 @@ use tokio::sync::futures::Notified;
 
 use super::{Gate, gates};
 use crate::registry::is_enabled;
+use crate::registry::kind::OnShutdown;
 use crate::registry::local::{self, Current};
-use crate::snapshot::OnShutdown;
 
 /// Resolves with the first signal, in a process in which headcount is turned off.
-pub(crate) type OffSignal = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
+pub type OffSignal = Pin<Box<dyn Future<Output = ()> + Send + Sync>>;
 
 /// What stands in for the coordinator in such a process.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Off {
-    pub(crate) signal: fn() -> OffSignal,
+pub struct Off {
+    pub signal: fn() -> OffSignal,
     /// Whether a signal has come.
-    pub(crate) begun: fn() -> bool,
+    pub begun: fn() -> bool,
 }
 
 /// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has come.
@@ -42,7 +42,7 @@ fn is_last(task: Current) -> bool {
 
 /// Resolves when this process begins to drain; inside a task of [`OnShutdown::Last`], when its turn has come.
 ///
-/// Whether it is inside such a task is decided at its first poll. Without [`Headcount`](crate::Headcount) installed it never
+/// Whether it is inside such a task is decided at its first poll. Without `Headcount` installed it never
 /// resolves.
 ///
 /// # Cancel safety
@@ -52,6 +52,7 @@ fn is_last(task: Current) -> bool {
 /// # Examples
 ///
 /// ```
+/// # use headcount_core as headcount;
 /// # #[tokio::main(flavor = "current_thread")]
 /// # async fn main() {
 /// let refresh = headcount::spawn(async {

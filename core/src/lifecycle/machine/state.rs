@@ -41,7 +41,7 @@ enum Step {
 /// The state machine.
 #[allow(clippy::struct_excessive_bools)] // Facts that come from outside, each of its own.
 #[derive(Debug)]
-pub(crate) struct Machine {
+pub struct Machine {
     limits: Limits,
     phase: Phase,
     verdict: Verdict,
@@ -59,7 +59,7 @@ pub(crate) struct Machine {
 }
 
 impl Machine {
-    pub(crate) fn new(limits: Limits) -> Self {
+    pub fn new(limits: Limits) -> Self {
         Self {
             limits,
             phase: Phase::Running,
@@ -76,7 +76,7 @@ impl Machine {
         }
     }
 
-    pub(crate) fn stage(&self) -> Stage {
+    pub fn stage(&self) -> Stage {
         match self.phase {
             Phase::Running => Stage::Running,
             Phase::Announcing { .. } => Stage::Announcing,
@@ -88,32 +88,32 @@ impl Machine {
     }
 
     /// What forced it.
-    pub(crate) fn forced_by(&self) -> Option<Forcer> {
+    pub fn forced_by(&self) -> Option<Forcer> {
         self.forced
     }
 
     /// How it went so far: what the report says once it is done.
-    pub(crate) fn verdict(&self) -> Verdict {
+    pub fn verdict(&self) -> Verdict {
         self.verdict
     }
 
     /// When the shutdown began.
-    pub(crate) fn began(&self) -> Moment {
+    pub fn began(&self) -> Moment {
         self.began
     }
 
     /// When tasks are aborted; `None` before the start, and without a drain timeout.
-    pub(crate) fn deadline(&self) -> Option<Moment> {
+    pub fn deadline(&self) -> Option<Moment> {
         self.deadline
     }
 
     /// When the process ends, whatever holds it.
-    pub(crate) fn exit_at(&self) -> Option<Moment> {
+    pub fn exit_at(&self) -> Option<Moment> {
         self.exit_at
     }
 
     /// Whether it is the turn of the `Last` tasks.
-    pub(crate) fn last_told(&self) -> bool {
+    pub fn last_told(&self) -> bool {
         match self.phase {
             Phase::Running | Phase::Announcing { .. } => false,
             Phase::Draining { last_told } => last_told,
@@ -122,7 +122,7 @@ impl Machine {
     }
 
     /// When the stage Aborting ends at the latest; only in it.
-    pub(crate) fn aborts_until(&self) -> Option<Moment> {
+    pub fn aborts_until(&self) -> Option<Moment> {
         match self.phase {
             Phase::Aborting { began, .. } => Some(began.saturating_add(self.limits.aborting_at_most())),
             _ => None,
@@ -130,7 +130,7 @@ impl Machine {
     }
 
     /// How long it lingers at most, and from when on; only while it does.
-    pub(crate) fn lingers_until(&self) -> Option<Moment> {
+    pub fn lingers_until(&self) -> Option<Moment> {
         match self.phase {
             Phase::Lingering { until, .. } => Some(until),
             _ => None,
@@ -138,12 +138,12 @@ impl Machine {
     }
 
     /// Whether lingering ended with a scrape.
-    pub(crate) fn last_scrape_seen(&self, since: Moment) -> bool {
+    pub fn last_scrape_seen(&self, since: Moment) -> bool {
         self.scrapes.newest().is_some_and(|at| since <= at)
     }
 
     /// Whether an extension would do anything.
-    pub(crate) fn may_extend(&self, by: Duration) -> Result<(), ExtendError> {
+    pub fn may_extend(&self, by: Duration) -> Result<(), ExtendError> {
         match self.phase {
             Phase::Running => Err(ExtendError::NotStopping),
             Phase::Announcing { .. } | Phase::Draining { .. } if self.deadline.is_none() => {
@@ -158,7 +158,7 @@ impl Machine {
     }
 
     /// When to call again if nothing happens; `None` if only an input can change anything.
-    pub(crate) fn wake_at(&self) -> Option<Moment> {
+    pub fn wake_at(&self) -> Option<Moment> {
         let own = match self.phase {
             Phase::Running | Phase::Done { exiting: true } => return None,
             Phase::Announcing { until } => Some(self.deadline.map_or(until, |deadline| deadline.min(until))),
@@ -172,7 +172,7 @@ impl Machine {
     }
 
     /// Takes in what happened, and says what is to be done. All that is known goes into one call: nothing is decided on half of it.
-    pub(crate) fn on(&mut self, now: Moment, inputs: &[Input]) -> Vec<Effect> {
+    pub fn on(&mut self, now: Moment, inputs: &[Input]) -> Vec<Effect> {
         let mut effects = Vec::new();
         for input in inputs {
             self.take(now, *input, &mut effects);

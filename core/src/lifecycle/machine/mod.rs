@@ -25,5 +25,5 @@ mod stage;
 mod state;
 
 pub use stage::Stage;
-pub(crate) use stage::{Effect, ExtendError, Forcer, Input, Limits, Moment, Pending, Verdict};
-pub(crate) use state::Machine;
+pub use stage::{Effect, ExtendError, Forcer, Input, Limits, Moment, Pending, Verdict};
+pub use state::Machine;

@@ -6,33 +6,33 @@ use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
 #[derive(Debug, Default)]
-pub(crate) struct Gate {
+pub struct Gate {
     open: AtomicBool,
     waiting: Notify,
 }
 
 impl Gate {
-    pub(crate) const fn new() -> Self {
+    pub const fn new() -> Self {
         Self { open: AtomicBool::new(false), waiting: Notify::const_new() }
     }
 
-    pub(crate) fn is_open(&self) -> bool {
+    pub fn is_open(&self) -> bool {
         self.open.load(Ordering::Acquire)
     }
 
     /// Opens it and wakes all who wait.
-    pub(crate) fn open(&self) {
+    pub fn open(&self) {
         self.open.store(true, Ordering::Release);
         self.waiting.notify_waiters();
     }
 
     /// Resolves at the next opening: once it is enabled or polled, look whether the gate is open already.
-    pub(crate) fn opening(&self) -> Notified<'_> {
+    pub fn opening(&self) -> Notified<'_> {
         self.waiting.notified()
     }
 
     /// Resolves when it is open.
-    pub(crate) async fn opened(&self) {
+    pub async fn opened(&self) {
         let opening = self.opening();
         tokio::pin!(opening);
         opening.as_mut().enable();

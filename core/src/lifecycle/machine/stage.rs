@@ -1,13 +1,11 @@
 //! The vocabulary of the machine: stages, limits, what comes in and what goes out.
 
-use std::fmt;
-use std::str::FromStr;
 use std::time::Duration;
 
-use headcount_core::UnknownName;
+use crate::named::named;
 
 /// A moment, as time since the driver's origin.
-pub(crate) type Moment = Duration;
+pub type Moment = Duration;
 
 /// How much longer than hook and abort grace a forced process may live.
 pub(super) const FORCED_EXIT_MARGIN: Duration = Duration::from_millis(500);
@@ -38,73 +36,50 @@ pub enum Stage {
     Done,
 }
 
+named!(Stage {
+    Running => "running",
+    Announcing => "announcing",
+    Draining => "draining",
+    Aborting => "aborting",
+    Lingering => "lingering",
+    Done => "done",
+});
+
 impl Stage {
-    /// All stages, in their order.
-    pub const ALL: &'static [Self] =
-        &[Self::Running, Self::Announcing, Self::Draining, Self::Aborting, Self::Lingering, Self::Done];
-
-    /// The name used in JSON.
-    pub const fn as_str(self) -> &'static str {
-        match self {
-            Self::Running => "running",
-            Self::Announcing => "announcing",
-            Self::Draining => "draining",
-            Self::Aborting => "aborting",
-            Self::Lingering => "lingering",
-            Self::Done => "done",
-        }
-    }
-
     /// The number used in metrics, 0 to 5.
     pub const fn number(self) -> u8 {
         self as u8
     }
 }
 
-impl fmt::Display for Stage {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        f.write_str(self.as_str())
-    }
-}
-
-/// Reads the name used in JSON, in any case.
-impl FromStr for Stage {
-    type Err = UnknownName;
-
-    fn from_str(text: &str) -> Result<Self, UnknownName> {
-        let found = Self::ALL.iter().find(|stage| stage.as_str().eq_ignore_ascii_case(text));
-        found.copied().ok_or_else(|| UnknownName::new(text, Self::ALL.iter().map(|stage| stage.as_str())))
-    }
-}
-
 /// The time that each stage may take.
 #[derive(Clone, Copy, Debug)]
-pub(crate) struct Limits {
-    pub(crate) announce_delay: Duration,
+pub struct Limits {
+    pub announce_delay: Duration,
     /// Until the deadline, the announce delay included.
-    pub(crate) drain_timeout: Option<Duration>,
-    pub(crate) hook_timeout: Duration,
-    pub(crate) abort_grace: Duration,
+    pub drain_timeout: Option<Duration>,
+    pub hook_timeout: Duration,
+    pub abort_grace: Duration,
     /// Until the process ends, whatever holds it.
-    pub(crate) exit_after: Option<Duration>,
-    pub(crate) linger: bool,
+    pub exit_after: Option<Duration>,
+    pub linger: bool,
 }
 
 impl Limits {
     /// How long the stage Aborting takes at the most: the bound also of `Last` tasks that are told only then.
-    pub(crate) fn aborting_at_most(&self) -> Duration {
+    pub fn aborting_at_most(&self) -> Duration {
         self.hook_timeout.saturating_add(self.abort_grace)
     }
 
     /// How long a process lives after a force, whatever holds it.
-    pub(crate) fn forced_exit_after(&self) -> Duration {
+    pub fn forced_exit_after(&self) -> Duration {
         self.aborting_at_most().saturating_add(FORCED_EXIT_MARGIN)
     }
 }
 
 /// What forced a shutdown.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Forcer {
+pub enum Forcer {
     Interrupt,
     Terminate,
     /// The admin server.
@@ -112,7 +87,7 @@ pub(crate) enum Forcer {
 }
 
 impl Forcer {
-    pub(crate) const fn as_str(self) -> &'static str {
+    pub const fn as_str(self) -> &'static str {
         match self {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
@@ -121,7 +96,7 @@ impl Forcer {
     }
 
     /// The exit code of a process that it forced.
-    pub(crate) const fn exit_code(self) -> u8 {
+    pub const fn exit_code(self) -> u8 {
         match self {
             Self::Interrupt => 130,
             Self::Terminate => 143,
@@ -132,24 +107,24 @@ impl Forcer {
 
 /// What is still waited for.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub(crate) struct Pending {
+pub struct Pending {
     /// Everything but `Last` tasks.
-    pub(crate) wait: u64,
+    pub wait: u64,
     /// `Last` tasks.
-    pub(crate) last: u64,
+    pub last: u64,
     /// Whether all of `wait` await `idle()`, and with it the end of the `Last` tasks.
-    pub(crate) idle: bool,
+    pub idle: bool,
 }
 
 impl Pending {
-    pub(crate) fn total(self) -> u64 {
+    pub fn total(self) -> u64 {
         self.wait + self.last
     }
 }
 
 /// What happened.
 #[derive(Clone, Copy, Debug)]
-pub(crate) enum Input {
+pub enum Input {
     /// A shutdown is asked for.
     Start,
     /// It is to end now.
@@ -173,7 +148,7 @@ pub(crate) enum Input {
 
 /// What is to be done.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Effect {
+pub enum Effect {
     /// This stage has begun.
     Enter(Stage),
     /// Draining has begun: tell the tasks, abort the `Cancel` ones, and from now on hand in what is pending.
@@ -192,7 +167,7 @@ pub(crate) enum Effect {
 
 /// How it went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Verdict {
+pub enum Verdict {
     /// Everything waited for has ended.
     Drained,
     /// The time was over with something left.
@@ -203,7 +178,7 @@ pub(crate) enum Verdict {
 
 /// Why the deadline could not be moved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum ExtendError {
+pub enum ExtendError {
     NotStopping,
     NoDeadline,
     TooLate,
