@@ -9,7 +9,6 @@ use std::fmt;
 pub struct Error {
     kind: Kind,
     text: String,
-    source: Option<Box<dyn error::Error + Send + Sync>>,
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -22,6 +21,7 @@ enum Kind {
     Resources,
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "`map_err` gives the source away")]
 impl Error {
     /// A variable or a setting has a value that it cannot have.
     pub fn is_setting(&self) -> bool {
@@ -54,12 +54,7 @@ impl Error {
     }
 
     fn new(kind: Kind, text: String) -> Self {
-        Self { kind, text, source: None }
-    }
-
-    fn with_source(mut self, source: impl error::Error + Send + Sync + 'static) -> Self {
-        self.source = Some(Box::new(source));
-        self
+        Self { kind, text }
     }
 
     pub(crate) fn setting(setting: &str, value: &str, expected: &str) -> Self {
@@ -75,7 +70,6 @@ impl Error {
     pub(crate) fn address(setting: &str, address: impl fmt::Display, source: std::io::Error) -> Self {
         let advice = "choose an address that is free, port 0 for any, or `none`";
         Self::new(Kind::Address, format!("{setting}={address} cannot be bound ({source}): {advice}"))
-            .with_source(source)
     }
 
     #[cfg(feature = "admin")]
@@ -90,11 +84,10 @@ impl Error {
 
     pub(crate) fn unreadable(setting: &str, path: impl fmt::Display, source: std::io::Error) -> Self {
         Self::file(setting, path, &format!("cannot be read ({source}): name a file that this user may read"))
-            .with_source(source)
     }
 
     pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {
-        Self::new(Kind::Resources, format!("{what} could not be started: {source}")).with_source(source)
+        Self::new(Kind::Resources, format!("{what} could not be started: {source}"))
     }
 }
 
@@ -111,11 +104,5 @@ impl fmt::Debug for Error {
     }
 }
 
-impl error::Error for Error {
-    fn source(&self) -> Option<&(dyn error::Error + 'static)> {
-        match &self.source {
-            Some(source) => Some(&**source),
-            None => None,
-        }
-    }
-}
+/// The text holds the cause, so that there is no [`source`](error::Error::source) that a chain would print once more.
+impl error::Error for Error {}
