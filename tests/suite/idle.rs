@@ -1,7 +1,5 @@
 //! Waiting for the last task: from outside, from inside, from several at once. One process, since every task of it counts.
 
-#![allow(clippy::items_after_statements, reason = "what one test has alone stands in it")]
-
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
@@ -50,7 +48,7 @@ async fn cancel_and_detach_are_not_waited_for() {
     let handles = [forever(OnShutdown::Cancel), forever(OnShutdown::Detach)];
     headcount::idle().await;
     let last = headcount::task("idle-last").on_shutdown(OnShutdown::Last).spawn(std::future::pending::<()>());
-    let waiting = tokio::time::timeout(Duration::from_secs(60), headcount::idle()).await;
+    let waiting = tokio::time::timeout(Duration::from_secs(90), headcount::idle()).await;
     assert!(waiting.is_err(), "a task of `Last` is waited for");
     last.abort();
     headcount::idle().await;

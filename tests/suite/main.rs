@@ -4,6 +4,7 @@
 //! statement. `cargo test --test suite NAME` runs the tests whose path holds `NAME`.
 
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
+#![allow(clippy::items_after_statements, reason = "what one test has alone stands in it")]
 
 #[macro_use]
 #[cfg_attr(

@@ -24,11 +24,8 @@ pub(crate) struct Answer {
 impl fmt::Debug for Answer {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         let text = String::from_utf8_lossy(&self.body);
-        f.debug_struct("Answer")
-            .field("status", &self.status)
-            .field("headers", &self.headers)
-            .field("body", &text)
-            .finish()
+        write!(f, "{} {:#?}\n{text}\n", self.status, self.headers)?;
+        f.write_str(if self.is_whole { "" } else { "(and breaks off)" })
     }
 }
 
@@ -101,10 +98,9 @@ pub(crate) fn try_send(
     let mut stream = open(address, method, path, &[headers, &[("Connection", "close")]].concat(), body)?;
     let mut answer = Vec::new();
     // A body that is cut may end in an error; what came before it counts.
-    if let Err(problem) = stream.read_to_end(&mut answer) {
-        if answer.is_empty() {
-            return Err(problem);
-        }
+    match stream.read_to_end(&mut answer) {
+        Err(problem) if answer.is_empty() => return Err(problem),
+        _ => {}
     }
     parse(&answer)
         .ok_or_else(|| io::Error::other(format!("no answer: {:?}", String::from_utf8_lossy(&answer))))
