@@ -68,7 +68,11 @@ impl Audience for Arc<Admin> {
 
     fn farewell(&self, report: Report) -> Farewell {
         let admin = Arc::clone(self);
-        Box::pin(async move { events::send_report(&admin, &report).await })
+        Box::pin(async move {
+            // Whoever ended the shutdown has the answer first: the poll that gives it is over when the worker runs this.
+            let _ = admin.worker.spawn(async {}).await;
+            events::send_report(&admin, &report).await;
+        })
     }
 }
 

@@ -53,10 +53,8 @@ fn an_application_that_never_asked_is_ended_with_the_report() {
 #[test]
 fn an_application_that_hangs_is_ended_after_exit_after() {
     own_process!();
-    let end = term(
-        &[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "1500ms")],
-        &["wait send-email 100", "--main hang"],
-    );
+    let end =
+        term(&[("DRAIN_TIMEOUT", "1s"), ("EXIT_AFTER", "2500ms")], &["wait send-email 100", "--main hang"]);
     end.exited_with(0).logged(&[
         "Exiting with code 0: ~s after its shutdown began the process is still there",
         "  no task is left: the application has not returned from main",
@@ -128,7 +126,7 @@ fn all_that_ends_at_the_deadline_is_abandoned() {
 fn a_deadline_with_nothing_left_is_0() {
     own_process!();
     let end =
-        term(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "900ms")], &["wait send-email 50", "--main hang"]);
+        term(&[("DRAIN_TIMEOUT", "1s"), ("EXIT_AFTER", "2500ms")], &["wait send-email 50", "--main hang"]);
     end.exited_with(0).never_logged("reached: aborting");
 }
 

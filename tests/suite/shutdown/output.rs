@@ -42,7 +42,7 @@ fn the_report_file_is_private_and_whole() {
     own_process!();
     let path = report_path("report");
     let end = term(
-        &[("REPORT_FILE", path.to_str().unwrap()), ("DRAIN_TIMEOUT", "300ms")],
+        &[("REPORT_FILE", path.to_str().unwrap()), ("DRAIN_TIMEOUT", "1s")],
         &["forever loop", "wait send-email 50", "--main ignore"],
     );
     end.exited_with(124);

@@ -30,7 +30,7 @@ fn who_awaits_idle_is_not_what_last_tasks_wait_for() {
     let end = term(&[], &["idles reporter", "idles second", "last batcher 100", "wait send-email 500"]);
     end.exited_with(0).logged(&[
         "  send-email #~ completed after ~s, 3 remaining",
-        "  batcher #~ completed after ~s, 2 remaining",
+        "  batcher #~ completed after ~s, ~ remaining",
         "All background tasks completed in ~s (4 completed)",
     ]);
     let at = |text: &str| end.lines.iter().position(|line| line == text).unwrap();
@@ -196,13 +196,11 @@ fn a_task_that_awaits_drain_no_more_is_waited_for() {
 #[test]
 fn failures_are_told_apart() {
     own_process!();
-    let end = term(&[], &["wait fine 300", "fail bad 400", "panic worse 500"]);
-    end.exited_with(0).logged(&[
-        "  fine #~ completed after",
-        "  bad #~ failed after",
-        "  worse #~ panicked after",
-        "All background tasks completed in ~s (1 completed, 1 failed, 1 panicked)",
-    ]);
+    let end = term(&[], &["wait fine 300", "fail bad 300", "panic worse 300"]);
+    for line in ["  fine #~ completed after", "  bad #~ failed after", "  worse #~ panicked after"] {
+        end.logged(&[line]);
+    }
+    end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed, 1 failed, 1 panicked)"]);
 }
 
 #[test]

@@ -101,7 +101,7 @@ fn the_request_that_reaches_the_limit_is_served_and_ends_the_process() {
     let mut process = start(&[], &["--serve limited-to-3"]);
     let address = process.address("serving ");
     for _ in 0..3 {
-        get(address, "/slow/1").expect(200);
+        get(address, "/quick").expect(200);
     }
     let end = process.end();
     end.exited_with(0)
@@ -127,13 +127,10 @@ fn the_limit_holds_whatever_the_concurrency() {
 #[test]
 fn beyond_the_limit_requests_are_served_while_it_is_announced() {
     own_process!();
-    let mut process = start(&[("ANNOUNCE_DELAY", "1500ms")], &["--serve limited-to-3"]);
+    let mut process = start(&[("ANNOUNCE_DELAY", "3s")], &["--serve limited-to-3"]);
     let address = process.address("serving ");
     for _ in 0..10 {
-        get(address, "/slow/1").expect(200);
+        get(address, "/quick").expect(200);
     }
-    process
-        .end()
-        .exited_with(0)
-        .logged(&["Shutting down (request limit of 3 reached)", "Announcing for 1s 500ms"]);
+    process.end().exited_with(0).logged(&["Shutting down (request limit of 3 reached)", "Announcing for 3s"]);
 }

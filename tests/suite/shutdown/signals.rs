@@ -27,9 +27,9 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     for _ in 0..count {
         nix::sys::signal::kill(pid, signal).unwrap();
-        // Two that wait to be delivered are one, and so are two within 200 ms.
+        // Two that wait to be delivered are one, and so are two within 200 ms. It says nothing of when it took one in.
         wait_until_delivered(pid, signal);
-        std::thread::sleep(Duration::from_millis(300));
+        std::thread::sleep(Duration::from_secs(1));
     }
     let until = Instant::now() + Duration::from_secs(10);
     while child.try_wait().unwrap().is_none() && Instant::now() < until {
@@ -75,7 +75,7 @@ fn forced(first: Signal, second: Signal) -> End {
 #[test]
 fn sigterm_waits_and_names() {
     own_process!();
-    let end = term(&[], &["wait send-email 400", "wait index-rebuild 700"]);
+    let end = term(&[], &["wait send-email 300", "wait index-rebuild 1000"]);
     end.exited_with(0).logged(&[
         "Shutting down (SIGTERM)",
         "Waiting for background tasks to complete. (a second signal forces) pending=2 deadline=25s",
@@ -133,6 +133,7 @@ fn the_third_signal_exits_at_once() {
     own_process!();
     let mut process = start(&[("HOOK_TIMEOUT", "30s")], &["forever loop", "--hook hangs"]);
     process.signal(SIGINT);
+    process.wait_for("Shutting down (SIGINT)");
     process.signal(SIGTERM);
     process.wait_for("handed loop");
     process.signal(SIGINT);
@@ -255,7 +256,7 @@ fn force_while_lingering() {
 #[test]
 fn under_timeout() {
     own_process!();
-    let child = command(&["wait send-email 60", "until-draining worker 300"]);
+    let child = command(&["wait send-email 60", "wait worker 300"]);
     let mut wrapper = Command::new("timeout");
     wrapper.args(["--signal=TERM", "1"]).arg(child.get_program()).args(child.get_args());
     wrapper.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
@@ -293,7 +294,7 @@ fn as_pid_1() {
 fn with_stdout_and_stderr_closed() {
     own_process!();
     let path = std::env::temp_dir().join(format!("headcount-closed-{}.json", std::process::id()));
-    let child = command(&["until-draining worker 200", "--call enough"]);
+    let child = command(&["wait worker 200", "--call enough"]);
     let mut shell = Command::new("sh");
     shell.args(["-c", "exec >&- 2>&-; exec \"$0\" \"$@\""]).arg(child.get_program()).args(child.get_args());
     shell.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));

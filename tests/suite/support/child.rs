@@ -1,8 +1,15 @@
 //! The process under test: does what its arguments say.
 //!
+<<<<<<< HEAD
 //! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `last-grace NAME MS`, `grace NAME MS`,
 //! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
 //! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`, `family NAME COUNT`.
+=======
+//! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last NAME MS`. Others: `forever NAME`,
+//! `status NAME`, `cancel NAME`, `detach NAME MS`, `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`,
+//! `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`,
+//! `family NAME COUNT`.
+>>>>>>> 7627c1d (tests: work under test lasts until the shutdown begins; admin: an action is answered before the report is given)
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
@@ -208,9 +215,12 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
     use axum::extract::Path;
     use axum::routing::get;
 
+    async fn quick() -> &'static str {
+        "quick"
+    }
     async fn slow(Path(ms): Path<u64>) -> &'static str {
         say(&format!("asked /slow/{ms}"));
-        tokio::time::sleep(Duration::from_millis(ms)).await;
+        work(Duration::from_millis(ms)).await;
         "slow"
     }
     async fn stream(Path(ms): Path<u64>) -> axum::body::Body {
@@ -219,7 +229,7 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
             match step {
                 0 => Some(("the beginning ", 1)),
                 1 => {
-                    tokio::time::sleep(Duration::from_millis(ms)).await;
+                    work(Duration::from_millis(ms)).await;
                     Some(("the end", 2))
                 }
                 _ => None,
@@ -229,11 +239,12 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
     }
     async fn nowhere(uri: axum::http::Uri) -> axum::http::StatusCode {
         say(&format!("asked {uri}"));
-        tokio::time::sleep(Duration::from_millis(600)).await;
+        work(Duration::from_millis(100)).await;
         axum::http::StatusCode::NOT_FOUND
     }
 
     let app = axum::Router::new()
+        .route("/quick", get(quick))
         .route("/slow/{ms}", get(slow))
         .route("/stream/{ms}", get(stream))
         .fallback(nowhere);
@@ -248,22 +259,31 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
     hc.drain().await
 }
 
+/// Work that is sure to be there when the shutdown begins, and ends so long after.
+async fn work(time: Duration) {
+    headcount::draining().await;
+    tokio::time::sleep(time).await;
+}
+
+/// Waits until a number of tasks live.
+async fn alive(tasks: u128) {
+    while u128::from(headcount::snapshot().live) < tasks {
+        tokio::task::yield_now().await;
+    }
+}
+
 async fn begin(words: &[String], hc: &Arc<Headcount>) {
     let [what, name, ..] = words else { panic!("{words:?}") };
     let time = words.get(2).map_or(Duration::ZERO, |text| millis(text));
     let task = headcount::task(name.clone());
     match what.as_str() {
-        "wait" => drop(task.spawn(tokio::time::sleep(time))),
+        "wait" => drop(task.spawn(work(time))),
         "forever" => drop(task.spawn(std::future::pending::<()>())),
         "status" => drop(task.spawn(async {
             let current = headcount::current().unwrap();
             current.set_status("batch 3/10");
             current.set_progress(3, 10);
             std::future::pending::<()>().await;
-        })),
-        "until-draining" => drop(task.spawn(async move {
-            headcount::draining().await;
-            tokio::time::sleep(time).await;
         })),
         "cancel" => drop(task.on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>())),
         "detach" => drop(task.on_shutdown(OnShutdown::Detach).spawn(tokio::time::sleep(time))),
@@ -279,16 +299,11 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
         }
         "grace" => drop(task.grace(time).spawn(std::future::pending::<()>())),
         "panic" => drop(task.spawn(async move {
-            tokio::time::sleep(time).await;
-            panic!("as told");
-        })),
-        "panic-told" => drop(task.spawn(async move {
-            headcount::draining().await;
-            tokio::time::sleep(time).await;
+            work(time).await;
             panic!("as told");
         })),
         "fail" => drop(task.spawn_fallible(async move {
-            tokio::time::sleep(time).await;
+            work(time).await;
             Err::<(), _>("as told")
         })),
         "blocking" => drop(task.spawn_blocking(move || std::thread::sleep(time))),
@@ -298,13 +313,19 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 headcount::task(name.clone()).spawn(headcount::draining());
             }
         }
-        "requests" => begin_requests(time.as_millis()),
-        "family" => drop(task.spawn(async move {
-            let child = || headcount::task("child").track(std::future::pending::<()>());
-            let mut children: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
-            (0..time.as_millis()).for_each(|_| drop(children.spawn(child())));
-            children.join_next().await;
-        })),
+        "requests" => {
+            begin_requests(time.as_millis());
+            alive(time.as_millis()).await;
+        }
+        "family" => {
+            task.spawn(async move {
+                let child = || headcount::task("child").track(std::future::pending::<()>());
+                let mut children: tokio::task::JoinSet<()> = tokio::task::JoinSet::new();
+                (0..time.as_millis()).for_each(|_| drop(children.spawn(child())));
+                children.join_next().await;
+            });
+            alive(time.as_millis() + 1).await;
+        }
         "usual" => {
             for length in [time, time, time, time, time, 8 * time] {
                 let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));

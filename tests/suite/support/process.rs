@@ -25,7 +25,7 @@ pub(crate) struct Process {
     child: Child,
     lines: Receiver<String>,
     seen: Vec<String>,
-    last_signal: Option<Instant>,
+    was_signalled: bool,
 }
 
 /// How a process ended, and all it wrote.
@@ -66,7 +66,7 @@ impl Process {
                 }
             });
         }
-        Self { child, lines, seen: Vec::new(), last_signal: None }
+        Self { child, lines, seen: Vec::new(), was_signalled: false }
     }
 
     /// The address of its admin server.
@@ -85,17 +85,17 @@ impl Process {
         Pid::from_raw(self.child.id().try_into().unwrap())
     }
 
-    /// Sends a signal, so long after the one before that it is another.
+    /// Sends a signal. Another has had its effect, which the test waited for: so long after it this is another.
     pub(crate) fn signal(&mut self, signal: Signal) {
-        if let Some(last) = self.last_signal {
-            thread::sleep((last + APART).saturating_duration_since(Instant::now()));
+        if self.was_signalled {
+            thread::sleep(APART);
         }
         self.signal_at_once(signal);
     }
 
     pub(crate) fn signal_at_once(&mut self, signal: Signal) {
         kill(self.pid(), signal).unwrap();
-        self.last_signal = Some(Instant::now());
+        self.was_signalled = true;
     }
 
     /// Waits for a line that holds a text, and gives it.
