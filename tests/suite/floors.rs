@@ -34,6 +34,7 @@ const APPLICATION: &[&[&str]] = &[
 
 #[test]
 fn each_floor_imports_only_floors_below() {
+    own_process!();
     let root = Path::new(env!("CARGO_MANIFEST_DIR"));
     let core = imports(&root.join("core/src"));
     check(CORE, &core);
