@@ -1,15 +1,10 @@
 //! The process under test: does what its arguments say.
 //!
-<<<<<<< HEAD
-//! Tasks: `wait NAME MS`, `forever NAME`, `until-draining NAME MS`, `cancel NAME`, `detach NAME MS`, `last NAME MS`, `last-grace NAME MS`, `grace NAME MS`,
-//! `panic NAME MS`, `fail NAME MS`, `blocking NAME MS`, `stuck NAME`, `many NAME COUNT`, `usual NAME MS`, `late NAME`, `drains NAME`,
-//! `idles NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`, `family NAME COUNT`.
-=======
-//! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last NAME MS`. Others: `forever NAME`,
+//! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last NAME MS`,
+//! `last-grace NAME MS`. Others: `forever NAME`,
 //! `status NAME`, `cancel NAME`, `detach NAME MS`, `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`,
 //! `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`,
 //! `family NAME COUNT`.
->>>>>>> 7627c1d (tests: work under test lasts until the shutdown begins; admin: an action is answered before the report is given)
 //! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
