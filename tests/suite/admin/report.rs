@@ -19,6 +19,7 @@ async fn what_the_last_event_leaves_out_is_counted() {
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
         .drain_timeout(Duration::ZERO)
+        .exit_after(Duration::from_secs(60))
         .install()
         .unwrap();
     let admin = hc.admin_addr().unwrap();
