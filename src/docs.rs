@@ -1,13 +1,31 @@
 //! The project's documents, as they are in the repository. Their code is tested.
+//!
+//! | | |
+//! |---|---|
+//! | [`adopting`] | moving a code base over |
+//! | [`lifetime`] | how long a task lives |
+//! | [`design`] | questions and answers |
+//! | [`architecture`] | the map, for anyone who changes headcount |
 
-#[doc = include_str!("../docs/ADOPTING.md")]
-pub mod adopting {}
+/// Documents link each other by name. Where rustdoc shows them, the names lead to modules rather than to files.
+macro_rules! document {
+    ($(#[$meta:meta])* $name:ident, $path:literal) => {
+        $(#[$meta])*
+        #[doc = "[ADOPTING]: crate::docs::adopting"]
+        #[doc = "[ARCHITECTURE]: crate::docs::architecture"]
+        #[doc = "[DESIGN]: crate::docs::design"]
+        #[doc = "[LIFETIME]: crate::docs::lifetime"]
+        #[doc = "[SETTINGS]: crate::settings"]
+        #[doc = ""]
+        #[doc = include_str!($path)]
+        pub mod $name {}
+    };
+}
 
-#[doc = include_str!("../docs/ARCHITECTURE.md")]
-pub mod architecture {}
-
-#[doc = include_str!("../docs/DESIGN.md")]
-pub mod design {}
+document!(adopting, "../docs/ADOPTING.md");
+document!(architecture, "../docs/ARCHITECTURE.md");
+document!(design, "../docs/DESIGN.md");
+document!(lifetime, "../docs/LIFETIME.md");
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

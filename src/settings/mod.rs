@@ -1,4 +1,4 @@
-//! Every setting, in one [table]: it makes the methods of [`Builder`](crate::Builder), reads the variables, and writes
+//! Every setting, in one table: it makes the methods of [`Builder`], reads the variables, and writes
 //! `docs/SETTINGS.md`.
 
 mod builder;
