@@ -84,13 +84,16 @@ macro_rules! changed {
 
 #[cfg(feature = "admin")]
 mod admin;
+#[cfg(feature = "shutdown")]
+#[cfg_attr(not(feature = "admin"), allow(dead_code))]
+mod attention;
 #[cfg(feature = "console")]
 pub mod console;
 pub mod docs;
 #[cfg(feature = "shutdown")]
 mod error;
 #[cfg(feature = "shutdown")]
-#[allow(dead_code, unused_imports)]
+#[cfg_attr(not(feature = "admin"), allow(dead_code))]
 mod forecast;
 #[cfg(test)]
 mod fresh;

@@ -1,6 +1,5 @@
 //! Tasks, alive and finished, and the one thing that can be done to them.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -11,18 +10,19 @@ use axum::response::{IntoResponse, Response};
 use serde::Deserialize;
 use serde::de::{Deserializer, Error as _};
 
-use super::context::Context;
+use super::context::{Admin, Context};
 use super::extract::{Path, Query};
 #[cfg(test)]
 use super::openapi::schema;
+use super::outlook;
 use super::problem::Problem;
 use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
 use crate::observer::reader::Slices;
 use crate::registry::wait::Abort;
-use crate::settings::Hide;
 use crate::shutdown;
 use crate::snapshot::{
-    FinishedQuery, FinishedTask, Kind, Outcome, SortBy, SortOrder, State as TaskState, TaskLookup, TaskQuery,
+    FinishedQuery, FinishedTask, Kind, Outcome, SortBy, SortOrder, State as TaskState, TaskInfo, TaskLookup,
+    TaskQuery,
 };
 use headcount_core::snapshot::{CursorError, Filter, FilterError, tasks_in_slices};
 
@@ -122,7 +122,7 @@ pub(super) async fn tasks(
         let mut slices = Slices::new();
         let page =
             tasks_in_slices(&query, || slices.pause_if_due()).map_err(|problem| bad_cursor(&problem))?;
-        let items = page.items.into_iter().map(|task| Task::new(task, admin.hidden())).collect();
+        let items = described(page.items, &admin);
         Ok(Json(TaskPage { total: page.total, items, next: page.next }).into_response())
     };
     context.admin.readers.long(read).await?
@@ -160,15 +160,25 @@ pub(super) async fn finished(
 )))]
 pub(super) async fn task(State(context): State<Context>, Path(id): Path<u64>) -> Result<Response, Problem> {
     let admin = Arc::clone(&context.admin);
-    context.admin.readers.long(move || Ok(Json(detail(id, admin.hidden())?).into_response())).await?
+    context.admin.readers.long(move || Ok(Json(detail(id, &admin)?).into_response())).await?
 }
 
-fn detail(id: u64, hidden: &BTreeSet<Hide>) -> Result<TaskDetail, Problem> {
+/// Live tasks with their outlook.
+fn described(tasks: Vec<TaskInfo>, admin: &Admin) -> Vec<Task> {
+    let rows = outlook::rows(admin.settings(), &tasks);
+    tasks.into_iter().zip(rows).map(|(task, row)| Task::new(task, row, admin.hidden())).collect()
+}
+
+fn detail(id: u64, admin: &Admin) -> Result<TaskDetail, Problem> {
+    let hidden = admin.hidden();
     let found = crate::snapshot::task(id).ok_or_else(|| unknown(id))?;
     let children = TaskQuery::default().parent(id.into()).limit(CHILDREN);
     let children = crate::snapshot::tasks(&children).map_err(|problem| bad_cursor(&problem))?;
-    let (task, ended) = match found.task {
-        TaskLookup::Live(task) => (Task::new(task, hidden), None),
+    let (mut task, ended) = match found.task {
+        TaskLookup::Live(task) => {
+            let row = outlook::rows(admin.settings(), std::slice::from_ref(&task)).remove(0);
+            (Task::new(task, row, hidden), None)
+        }
         TaskLookup::Finished(finished) => {
             let Finished { task, outcome, duration_seconds, finished_at, message } =
                 Finished::new(finished, hidden);
@@ -179,6 +189,7 @@ fn detail(id: u64, hidden: &BTreeSet<Hide>) -> Result<TaskDetail, Problem> {
         Some((outcome, duration, at, message)) => (Some(outcome), Some(duration), Some(at), message),
         None => (None, None, None, None),
     };
+    task.children_total = children.total;
     Ok(TaskDetail {
         ancestors: ancestors(task.parent),
         task,
@@ -186,8 +197,7 @@ fn detail(id: u64, hidden: &BTreeSet<Hide>) -> Result<TaskDetail, Problem> {
         duration_seconds,
         finished_at,
         message,
-        children_total: children.total,
-        children: children.items.into_iter().map(|task| Task::new(task, hidden)).collect(),
+        children: described(children.items, admin),
         status_history: found.statuses.into_iter().map(status_entry).collect(),
     })
 }

@@ -20,6 +20,7 @@ use super::hub::{Until, follow};
 use super::problem::Problem;
 use super::summary::{hello, summary};
 use super::wire::Summary;
+use crate::forecast;
 use crate::shutdown::{self, Report, ReportTask, Stage};
 
 /// The most that one event holds.
@@ -55,15 +56,16 @@ pub(super) async fn publish(admin: Arc<Admin>) {
 fn round(admin: &Admin) {
     // Before the summary, which then has it.
     let until = if Stage::Draining <= shutdown::stage() { Until::Draining } else { Until::Nobody };
-    let snapshot = crate::snapshot();
+    let (snapshot, load) = forecast::snapshot();
     admin.history.lock().record(Instant::now(), &snapshot);
     if admin.hub.has_clients() {
-        admin.hub.send(summary_frame(summary(admin, &snapshot)), until);
+        admin.hub.send(summary_frame(summary(admin, &snapshot, &load)), until);
     }
 }
 
 fn last_frame(admin: &Admin, report: &Report) -> Bytes {
-    let mut last = summary_frame(summary(admin, &crate::snapshot())).to_vec();
+    let (snapshot, load) = forecast::snapshot();
+    let mut last = summary_frame(summary(admin, &snapshot, &load)).to_vec();
     last.extend_from_slice(&report_frame(report));
     last.into()
 }

@@ -2,10 +2,10 @@
 //!
 //! [`server`] accepts connections on headcount's own thread and bounds them; [`routes`] holds the routes, for that
 //! server and for applications that mount them. Each request passes [`guard`] first. [`api`], [`summary`], [`stop`],
-//! [`health`], [`scrape`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
+//! [`outlook`], [`health`], [`scrape`] and [`events`] answer in the shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
 //!
 //! [`context`] is what they share: the [`hub`] that events go through, the [`history`] of totals, from which come rates,
-//! charts and [`warnings`], and the [`probe`] of the application's runtime.
+//! charts and warnings, and the [`probe`] of the application's runtime.
 
 mod api;
 mod assets;
@@ -20,6 +20,7 @@ mod health;
 mod history;
 mod hub;
 mod openapi;
+mod outlook;
 mod probe;
 mod problem;
 mod read;
@@ -28,7 +29,6 @@ mod scrape;
 mod server;
 mod stop;
 mod summary;
-mod warnings;
 mod wire;
 mod write_limit;
 

@@ -9,7 +9,7 @@ use axum::{Router, middleware};
 
 use super::context::{Admin, Context, Mount};
 use super::problem::Problem;
-use super::{api, assets, events, guard, health, openapi, scrape, stop, summary};
+use super::{api, assets, events, guard, health, openapi, outlook, scrape, stop, summary};
 
 /// Bodies are a number at most.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -55,6 +55,10 @@ documented! {
     get "/api/v1/tasks" api::tasks;
     get "/api/v1/tasks/{id}" api::task;
     get "/api/v1/finished" api::finished;
+    get "/api/v1/failures" outlook::failures;
+    get "/api/v1/attention" outlook::attention;
+    get "/api/v1/forecast" outlook::forecast;
+    get "/api/v1/stops" outlook::stops;
     get "/api/v1/events" events::events;
     post "/api/v1/tasks/{id}/cancel" api::cancel;
     post "/api/v1/shutdown" stop::begin;

@@ -1,6 +1,5 @@
 //! The shutdown over HTTP: its progress, and the actions that steer it.
 
-use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -9,9 +8,11 @@ use serde::Deserialize;
 
 use super::extract::Json;
 use super::problem::Problem;
-use super::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, seconds, time};
-use crate::settings::Hide;
+use super::wire::{Ended, NameCount, RequestLimit, Shutdown, Task, rounded, seconds, time};
+use crate::forecast::{Forecast, Load, Rows};
+use crate::settings::Settings;
 use crate::shutdown::{self, Cause, Command, ExtendError, Stage, Status, control};
+use crate::snapshot::OnShutdown;
 
 /// By how much the deadline moves.
 #[derive(Debug, Deserialize)]
@@ -75,18 +76,28 @@ pub(super) fn request_limit() -> Option<RequestLimit> {
     Some(RequestLimit { limit, admitted })
 }
 
-pub(super) fn status(hide: &BTreeSet<Hide>) -> Option<Shutdown> {
-    let (status, pending) = {
+/// How the shutdown goes. `load` is what is waited for now.
+pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
+    let (mut status, mut pending) = {
         let mut status = control().status.lock();
         let pending = shutdown::pending_now();
         status.as_mut()?.see(pending);
         (status.clone()?, pending)
     };
-    let elapsed = status.started.elapsed();
+    let (stage, elapsed) = (control().stage(), status.started.elapsed());
+    let is_announcing = stage < Stage::Draining;
+    if is_announcing {
+        status.listing = shutdown::announced();
+        pending = status.listing.total;
+        status.total = pending;
+    }
+    let terms = shutdown::terms(settings);
+    let forecast = Forecast::new(load, &terms);
+    let report = shutdown::report();
     Some(Shutdown {
         started_at: time(status.started_at),
         elapsed_seconds: seconds(elapsed),
-        stage: control().stage().as_str(),
+        stage: stage.as_str(),
         deadline_at: status.time(status.deadline).map(time),
         remaining_seconds: status.deadline.map(|after| seconds(after.saturating_sub(elapsed))),
         budget_seconds: status.deadline.map(seconds),
@@ -96,9 +107,12 @@ pub(super) fn status(hide: &BTreeSet<Hide>) -> Option<Shutdown> {
         ended: status.ended,
         pending,
         pending_requests: status.listing.requests.min(pending),
-        estimate_seconds: status.listing.estimate.filter(|_| 0 < pending).map(seconds),
+        estimate_seconds: forecast.done_in.filter(|_| 0 < pending && report.is_none()).map(rounded),
+        told_in_seconds: is_announcing.then(|| rounded(terms.announce)),
+        forecast_at_start_seconds: status.forecast_at_start.map(rounded),
+        took_seconds: report.as_ref().map(|report| seconds(report.duration)),
         burn_down: burn_down(&status, elapsed, pending),
-        tasks: status.listing.named.into_iter().map(|(_, task)| Task::new(task, hide)).collect(),
+        tasks: tasks(&status, settings, load, &forecast),
         rest: status
             .listing
             .rest
@@ -109,19 +123,30 @@ pub(super) fn status(hide: &BTreeSet<Hide>) -> Option<Shutdown> {
             .recently_ended
             .iter()
             .map(|task| Ended {
-                id: task.id,
+                id: task.id.into(),
                 name: Arc::clone(&task.name),
                 outcome: task.outcome,
                 duration_seconds: seconds(task.duration),
             })
             .collect(),
-        report: control().report().cloned(),
+        report,
         reason: status.reason.to_string(),
     })
 }
 
+/// The tasks that are listed, those that hold up the stop longest first.
+fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast) -> Vec<Task> {
+    let others = load.count(|waited| waited.policy == OnShutdown::Wait);
+    let rows = Rows::new(load, shutdown::terms(settings), Some(others), forecast.done_in);
+    let described = status.listing.named.iter().map(|(_, task)| {
+        let row = rows.row(task);
+        Task::new(task.clone(), row, &settings.hide)
+    });
+    described.collect()
+}
+
 fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
     let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
-    let now = control().report().is_none().then(|| (seconds(elapsed), pending));
+    let now = shutdown::report().is_none().then(|| (seconds(elapsed), pending));
     points.chain(now).collect()
 }

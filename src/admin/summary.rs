@@ -9,17 +9,25 @@ use axum::extract::State;
 use axum::response::{IntoResponse, Response};
 
 use super::context::{Admin, Context};
-use super::history::{History, Totals};
+use super::history::Totals;
+use super::outlook;
 use super::problem::Problem;
 use super::stop;
-use super::warnings::{Seen, short, warnings};
 #[cfg(test)]
 use super::wire::Trends;
-use super::wire::{Failure, Group, Hello, Lifetime, Rates, Summary, Usual, labels, seconds, time};
+use super::wire::{
+    Attention, Failure, Forecast, Group, Hello, Lifetime, Rates, Summary, Usual, Warning, labels, seconds,
+    time,
+};
+use crate::attention::{Severity, findings};
+use crate::forecast::{self, Load, words::span};
 use crate::process::Identity;
 use crate::settings::{Hide, Settings, Value};
-use crate::shutdown;
+use crate::shutdown::{self, Stage};
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
+
+/// Sentences of attention in a summary.
+const ATTENTION: usize = 5;
 
 /// The process and all groups: counts, rates, warnings, what can end it, and how a shutdown goes.
 #[cfg_attr(test, utoipa::path(get, path = "/api/v1/summary", tag = "read", responses(
@@ -27,7 +35,10 @@ use crate::snapshot::{GroupInfo, Kind, Snapshot};
 )))]
 pub(super) async fn get(State(context): State<Context>) -> Result<Response, Problem> {
     let admin = Arc::clone(&context.admin);
-    let read = move || Json(summary(&admin, &crate::snapshot())).into_response();
+    let read = move || {
+        let (snapshot, load) = forecast::snapshot();
+        Json(summary(&admin, &snapshot, &load)).into_response()
+    };
     context.admin.readers.short(read).await
 }
 
@@ -41,10 +52,13 @@ pub(super) async fn trends(State(context): State<Context>) -> Result<Response, P
     context.admin.readers.short(read).await
 }
 
-pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {
+pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summary {
     let (process, settings, at) = (&admin.process, admin.settings(), Instant::now());
+    let attention = outlook::items(admin, snapshot);
+    let forecast = (shutdown::stage() < Stage::Lingering)
+        .then(|| Forecast::from(&forecast::Forecast::new(load, &shutdown::terms(settings))));
+    let mut groups: Vec<_> = snapshot.groups.iter().map(|info| group(admin, info, at)).collect();
     let history = admin.history.lock();
-    let mut groups: Vec<_> = snapshot.groups.iter().map(|info| group(info, &history, at, settings)).collect();
     groups.sort_by(|one, other| interest(other).cmp(&interest(one)).then_with(|| one.name.cmp(&other.name)));
     Summary {
         process: hello(&process.identity),
@@ -52,6 +66,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {
         stage: shutdown::stage().as_str(),
         live: snapshot.live,
         blocked: snapshot.blocked,
+        states: snapshot.states.into(),
         spawned: snapshot.spawned,
         finished: snapshot.finished.into(),
         untracked: process.untracked(snapshot),
@@ -59,7 +74,9 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot) -> Summary {
         groups_total: groups.len(),
         groups,
         lifetime: lifetime(settings),
-        shutdown: stop::status(&settings.hide),
+        attention: attention.iter().take(ATTENTION).map(Attention::from).collect(),
+        forecast,
+        shutdown: stop::status(settings, load),
         actions: settings.allow_actions,
     }
 }
@@ -75,20 +92,21 @@ pub(super) fn hello(identity: &Identity) -> Hello {
 }
 
 /// What one looks for first: trouble, then what lives, then what did most.
-fn interest(group: &Group) -> (bool, u64, u64, Reverse<u32>) {
-    (!group.warnings.is_empty(), group.live, group.spawned, Reverse(group.id))
+fn interest(group: &Group) -> (Option<Reverse<Severity>>, u64, u64, Reverse<u32>) {
+    // Nothing is less than any severity, and the gravest is the greatest.
+    (
+        group.warnings.first().map(|warning| Reverse(warning.severity)),
+        group.live,
+        group.spawned,
+        Reverse(group.id),
+    )
 }
 
-fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) -> Group {
-    let seen = Seen {
-        group: info,
-        history,
-        at,
-        slow_poll: settings.slow_poll,
-        blocked_after: settings.blocked_after,
-    };
+fn group(admin: &Admin, info: &GroupInfo, at: Instant) -> Group {
+    let settings = admin.settings();
+    let findings = findings(&outlook::seen(admin, info, at));
     let hidden = settings.hide.contains(&Hide::Messages);
-    let rates = history.rates(Some(info.id.get()), at, Totals::of_group(info));
+    let rates = admin.history.lock().rates(Some(info.id.get()), at, Totals::of_group(info));
     Group {
         id: info.id.get(),
         name: info.name.clone(),
@@ -112,7 +130,7 @@ fn group(info: &GroupInfo, history: &History, at: Instant, settings: &Settings) 
             message: failure.message.clone().filter(|_| !hidden),
         }),
         rates: Rates { busy_share: rates.busy_share.filter(|_| info.kind != Kind::Blocking), ..rates },
-        warnings: warnings(&seen),
+        warnings: findings.into_iter().map(Warning::from).collect(),
     }
 }
 
@@ -133,6 +151,10 @@ fn lifetime(settings: &Settings) -> Lifetime {
     }
 }
 
+fn short(duration: Duration) -> String {
+    span(duration.as_secs_f64())
+}
+
 /// What can end the process, for people.
 pub(super) fn sentences(settings: &Settings) -> Vec<String> {
     let start = if settings.signals {
@@ -151,7 +173,7 @@ pub(super) fn sentences(settings: &Settings) -> Vec<String> {
     });
     sentences.push(match settings.exit_after {
         Some(after) => {
-            format!("{} after its start the process exits, whatever still holds it.", short(after))
+            format!("The process exits {} after the shutdown begins, whatever still holds it.", short(after))
         }
         None => "Nothing ends the process but its own end.".to_owned(),
     });

@@ -12,7 +12,7 @@ use super::outlook::Waited;
 use crate::clock;
 use crate::registry::registry;
 use crate::registry::slot::{ABANDONED, DETAILS, NOT_CANCELLABLE, Reading};
-use crate::snapshot::OnShutdown;
+use crate::snapshot::{OnShutdown, Snapshot};
 
 /// Tasks kept one by one.
 const SINGLES: usize = 1024;
@@ -38,6 +38,18 @@ impl Load {
         gatherer.finish()
     }
 
+    /// The groups of these tasks alone, for a list of them.
+    pub(crate) fn of_groups(ids: impl Iterator<Item = u32>) -> Self {
+        recent::gather();
+        let mut groups: Vec<Option<GroupFacts>> = Vec::new();
+        for id in ids {
+            let place = id as usize;
+            groups.resize_with(groups.len().max(place + 1), || None);
+            groups[place].get_or_insert_with(|| GroupFacts::read(id, Vec::new()));
+        }
+        Self { waited: Vec::new(), groups }
+    }
+
     pub(crate) fn group(&self, id: u32) -> Option<&GroupFacts> {
         self.groups.get(id as usize)?.as_ref()
     }
@@ -47,6 +59,13 @@ impl Load {
         self.waited.iter().filter(|waited| admits(waited)).map(|waited| waited.count).sum::<f64>().round()
             as u64
     }
+}
+
+/// Totals and groups, and what a stop waits for, in one pass.
+pub(crate) fn snapshot() -> (Snapshot, Load) {
+    let mut gatherer = Gatherer::new();
+    let snapshot = read::snapshot_with(|task, now| gatherer.see(task, now));
+    (snapshot, gatherer.finish())
 }
 
 /// What the tasks of a group have in common.

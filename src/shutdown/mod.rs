@@ -38,6 +38,7 @@ mod report_file;
 mod request_limit;
 mod signal;
 mod status;
+mod terms;
 #[cfg(test)]
 mod testing;
 mod timers;
@@ -62,6 +63,7 @@ pub use report::{Report, ReportTask, ShutdownOutcome};
 pub(crate) use request_limit::RequestLimit;
 pub(crate) use request_limit::nearest as request_limit;
 pub(crate) use status::Status;
+pub(crate) use terms::{announced, others_pending, terms};
 
 use crate::error::Error;
 use crate::observer::Observer;

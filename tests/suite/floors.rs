@@ -23,6 +23,7 @@ const CORE: &[&[&str]] = &[
 /// headcount; everything of the core is below its lowest floor.
 const APPLICATION: &[&[&str]] = &[
     &["docs", "error", "forecast", "fresh"],
+    &["attention"],
     &["settings"],
     &["observer", "process"],
     &["forecast"],

@@ -66,3 +66,16 @@ pub(in crate::admin) fn policies() -> Object {
 pub(in crate::admin) fn stages() -> Object {
     choice(["running", "announcing", "draining", "aborting", "lingering", "done"])
 }
+
+pub(in crate::admin) fn severities() -> Object {
+    choice(["critical", "warning", "notice"])
+}
+
+pub(in crate::admin) fn bounds() -> Object {
+    optional(choice(["about", "at_most"]))
+}
+
+/// A length of time as settings write it.
+pub(in crate::admin) fn length() -> Object {
+    ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9]{1,6}(ms|s|m|h) ?)+$")).build()
+}

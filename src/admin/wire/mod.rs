@@ -2,6 +2,7 @@
 //!
 //! Every key is always present, null where empty. Times are RFC 3339, durations seconds.
 
+mod outlook;
 mod summary;
 mod tasks;
 
@@ -9,10 +10,15 @@ use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
 #[cfg(test)]
+pub(super) use outlook::AttentionLink;
+pub(super) use outlook::{
+    Attention, AttentionList, FailureGroup, FailureList, Forecast, Hold, NameTotal, StopList, rounded,
+};
+#[cfg(test)]
 pub(super) use summary::OutcomeCounts;
 pub(super) use summary::{
-    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown, Summary,
-    Trends, Warning, WarningCode,
+    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown,
+    StateCounts, Summary, Trends, Warning, WarningCode,
 };
 #[cfg(test)]
 pub(super) use tasks::Progress;

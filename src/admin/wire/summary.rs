@@ -5,9 +5,11 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
+use super::outlook::{Attention, Forecast};
 use super::tasks::{Task, Usual};
 #[cfg(test)]
 use crate::admin::openapi::schema;
+use crate::attention::{Code, Finding, Severity};
 use crate::shutdown::Report;
 use crate::snapshot::{self, Kind, Outcome};
 
@@ -29,7 +31,40 @@ pub(in crate::admin) struct OutcomeCounts {
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(in crate::admin) struct Warning {
     pub(in crate::admin) code: WarningCode,
+    #[cfg_attr(test, schema(schema_with = schema::severities))]
+    pub(in crate::admin) severity: Severity,
     pub(in crate::admin) text: String,
+}
+
+impl From<Finding> for Warning {
+    fn from(finding: Finding) -> Self {
+        let code = match finding.code {
+            Code::Blocked => WarningCode::Blocked,
+            Code::Failing => WarningCode::Failing,
+            Code::Stuck => WarningCode::Stuck,
+            Code::Growing => WarningCode::Growing,
+            Code::SlowPolls => WarningCode::SlowPolls,
+            Code::Overflow => WarningCode::Overflow,
+        };
+        Self { code, severity: finding.severity, text: finding.text }
+    }
+}
+
+/// How many live tasks are in each state.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct StateCounts {
+    pub(in crate::admin) queued: u64,
+    pub(in crate::admin) idle: u64,
+    pub(in crate::admin) running: u64,
+    pub(in crate::admin) blocked: u64,
+}
+
+impl From<snapshot::StateCounts> for StateCounts {
+    fn from(states: snapshot::StateCounts) -> Self {
+        let snapshot::StateCounts { queued, idle, running, blocked, .. } = states;
+        Self { queued, idle, running, blocked }
+    }
 }
 
 /// What a warning is about.
@@ -153,11 +188,17 @@ pub(in crate::admin) struct Shutdown {
     pub(in crate::admin) ended: u64,
     pub(in crate::admin) pending: u64,
     pub(in crate::admin) pending_requests: u64,
-    /// Until all have likely ended; null where the histories allow no estimate.
+    /// Until all that have a forecast have likely ended; null if none has.
     pub(in crate::admin) estimate_seconds: Option<f64>,
+    /// Until tasks are told to stop, while that is announced.
+    pub(in crate::admin) told_in_seconds: Option<f64>,
+    /// How long it was likely to take when it began.
+    pub(in crate::admin) forecast_at_start_seconds: Option<f64>,
+    /// How long it took, once it is over.
+    pub(in crate::admin) took_seconds: Option<f64>,
     /// Seconds since the start, and how many were pending then; at most 120 points.
     pub(in crate::admin) burn_down: Vec<(f64, u64)>,
-    /// The 20 oldest that are waited for.
+    /// The 20 that hold it up longest.
     pub(in crate::admin) tasks: Vec<Task>,
     /// The rest, one entry a group.
     pub(in crate::admin) rest: Vec<NameCount>,
@@ -200,6 +241,7 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) stage: &'static str,
     pub(in crate::admin) live: u64,
     pub(in crate::admin) blocked: u64,
+    pub(in crate::admin) states: StateCounts,
     pub(in crate::admin) spawned: u64,
     pub(in crate::admin) finished: OutcomeCounts,
     /// Tasks of the runtime that headcount does not know; null outside a runtime.
@@ -210,6 +252,10 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) groups: Vec<Group>,
     pub(in crate::admin) groups_total: usize,
     pub(in crate::admin) lifetime: Lifetime,
+    /// What somebody should look at first, the gravest first; at most 5.
+    pub(in crate::admin) attention: Vec<Attention>,
+    /// If the process were stopped now; while it stops, from now on. Null once it is over.
+    pub(in crate::admin) forecast: Option<Forecast>,
     /// Null until a shutdown begins.
     pub(in crate::admin) shutdown: Option<Shutdown>,
     /// Whether POSTs are allowed.

@@ -5,9 +5,10 @@ use std::sync::Arc;
 
 use serde::Serialize;
 
-use super::{labels, seconds, time};
+use super::{labels, rounded, seconds, time};
 #[cfg(test)]
 use crate::admin::openapi::schema;
+use crate::forecast::{Bound, Row};
 use crate::settings::Hide;
 use crate::snapshot::{self, FinishedTask, Kind, OnShutdown, Outcome, State, TaskInfo};
 
@@ -46,7 +47,16 @@ pub(in crate::admin) struct Task {
     #[cfg_attr(test, schema(schema_with = schema::policies))]
     pub(in crate::admin) on_shutdown: OnShutdown,
     pub(in crate::admin) grace_seconds: Option<f64>,
+    /// What a stop waits for with it, beyond its own end.
+    pub(in crate::admin) waits_for: Option<String>,
+    /// When it likely ends, or no longer holds up the stop that runs; null if not known.
+    pub(in crate::admin) eta_seconds: Option<f64>,
+    /// How `eta_seconds` is meant.
+    #[cfg_attr(test, schema(schema_with = schema::bounds))]
+    pub(in crate::admin) eta_bound: Option<&'static str>,
     pub(in crate::admin) usual: Option<Usual>,
+    /// How many of its children live.
+    pub(in crate::admin) children_total: usize,
 }
 
 /// How far a task says it is.
@@ -66,6 +76,8 @@ pub(in crate::admin) struct Usual {
     pub(in crate::admin) p50_seconds: f64,
     pub(in crate::admin) p95_seconds: f64,
     pub(in crate::admin) p99_seconds: f64,
+    /// Whether these are upper bounds: too few of the newest durations are known.
+    pub(in crate::admin) at_most: bool,
 }
 
 /// A task that has ended.
@@ -138,7 +150,6 @@ pub(in crate::admin) struct TaskDetail {
     pub(in crate::admin) ancestors: Vec<TaskRef>,
     /// Those that live, oldest first, at most 100.
     pub(in crate::admin) children: Vec<Task>,
-    pub(in crate::admin) children_total: usize,
     /// Newest last, at most 16.
     pub(in crate::admin) status_history: Vec<StatusEntry>,
 }
@@ -154,7 +165,7 @@ pub(in crate::admin) struct StatusEntry {
 }
 
 impl Task {
-    pub(in crate::admin) fn new(task: TaskInfo, hide: &BTreeSet<Hide>) -> Self {
+    pub(in crate::admin) fn new(task: TaskInfo, row: Row, hide: &BTreeSet<Hide>) -> Self {
         let fields = task.fields.into_iter().filter(|_| !hide.contains(&Hide::Fields));
         Self {
             id: task.id.get(),
@@ -175,7 +186,11 @@ impl Task {
             parent: task.parent.map(headcount_core::TaskId::get),
             on_shutdown: task.on_shutdown,
             grace_seconds: task.grace.map(seconds),
+            waits_for: row.waits_for,
+            eta_seconds: row.eta.map(rounded),
+            eta_bound: row.bound.map(Bound::as_str),
             usual: task.usual.map(Usual::from),
+            children_total: task.children,
         }
     }
 }
@@ -183,7 +198,7 @@ impl Task {
 impl Finished {
     pub(in crate::admin) fn new(finished: FinishedTask, hide: &BTreeSet<Hide>) -> Self {
         Self {
-            task: Task::new(finished.task, hide),
+            task: Task::new(finished.task, Row::default(), hide),
             outcome: finished.outcome,
             duration_seconds: seconds(finished.duration),
             finished_at: time(finished.finished_at),
@@ -199,6 +214,7 @@ impl From<snapshot::Usual> for Usual {
             p50_seconds: seconds(usual.p50),
             p95_seconds: seconds(usual.p95),
             p99_seconds: seconds(usual.p99),
+            at_most: usual.at_most,
         }
     }
 }
