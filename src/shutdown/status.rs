@@ -45,6 +45,8 @@ pub(crate) struct Status {
     gone: u64,
     surely_gone: u64,
     pub(crate) listing: Listing,
+    /// In how many seconds it was likely over when it began.
+    pub(crate) forecast_at_start: Option<f64>,
     /// Time since the start, and how many were pending then.
     pub(crate) burn_down: Vec<(Duration, u64)>,
     /// Newest first.
@@ -67,6 +69,7 @@ impl Status {
             gone: 0,
             surely_gone: 0,
             listing: Listing::default(),
+            forecast_at_start: None,
             burn_down: Vec::new(),
             recently_ended: VecDeque::new(),
             abandoned: HashMap::new(),

@@ -5,6 +5,7 @@ use std::time::Duration;
 use super::control::control;
 use super::drain::pending;
 use super::listing::{self, Listing};
+use super::report::Report;
 use super::{Stage, is_stopping};
 use crate::forecast::Terms;
 use crate::settings::Settings;
@@ -36,6 +37,11 @@ pub(crate) fn announced() -> Listing {
 /// How many tasks are waited for before `Last` tasks are told.
 pub(crate) fn others_pending() -> u64 {
     pending().wait
+}
+
+/// The report, once there is one.
+pub(crate) fn report() -> Option<Report> {
+    control().status.lock().as_ref().and_then(|status| status.report.clone())
 }
 
 fn last_told() -> bool {

@@ -9,17 +9,15 @@ mod tasks;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
+pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 #[cfg(test)]
-pub(super) use outlook::AttentionLink;
-pub(super) use outlook::{
-    Attention, AttentionList, FailureGroup, FailureList, Forecast, Hold, NameTotal, StopList, rounded,
-};
-#[cfg(test)]
-pub(super) use summary::OutcomeCounts;
+pub(super) use outlook::{AttentionLink, Hold, NameTotal};
 pub(super) use summary::{
-    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown,
-    StateCounts, Summary, Trends, Warning, WarningCode,
+    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown, Summary,
+    Trends, Warning,
 };
+#[cfg(test)]
+pub(super) use summary::{OutcomeCounts, StateCounts, WarningCode};
 #[cfg(test)]
 pub(super) use tasks::Progress;
 pub(super) use tasks::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, Usual};
