@@ -285,7 +285,7 @@ export interface Report {
   /** What was waited for, by how it ended. Abandoned tasks are not among them. */
   ended: OutcomeCounts;
   late_spawns: number;
-  forecast_at_start_seconds?: number | null;
+  forecast_at_start_seconds: number | null;
   /** Of these, spawns that were refused: the task was dropped at once. */
   refused_spawns: number;
   /** Counted in full, listed up to 1,000. */

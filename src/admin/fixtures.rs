@@ -437,6 +437,7 @@ fn report() -> crate::Report {
         exit_code: 130,
         started_at: moment(200),
         duration: Duration::from_millis(9_800),
+        forecast_at_start: Some(Duration::from_millis(8_200)),
         ended: outcomes(41, 2, 1),
         late_spawns: 3,
         refused_spawns: 0,
@@ -451,6 +452,7 @@ fn report() -> crate::Report {
 fn drained_report() -> crate::Report {
     crate::Report {
         result: crate::ShutdownOutcome::Drained,
+        forecast_at_start: None,
         forced_by: None,
         exit_code: 0,
         abandoned_total: 0,

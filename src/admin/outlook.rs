@@ -132,10 +132,10 @@ pub(super) async fn failures(State(context): State<Context>) -> Result<Response,
 /// All failures that the history holds, newest first.
 fn failed() -> Vec<FinishedTask> {
     let mut tasks = Vec::new();
-    let mut query = FinishedQuery { limit: Some(500), ..FinishedQuery::default() };
+    let mut query = FinishedQuery::default().limit(500);
     // The history is bounded, and so is this.
     for _ in 0..20 {
-        let Ok(page) = Snapshot::finished(&query) else { break };
+        let Ok(page) = crate::snapshot::finished(&query) else { break };
         let is_failure =
             |task: &FinishedTask| matches!(task.outcome, Outcome::Error | Outcome::Panic | Outcome::Timeout);
         tasks.extend(page.items.into_iter().filter(is_failure));

@@ -87,13 +87,13 @@ pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
     let (stage, elapsed) = (control().stage(), status.started.elapsed());
     let is_announcing = stage < Stage::Draining;
     if is_announcing {
-        status.listing = shutdown::announced();
+        status.listing = shutdown::announced(settings);
         pending = status.listing.total;
         status.total = pending;
     }
     let terms = shutdown::terms(settings);
     let forecast = Forecast::new(load, &terms);
-    let report = shutdown::report();
+    let report = control().report().cloned();
     Some(Shutdown {
         started_at: time(status.started_at),
         elapsed_seconds: seconds(elapsed),
@@ -147,6 +147,6 @@ fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast)
 
 fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
     let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
-    let now = shutdown::report().is_none().then(|| (seconds(elapsed), pending));
+    let now = control().report().is_none().then(|| (seconds(elapsed), pending));
     points.chain(now).collect()
 }

@@ -88,8 +88,8 @@ pub(crate) fn lines(items: &[Item], now: SystemTime) -> Vec<String> {
 
 /// The tasks that do not yield, one by one or by group.
 fn blocked(snapshot: &Snapshot) -> Vec<Item> {
-    let query = TaskQuery { state: Some(State::Blocked), limit: Some(BLOCKED), ..TaskQuery::default() };
-    let Ok(page) = Snapshot::tasks(&query) else { return Vec::new() };
+    let query = TaskQuery::default().state(State::Blocked).limit(BLOCKED);
+    let Ok(page) = crate::snapshot::tasks(&query) else { return Vec::new() };
     let mut groups: BTreeMap<u32, Vec<TaskInfo>> = BTreeMap::new();
     page.items.into_iter().for_each(|task| groups.entry(task.group.get()).or_default().push(task));
     let now = snapshot.taken_at;
@@ -159,8 +159,8 @@ fn failing(text: &str, group: &GroupInfo) -> String {
 
 /// Since when all tasks of a group have failed; `None` if the newest end was none, or the history does not reach back.
 fn failing_since(group: &GroupInfo) -> Option<SystemTime> {
-    let query = FinishedQuery { group: Some(group.id), limit: Some(500), ..FinishedQuery::default() };
-    let page = Snapshot::finished(&query).ok()?;
+    let query = FinishedQuery::default().group(group.id).limit(500);
+    let page = crate::snapshot::finished(&query).ok()?;
     let is_failure = |outcome: Outcome| matches!(outcome, Outcome::Error | Outcome::Panic | Outcome::Timeout);
     let run = page.items.iter().take_while(|task| is_failure(task.outcome));
     run.last().map(|task| task.finished_at)

@@ -16,6 +16,6 @@ mod testing;
 pub(crate) mod words;
 
 pub(crate) use engine::{Forecast, Hold};
-pub(crate) use load::{Load, snapshot};
+pub(crate) use load::{Gatherer, Load, snapshot};
 pub(crate) use outlook::Terms;
-pub(crate) use row::{Bound, Row, Rows};
+pub(crate) use row::{Bound, Rank, Row, Rows};

@@ -4,6 +4,7 @@ use std::fmt::Write;
 
 use super::engine::{Forecast, Hold};
 use super::outlook::{Ending, Outlook, Terms, Unknown};
+use super::row::{Bound, Row};
 use crate::name::escape;
 use crate::snapshot::OnShutdown;
 
@@ -136,6 +137,17 @@ pub(super) fn waits_for(outlook: &Outlook<'_>, others: Option<u64>) -> Option<St
         _ => {}
     }
     (!parts.is_empty()).then(|| parts.join(", "))
+}
+
+/// What a line of the log adds about a task: `, about 3 s left`, `, at most 1 s left, grace 1 s`; empty where nothing is known.
+pub(crate) fn row(row: &Row) -> String {
+    let left = match (row.eta, row.bound) {
+        (Some(eta), Some(Bound::AtMost)) => format!(", at most {} left", span(eta)),
+        (Some(eta), _) if 0.0005 <= eta => format!(", {} left", about(eta)),
+        _ => String::new(),
+    };
+    let waits_for = row.waits_for.as_ref().map_or_else(String::new, |text| format!(", {text}"));
+    format!("{left}{waits_for}")
 }
 
 /// How a forecast did: `forecast 6 s, took 7.1 s`.

@@ -63,7 +63,7 @@ pub use report::{Report, ReportTask, ShutdownOutcome};
 pub(crate) use request_limit::RequestLimit;
 pub(crate) use request_limit::nearest as request_limit;
 pub(crate) use status::Status;
-pub(crate) use terms::{announced, others_pending, report, terms};
+pub(crate) use terms::{announced, others_pending, terms};
 
 use crate::error::Error;
 use crate::observer::Observer;

@@ -59,6 +59,9 @@ pub struct Report {
     /// From there to its end.
     #[serde(rename = "duration_seconds", serialize_with = "seconds")]
     pub duration: Duration,
+    /// How long it was likely to take when it began, where that was known.
+    #[serde(rename = "forecast_at_start_seconds", serialize_with = "optional_seconds")]
+    pub forecast_at_start: Option<Duration>,
     /// What was waited for, by how it ended. Abandoned tasks are not among them.
     pub ended: OutcomeCounts,
     /// Tasks spawned after draining began.
@@ -145,6 +148,7 @@ impl Report {
             exit_code: 0,
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
+            forecast_at_start: None,
             ended: OutcomeCounts::default(),
             late_spawns: 0,
             refused_spawns: 0,
@@ -192,6 +196,11 @@ pub(crate) fn named(what: &str, tasks: &[ReportTask], total: u64) -> String {
 
 fn rfc3339<S: Serializer>(time: &SystemTime, serializer: S) -> Result<S::Ok, S::Error> {
     serializer.collect_str(&humantime::format_rfc3339_millis(*time))
+}
+
+#[allow(clippy::ref_option, reason = "serde calls it")]
+fn optional_seconds<S: Serializer>(duration: &Option<Duration>, serializer: S) -> Result<S::Ok, S::Error> {
+    duration.map(|duration| duration.as_secs_f64()).serialize(serializer)
 }
 
 fn seconds<S: Serializer>(duration: &Duration, serializer: S) -> Result<S::Ok, S::Error> {

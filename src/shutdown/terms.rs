@@ -2,10 +2,9 @@
 
 use std::time::Duration;
 
+use super::census::{self, Listing};
 use super::control::control;
-use super::drain::pending;
-use super::listing::{self, Listing};
-use super::report::Report;
+use super::gates::gates;
 use super::{Stage, is_stopping};
 use crate::forecast::Terms;
 use crate::settings::Settings;
@@ -30,20 +29,15 @@ pub(crate) fn terms(settings: &Settings) -> Terms {
 }
 
 /// What will be waited for, while that is announced.
-pub(crate) fn announced() -> Listing {
-    listing::waited_for()
+pub(crate) fn announced(settings: &Settings) -> Listing {
+    census::waited_for(terms(settings))
 }
 
 /// How many tasks are waited for before `Last` tasks are told.
 pub(crate) fn others_pending() -> u64 {
-    pending().wait
-}
-
-/// The report, once there is one.
-pub(crate) fn report() -> Option<Report> {
-    control().status.lock().as_ref().and_then(|status| status.report.clone())
+    census::pending().wait
 }
 
 fn last_told() -> bool {
-    control().last_turn.is_open()
+    gates().last_turn.is_open()
 }

@@ -11,7 +11,7 @@ use std::time::{Duration, SystemTime};
 
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 #[cfg(test)]
-pub(super) use outlook::{AttentionLink, Hold, NameTotal};
+pub(super) use outlook::AttentionLink;
 pub(super) use summary::{
     Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown, Summary,
     Trends, Warning,

@@ -3,15 +3,15 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
-use super::estimate::{self, Waiting};
 use super::{NAMED, Seen, slots};
 use crate::clock;
+use crate::forecast::{Forecast, Gatherer, Rank, Row, Rows, Terms};
 use crate::registry::group::Group;
 use crate::registry::local::Current;
 use crate::registry::registry;
-use crate::registry::slot::Reading;
-use crate::snapshot::{Kind, TaskInfo};
-use headcount_core::internal::snapshot::read::{Describer, durations_of, is_blocked, usual_of};
+use crate::registry::slot::{DETAILS, Reading};
+use crate::snapshot::{Kind, OnShutdown, TaskInfo};
+use headcount_core::internal::snapshot::read::{Describer, is_blocked, usual_of};
 
 /// Odd tasks that a listing names beside the oldest.
 const ODD: usize = 10;
@@ -19,8 +19,10 @@ const ODD: usize = 10;
 /// What the log, the page and the API show of the tasks that are waited for.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Listing {
-    /// The oldest.
+    /// Those that hold up the stop longest.
     pub(crate) named: Vec<(Current, TaskInfo)>,
+    /// What is said of these and of the odd ones, by their ids.
+    pub(crate) rows: HashMap<u64, Row>,
     /// The oldest that block their thread, or have lived longer than is usual for their group.
     pub(crate) odd: Vec<(Current, TaskInfo)>,
     /// All by name, most first.
@@ -30,24 +32,33 @@ pub(crate) struct Listing {
     pub(crate) total: u64,
     /// How many of them are requests.
     pub(crate) requests: u64,
-    /// Until all have likely ended.
-    pub(crate) estimate: Option<Duration>,
+    /// When all of it ends.
+    pub(crate) forecast: Forecast,
 }
 
-#[derive(Clone, Copy, Default)]
-struct Share {
-    count: u64,
-    /// The tick at which the youngest was spawned.
-    newest: u64,
+impl Listing {
+    /// Until all that have a forecast have likely ended.
+    pub(crate) fn estimate(&self) -> Option<Duration> {
+        let done_in = self.forecast.done_in.filter(|_| 0 < self.total)?;
+        Duration::try_from_secs_f64(done_in).ok()
+    }
+
+    /// What is said of a task.
+    pub(crate) fn row(&self, id: u64) -> Option<&Row> {
+        self.rows.get(&id)
+    }
 }
+
+/// Tasks with details that the order takes into account.
+const DETAILED: usize = 2048;
 
 /// The live tasks that are waited for.
-pub(crate) fn waited_for() -> Listing {
+pub(crate) fn waited_for(terms: Terms) -> Listing {
     let mut describer = Describer::new();
     let (now, blocked_after) = (describer.now, registry().config.blocked_after_ticks());
-    let mut oldest = Oldest::new(NAMED);
     let mut odd = Oldest::new(ODD);
-    let mut shares: HashMap<u32, Share> = HashMap::new();
+    let mut counts: HashMap<u32, u64> = HashMap::new();
+    let mut gatherer = Gatherer::new();
     let mut usual: HashMap<u32, Option<Duration>> = HashMap::new();
     let usually_ends_by = |group: u32| {
         let usual = usual_of(registry().group(group), &registry().group(group).totals());
@@ -57,34 +68,64 @@ pub(crate) fn waited_for() -> Listing {
         if !slots::is_still_hoped_for(&task) {
             return;
         }
-        let share = shares.entry(task.group()).or_default();
-        *share = Share { count: share.count + 1, newest: share.newest.max(task.started) };
-        oldest.keep(current, task);
+        *counts.entry(task.group()).or_default() += 1;
+        gatherer.see(&task, now);
         let usual = usual.entry(task.group()).or_insert_with(|| usually_ends_by(task.group()));
         let is_overdue = usual.is_some_and(|usual| usual < clock::between(task.started, now));
         if is_overdue || is_blocked(&task, now, blocked_after) {
             odd.keep(current, task);
         }
     });
-    let groups: Vec<(&'static Group, Share)> =
-        shares.iter().map(|(id, share)| (registry().group(*id), *share)).collect();
-    let mut describe = |tasks: Oldest| -> Vec<_> {
-        tasks.tasks.into_iter().map(|(current, task)| (current, describer.live(&task))).collect()
+    let load = gatherer.finish();
+    let forecast = Forecast::new(&load, &terms);
+    let others = load.count(|waited| waited.policy == OnShutdown::Wait);
+    let rows = Rows::new(&load, terms, Some(others), forecast.done_in);
+    let groups: Vec<(&'static Group, u64)> =
+        counts.iter().map(|(id, count)| (registry().group(*id), *count)).collect();
+    let mut describe = |tasks: Vec<Seen>| -> Vec<_> {
+        tasks.into_iter().map(|(current, task)| (current, describer.live(&task))).collect()
     };
-    let (named, odd) = (describe(oldest), describe(odd));
+    let (named, odd) = (describe(longest(&rows, now)), describe(odd.tasks));
+    let described = named.iter().chain(&odd).map(|(current, task)| (current.id, rows.row(task))).collect();
     Listing {
         rest: by_name(&groups, &named),
         by_name: by_name(&groups, &[]),
+        rows: described,
         named,
         odd,
-        total: groups.iter().map(|(_, share)| share.count).sum(),
+        total: groups.iter().map(|(_, count)| count).sum(),
         requests: groups
             .iter()
             .filter(|(group, _)| group.kind == Kind::Request)
-            .map(|(_, share)| share.count)
+            .map(|(_, count)| count)
             .sum(),
-        estimate: estimate(&groups, now),
+        forecast,
     }
+}
+
+/// The tasks that hold up the stop longest, in that order.
+fn longest(rows: &Rows<'_>, now: u64) -> Vec<Seen> {
+    let blocked_after = registry().config.blocked_after_ticks();
+    let mut kept: Vec<(Rank, Seen)> = Vec::with_capacity(NAMED + 1);
+    let mut detailed = 0;
+    slots::each(|current, task| {
+        if !slots::is_still_hoped_for(&task) {
+            return;
+        }
+        detailed += usize::from(task.has(DETAILS));
+        let is_blocked = is_blocked(&task, now, blocked_after);
+        let rank = rows.rank_of(&task, now, is_blocked, detailed <= DETAILED);
+        // Of two that rank alike the older comes first.
+        let is_before = |(other, (_, known)): &(Rank, Seen)| {
+            rank < *other || (rank == *other && (known.started, known.id()) < (task.started, task.id()))
+        };
+        let place = kept.partition_point(is_before);
+        if place < NAMED {
+            kept.truncate(NAMED - 1);
+            kept.insert(place, (rank, (current, task)));
+        }
+    });
+    kept.into_iter().map(|(_, seen)| seen).collect()
 }
 
 /// A short list in order of age.
@@ -109,10 +150,10 @@ impl Oldest {
 }
 
 /// Names and counts, but for the tasks that are named, most first.
-fn by_name(groups: &[(&'static Group, Share)], named: &[(Current, TaskInfo)]) -> Vec<(String, u64)> {
+fn by_name(groups: &[(&'static Group, u64)], named: &[(Current, TaskInfo)]) -> Vec<(String, u64)> {
     let mut by_name: BTreeMap<&str, u64> = BTreeMap::new();
-    for (group, share) in groups {
-        *by_name.entry(&group.name).or_default() += share.count;
+    for (group, count) in groups {
+        *by_name.entry(&group.name).or_default() += count;
     }
     for (_, task) in named {
         if let Some(count) = by_name.get_mut(&*task.name) {
@@ -127,20 +168,6 @@ fn most_first(by_name: BTreeMap<&str, u64>) -> Vec<(String, u64)> {
     let mut counts: Vec<_> = counts.map(|(name, count)| (name.to_owned(), count)).collect();
     counts.sort_by_key(|(_, count)| std::cmp::Reverse(*count));
     counts
-}
-
-fn estimate(groups: &[(&'static Group, Share)], now: u64) -> Option<Duration> {
-    let histories: Vec<_> = groups.iter().map(|(group, _)| durations_of(group)).collect();
-    let waiting: Vec<_> = groups
-        .iter()
-        .zip(&histories)
-        .map(|((_, share), durations)| Waiting {
-            count: share.count,
-            youngest: clock::between(share.newest, now),
-            durations,
-        })
-        .collect();
-    estimate::until_all_ended(&waiting)
 }
 
 /// Names and counts of tasks, most first.

@@ -1,7 +1,6 @@
 //! What lives, as the shutdown sees it: counts, lists, and when it will likely end. It reads and changes nothing.
 
 mod blocked;
-mod estimate;
 mod listing;
 pub(crate) mod slots;
 mod tally;

@@ -25,6 +25,9 @@ const LAST_FILE: Duration = Duration::from_millis(500);
 /// For exit handlers, before the process ends without them.
 const EXIT_HANDLERS: Duration = Duration::from_millis(500);
 
+/// A drain that took less is as good as any forecast.
+const WORTH_JUDGING: Duration = Duration::from_secs(1);
+
 /// The exit code of a process that abandoned something at the deadline.
 const DEADLINE: u8 = 124;
 
@@ -84,6 +87,10 @@ impl Coordinator {
             let abandoned = self.ledger.abandoned_listed(true);
             let names = report::named("abandoned", &abandoned, account.abandoned);
             self.voice.drained(&account, took, &names);
+            let forecast = self.control.status.lock().as_ref().and_then(|status| status.forecast_at_start);
+            if let Some(forecast) = forecast.filter(|_| WORTH_JUDGING <= took) {
+                self.voice.judged(forecast, took);
+            }
         }
     }
 
@@ -151,6 +158,7 @@ impl Coordinator {
     fn report(&self, verdict: Verdict, account: &Account) -> Report {
         let hide_fields = self.ending.hides_fields();
         let status = self.control.status.lock().clone();
+        let forecast_at_start = status.as_ref().and_then(|status| status.forecast_at_start);
         let (reason, started_at, started) = match status {
             Some(status) => (status.reason, status.started_at, status.started),
             None => ("".into(), std::time::SystemTime::now(), std::time::Instant::now()),
@@ -171,6 +179,7 @@ impl Coordinator {
             exit_code,
             started_at,
             duration: started.elapsed(),
+            forecast_at_start: forecast_at_start.and_then(|left| Duration::try_from_secs_f64(left).ok()),
             ended: account.ended,
             late_spawns: registry().admission.late(),
             refused_spawns: account.refused,

@@ -12,6 +12,7 @@ use crate::shutdown::census::{self, Listing, Seen, slots};
 use crate::shutdown::cut::{self, Why};
 use crate::shutdown::gates::gates;
 use crate::shutdown::machine::{Input, Moment, Stage, Verdict};
+use crate::shutdown::terms::terms;
 use crate::shutdown::timers::{Due, Round};
 use crate::shutdown::words::Cut;
 use crate::snapshot::OnShutdown;
@@ -34,6 +35,7 @@ impl Coordinator {
         match stage {
             Stage::Announcing if !self.process.settings.announce_delay.is_zero() => {
                 self.voice.announcing(self.process.settings.announce_delay);
+                self.note_forecast(&self.waited_for());
             }
             Stage::Aborting => self.begin_aborting(),
             Stage::Lingering => {
@@ -62,6 +64,7 @@ impl Coordinator {
         let is_detached =
             |task: &Reading| task.policy() == OnShutdown::Detach && !self.control.is_exempt(task.id());
         self.voice.not_waiting_for(&slots::all(is_detached));
+        self.voice.attention(&self.process.settings);
         self.write_lines();
         gates().draining.open();
     }
@@ -280,7 +283,21 @@ impl Coordinator {
 
     /// Reads the figures for page, metrics and terminal.
     pub(super) fn refresh(&mut self) {
-        self.show(census::waited_for());
+        self.show(self.waited_for());
+    }
+
+    fn waited_for(&self) -> Listing {
+        census::waited_for(terms(&self.process.settings))
+    }
+
+    /// Keeps what the stop was likely to take when it began.
+    fn note_forecast(&self, listing: &Listing) {
+        self.change_status(|status| {
+            if status.forecast_at_start.is_none() && 0 < listing.total {
+                let elapsed = status.started.elapsed().as_secs_f64();
+                status.forecast_at_start = listing.forecast.over_in().map(|left| elapsed + left);
+            }
+        });
     }
 
     fn show(&mut self, listing: Listing) {
@@ -313,13 +330,16 @@ impl Coordinator {
         let first = !self.timers.has(Round::Lines);
         let pause = self.voice.pause();
         self.timers.set(Round::Lines, Some(self.now() + pause));
-        let listing = census::waited_for();
+        let listing = self.waited_for();
         if self.voice.log().has_screen() && !first && 0 < listing.total {
             return;
         }
         let is_held_up = self.control.is_followed() && !self.control.is_awaited() && !first;
         let named = self.voice.waiting(&listing, self.time_left(), is_held_up);
         self.ledger.list(&named);
+        if first {
+            self.note_forecast(&listing);
+        }
         self.show(listing);
     }
 }

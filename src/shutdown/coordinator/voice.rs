@@ -4,10 +4,13 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use super::ledger::Account;
+use crate::attention::{self, Seen as SeenGroup, Severity, Yardsticks};
+use crate::forecast::words::{judged, row as row_text};
 use crate::name::{escape, place};
 use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Ended;
+use crate::settings::Settings;
 use crate::shutdown::census::{Listing, NAMED, Seen, counted};
 use crate::shutdown::control::Cause;
 use crate::shutdown::machine::{Forcer, Moment};
@@ -25,6 +28,9 @@ const MAX_CUT: usize = 100;
 /// Oldest tasks that are named among a crowd, and all lines that name some of it.
 const OLDEST_OF_CROWD: usize = 5;
 const MAX_OF_CROWD: usize = 20;
+
+/// Lines about what deserves attention, at the head of a drain.
+const ATTENTION: usize = 5;
 
 /// For lines of the log, when everything else is over: without progress, and with it.
 pub(super) const LAST_LINES: Duration = Duration::from_millis(100);
@@ -134,7 +140,7 @@ impl Voice {
             return Vec::new();
         }
         let tasks = listing.total - listing.requests;
-        let estimate = listing.estimate.filter(|_| 0 < listing.total);
+        let estimate = listing.estimate();
         let waiting = |what: &str, pending| {
             let what = format!("{what} {}", self.how_to_force);
             self.log.waiting(Waiting { what, pending, deadline, estimate });
@@ -152,13 +158,45 @@ impl Voice {
         if self.log.has_screen() {
             return listing.named.clone();
         }
-        if listing.total <= NAMED as u64 { self.few(&listing.named) } else { self.crowd(listing) }
+        // What the estimate does not say.
+        if 0 < listing.forecast.cut || (0 < listing.forecast.unknown && estimate.is_some()) {
+            self.log.line(Line::info(format!("  {}", listing.forecast.sentence())).loud());
+        }
+        if listing.total <= NAMED as u64 { self.few(listing) } else { self.crowd(listing) }
+    }
+
+    /// What somebody should look at first, at the head of the drain: what does not yield, and what keeps failing.
+    pub(super) fn attention(&self, settings: &Settings) {
+        let yardsticks = Yardsticks { slow_poll: settings.slow_poll, blocked_after: settings.blocked_after };
+        let snapshot = crate::snapshot();
+        let mut items = attention::attention(&snapshot, |group| SeenGroup {
+            group,
+            added: None,
+            steps: None,
+            yardsticks,
+        });
+        items.retain(|item| item.severity == Severity::Critical);
+        items.truncate(ATTENTION);
+        for line in attention::lines(&items, snapshot.taken_at) {
+            self.log.line(Line::warn(line));
+        }
+    }
+
+    /// How the forecast of the start did.
+    pub(super) fn judged(&self, forecast: f64, took: Duration) {
+        let text = format!("The drain: {}", judged(forecast, took.as_secs_f64()));
+        let data = Data {
+            estimate_seconds: Some(forecast),
+            duration_seconds: Some(took.as_secs_f64()),
+            ..Data::default()
+        };
+        self.log.line(Line::info(text).with(data));
     }
 
     /// Names all of few tasks.
-    fn few(&self, tasks: &[(Current, TaskInfo)]) -> Vec<(Current, TaskInfo)> {
-        self.tasks(tasks);
-        tasks.to_vec()
+    fn few(&self, listing: &Listing) -> Vec<(Current, TaskInfo)> {
+        self.tasks(&listing.named, listing);
+        listing.named.clone()
     }
 
     /// Counts a crowd by name, then names its oldest and what is odd about it.
@@ -171,25 +209,27 @@ impl Voice {
                 named.push(odd.clone());
             }
         }
-        self.tasks(&named);
+        self.tasks(&named, listing);
         named
     }
 
     /// One line a task, but one for those that do the same.
-    fn tasks(&self, tasks: &[(Current, TaskInfo)]) {
+    fn tasks(&self, tasks: &[(Current, TaskInfo)], listing: &Listing) {
         let infos: Vec<_> = tasks.iter().map(|(_, task)| task).collect();
         for (text, tasks) in text::collapsed(&infos) {
             let mut data = Data::task(tasks[0]);
             if 1 < tasks.len() {
                 (data.id, data.count) = (None, Some(tasks.len() as u64));
             }
-            self.log.line(Line::info(format!("  {text}")).with(data).loud());
+            let row = listing.row(tasks[0].id.get()).filter(|_| tasks.len() == 1);
+            let row = row.map(row_text).unwrap_or_default();
+            self.log.line(Line::info(format!("  {text}{row}")).with(data).loud());
         }
     }
 
     /// Draws the task lines at the bottom of the terminal.
     pub(super) fn draw(&self, listing: &Listing, deadline: Option<Duration>) {
-        let mut lines = vec![heading(listing.total, deadline, listing.estimate)];
+        let mut lines = vec![heading(listing.total, deadline, listing.estimate())];
         lines.extend(listing.named.iter().map(|(_, task)| screen_task(task)));
         lines.extend(text::rest(&listing.rest).map(|rest| format!("  {rest}")));
         self.log.draw(lines);
