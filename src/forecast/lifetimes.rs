@@ -2,7 +2,7 @@
 //!
 //! The curve is Kaplan and Meier's estimate: a task that lives counts as one that took longer than its age. Without it a young process
 //! would know its short tasks alone. Each of `m` ends takes `1 / (m + 1)` of the curve, so that a next task may outlive all that
-//! were seen; how long is told by a power law fitted to the longest tenth (Hill's estimate).
+//! were seen: beyond the longest the curve falls exponentially, by the mean excess of the longest tenth.
 
 /// Fewer ends say nothing about the next.
 pub(crate) const ENOUGH: f64 = 5.0;
@@ -10,8 +10,8 @@ pub(crate) const ENOUGH: f64 = 5.0;
 /// A task that has lived so many times longer than every other is not like them.
 const UNLIKE: f64 = 3.0;
 
-/// Bounds of the exponent of the power law: heavy as a Pareto law without a mean, or nearly an edge.
-const EXPONENTS: (f64, f64) = (0.5, 60.0);
+/// The least excess, as a share of the longest: tasks that all take as long differ by what timers do.
+const LEAST_EXCESS: f64 = 0.005;
 
 /// Durations in seconds between two bounds, and how many tasks took that long.
 #[derive(Clone, Copy, Debug, PartialEq)]
@@ -26,8 +26,8 @@ pub(crate) struct Stretch {
 pub(crate) struct Lifetimes {
     /// Age in seconds and the share of tasks that live longer; ages ascend, shares fall.
     knots: Vec<(f64, f64)>,
-    /// Of the power law beyond the last knot.
-    exponent: f64,
+    /// How much longer than the last knot tasks live on average that live longer.
+    excess: f64,
     longest: f64,
 }
 
@@ -58,14 +58,15 @@ impl Lifetimes {
         // Up to the oldest that lives nobody is known to have ended.
         let oldest = live.iter().map(|(age, _)| *age).fold(longest, f64::max);
         push(&mut knots, oldest, survival);
-        Some(Self { exponent: exponent(ended, live, known), knots, longest })
+        let excess = excess(ended, live, known).max(LEAST_EXCESS * longest).max(1e-6);
+        Some(Self { excess, knots, longest })
     }
 
     /// The share of tasks that live longer than an age.
     pub(crate) fn survival(&self, age: f64) -> f64 {
         let (last_age, last) = self.last();
         if last_age <= age {
-            return last * (last_age / age).powf(self.exponent);
+            return last * (-(age - last_age) / self.excess).exp();
         }
         let next = self.knots.partition_point(|(knot, _)| *knot <= age);
         let Some(before) = next.checked_sub(1) else { return 1.0 };
@@ -83,7 +84,7 @@ impl Lifetimes {
         let wanted = self.survival(age) / 2.0;
         let (last_age, last) = self.last();
         if wanted < last {
-            return last_age * (last / wanted).powf(1.0 / self.exponent) - age;
+            return last_age + self.excess * (last / wanted).ln() - age;
         }
         let next = self.knots.partition_point(|(_, share)| wanted < *share).max(1);
         let ((from, high), (to, low)) = (self.knots[next - 1], self.knots[next]);
@@ -115,24 +116,23 @@ fn first_age(ended: &[Stretch], known: f64) -> f64 {
     (first - (last - first) / known).max(0.0)
 }
 
-/// Hill's estimate from the longest tenth, of five at least; live tasks that are older than these began took longer than their age.
-fn exponent(ended: &[Stretch], live: &[(f64, f64)], known: f64) -> f64 {
+/// The mean excess over the duration at which the longest tenth begins, of five at least. Live tasks that are older than that took longer
+/// than their age.
+fn excess(ended: &[Stretch], live: &[(f64, f64)], known: f64) -> f64 {
     let wanted = (known / 10.0).max(ENOUGH).min(known - 1.0);
-    let log = |seconds: f64| seconds.max(f64::MIN_POSITIVE).ln();
-    let (mut taken, mut logs, mut threshold) = (0.0, 0.0, 0.0);
+    let (mut taken, mut sum, mut threshold) = (0.0, 0.0, 0.0);
     for stretch in ended.iter().rev() {
         threshold = f64::midpoint(stretch.from, stretch.to);
         let count = stretch.count.min(wanted - taken);
-        logs += count * log(threshold);
+        sum += count * threshold;
         taken += count;
         if wanted <= taken {
             break;
         }
     }
     let older = live.iter().filter(|(age, _)| threshold < *age);
-    let outlived: f64 = older.map(|(age, count)| count * (log(*age) - log(threshold))).sum();
-    let excess = logs - taken * log(threshold) + outlived;
-    (taken / excess.max(1e-9)).clamp(EXPONENTS.0, EXPONENTS.1)
+    let outlived: f64 = older.map(|(age, count)| count * (age - threshold)).sum();
+    (sum - taken * threshold + outlived) / taken
 }
 
 #[cfg(test)]

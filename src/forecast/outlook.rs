@@ -114,6 +114,8 @@ impl Waited {
         if STALLED * unit < said_ago && 1.0 < said_ago {
             return (0.0 < left).then_some(Err(Unknown::Stalled));
         }
+        // One that is overdue slows the pace: the unit that it is at takes about as long again.
+        let unit = if said_ago <= 2.0 * unit { unit } else { (done * unit + 2.0 * said_ago) / (done + 1.0) };
         let seconds = (left * unit - said_ago).max(unit / 4.0);
         let spread = UNIT_SPREAD * unit * (left + left * left / done.max(1.0) + 0.25).sqrt();
         Some(Ok((seconds, spread)))

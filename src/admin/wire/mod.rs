@@ -9,9 +9,9 @@ mod tasks;
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
 
-pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 #[cfg(test)]
 pub(super) use outlook::AttentionLink;
+pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 pub(super) use summary::{
     Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown, Summary,
     Trends, Warning,

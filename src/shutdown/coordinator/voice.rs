@@ -178,7 +178,7 @@ impl Voice {
         items.retain(|item| item.severity == Severity::Critical);
         items.truncate(ATTENTION);
         for line in attention::lines(&items, snapshot.taken_at) {
-            self.log.line(Line::warn(line));
+            self.log.line(Line::warn(format!("Look at this first: {line}")));
         }
     }
 
@@ -229,7 +229,12 @@ impl Voice {
 
     /// Draws the task lines at the bottom of the terminal.
     pub(super) fn draw(&self, listing: &Listing, deadline: Option<Duration>) {
-        let mut lines = vec![heading(listing.total, deadline, listing.estimate())];
+        let done = listing.forecast.done;
+        let likely = listing.estimate().map(|left| match text::whole_seconds(left) {
+            left if done < listing.total => format!("{done} likely done in {left}"),
+            left => format!("likely done in {left}"),
+        });
+        let mut lines = vec![heading(listing.total, deadline, likely)];
         lines.extend(listing.named.iter().map(|(_, task)| screen_task(task)));
         lines.extend(text::rest(&listing.rest).map(|rest| format!("  {rest}")));
         self.log.draw(lines);

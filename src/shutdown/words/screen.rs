@@ -96,10 +96,10 @@ fn paint(lines: &[String], ours: u16, rows: u16, columns: u16) -> String {
 }
 
 /// `deadline in 21s · likely done in 6s · Ctrl+C forces` under a rule.
-pub(crate) fn heading(pending: u64, deadline: Option<Duration>, estimate: Option<Duration>) -> String {
+pub(crate) fn heading(pending: u64, deadline: Option<Duration>, likely: Option<String>) -> String {
     let mut parts = vec![format!("waiting for {}", text::tasks(pending))];
     parts.extend(deadline.map(|left| format!("deadline in {}", text::whole_seconds(left))));
-    parts.extend(estimate.map(|left| format!("likely done in {}", text::whole_seconds(left))));
+    parts.extend(likely);
     parts.push("Ctrl+C forces".to_owned());
     format!("── {} ──", parts.join(" · "))
 }
@@ -126,7 +126,7 @@ mod tests {
     fn a_heading_leaves_out_what_is_not_known() {
         let seconds = |seconds| Some(Duration::from_secs(seconds));
         assert_eq!(
-            heading(2, seconds(21), seconds(6)),
+            heading(2, seconds(21), Some("likely done in 6s".to_owned())),
             "── waiting for 2 tasks · deadline in 21s · likely done in 6s · Ctrl+C forces ──"
         );
         assert_eq!(heading(1, None, None), "── waiting for 1 task · Ctrl+C forces ──");

@@ -9,6 +9,7 @@ mod mounted;
 #[cfg(feature = "shutdown")]
 mod mounted_end;
 mod open;
+mod outlook;
 #[cfg(feature = "shutdown")]
 mod report;
 mod token;

@@ -1,0 +1,190 @@
+//! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and the list of a stop.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use headcount::{Headcount, OnShutdown};
+use serde_json::Value;
+use tokio::time::sleep;
+
+use crate::support::http::get;
+
+fn json(admin: SocketAddr, path: &str) -> Value {
+    get(admin, path).expect(200).json()
+}
+
+fn names(list: &Value) -> Vec<&str> {
+    list.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap()).collect()
+}
+
+/// Of one group, since they are all spawned here.
+fn mail(millis: u64) -> tokio::task::JoinHandle<()> {
+    headcount::task("mail").spawn(sleep(Duration::from_millis(millis)))
+}
+
+/// A load of which something is known, something cannot make it, and something is unknown.
+async fn spawn_load() {
+    for _ in 0..8 {
+        mail(40).await.unwrap();
+    }
+    for _ in 0..3 {
+        let refused = async { Err::<(), _>("connection refused") };
+        headcount::task("webhook").spawn_fallible(refused).await.unwrap().unwrap_err();
+    }
+    headcount::task("webhook").spawn_fallible(async { Err::<(), _>("no route") }).await.unwrap().unwrap_err();
+    headcount::task("index-rebuild").spawn(async {
+        for unit in 0..10_000 {
+            headcount::current().unwrap().set_progress(unit, 10_000);
+            sleep(Duration::from_millis(10)).await;
+        }
+    });
+    headcount::task("resize-video").spawn_blocking(|| std::thread::sleep(Duration::from_secs(3)));
+    headcount::task("hog").spawn(async { std::thread::sleep(Duration::from_secs(3)) });
+    headcount::task("audit-log").on_shutdown(OnShutdown::Last).spawn(pending::<()>());
+    headcount::task("main").spawn(pending::<()>());
+    sleep(Duration::from_millis(400)).await;
+    mail(40);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 3)]
+async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
+    own_process!();
+    let hc = Headcount::builder()
+        .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .blocked_after(Duration::from_millis(100))
+        .install()
+        .unwrap();
+    let admin = hc.admin_addr().unwrap();
+    spawn_load().await;
+
+    let forecast = json(admin, "/api/v1/forecast?within=1s");
+    assert_eq!(forecast["within_seconds"], 1.0);
+    assert_eq!(names(&forecast["will_be_cut"]), ["hog", "index-rebuild"]);
+    assert_eq!(names(&forecast["cannot_abort"]), ["resize-video"]);
+    assert_eq!((&forecast["unknown"], &forecast["unknown_names"][0]["name"]), (&1.into(), &"main".into()));
+    assert_eq!(forecast["done"], 2, "the mail, and the log that comes last: {forecast}");
+    let abandoned = forecast["expected_abandoned"].as_f64().unwrap();
+    assert!((2.9..3.1).contains(&abandoned), "{abandoned}");
+    let rebuild = &forecast["will_be_cut"][1];
+    let eta = rebuild["eta_seconds"].as_f64().unwrap();
+    assert!((60.0..400.0).contains(&eta), "10,000 units of 10 ms: {eta}");
+    let sentence = forecast["sentence"].as_str().unwrap();
+    for part in [
+        "If stopped now: 2 done in about ",
+        "; hog does not yield",
+        "at its pace, cut at 1 s",
+        "1 unknown (main)",
+    ] {
+        assert!(sentence.contains(part), "{part}: {sentence}");
+    }
+    let ample = json(admin, "/api/v1/forecast?within=2h");
+    assert!(!names(&ample["will_be_cut"]).contains(&"index-rebuild"), "it makes it in two hours");
+    get(admin, "/api/v1/forecast?within=soon").expect(400);
+    let summary = json(admin, "/api/v1/summary");
+    assert_eq!(summary["forecast"]["within_seconds"], 25.0);
+    assert_eq!(summary["states"]["blocked"], 1);
+
+    attention(admin, &summary);
+    failures(admin);
+    searches(admin);
+    rows(admin);
+    assert_eq!(json(admin, "/api/v1/stops")["items"].as_array().unwrap().len(), 0);
+}
+
+fn attention(admin: SocketAddr, summary: &Value) {
+    let all = json(admin, "/api/v1/attention");
+    let first = &all["items"][0];
+    assert_eq!((&first["severity"], &first["link"]["view"]), (&"critical".into(), &"task".into()));
+    let sentence = first["sentence"].as_str().unwrap();
+    assert!(sentence.starts_with("hog #") && sentence.contains(" has not yielded for "), "{sentence}");
+    assert!(first["location"].as_str().unwrap().starts_with("tests/suite/admin/outlook.rs:"));
+    assert!(first["since"].is_string());
+    let task = json(admin, &format!("/api/v1/tasks/{}", first["link"]["task"]));
+    assert_eq!((&task["name"], &task["waits_for"]), (&"hog".into(), &"does not yield".into()));
+    let short = summary["attention"].as_array().unwrap();
+    assert!(!short.is_empty() && short.len() <= 5);
+}
+
+fn failures(admin: SocketAddr) {
+    let failures = json(admin, "/api/v1/failures");
+    let items = failures["items"].as_array().unwrap();
+    let told: Vec<_> = items.iter().map(|item| (item["message"].as_str().unwrap(), &item["count"])).collect();
+    assert_eq!(told, [("connection refused", &3.into()), ("no route", &1.into())]);
+    assert!(items[0]["first"].as_str() <= items[0]["last"].as_str());
+    assert_eq!(json(admin, &format!("/api/v1/tasks/{}", items[0]["last_task"]))["outcome"], "error");
+}
+
+fn searches(admin: SocketAddr) {
+    let total = |path: &str| json(admin, path)["total"].as_u64().unwrap();
+    assert_eq!(total("/api/v1/tasks?q=state:blocked"), 1);
+    assert_eq!(total("/api/v1/tasks?q=state:blocked%20name:mail"), 0);
+    assert_eq!(total("/api/v1/finished?q=outcome:error%20message:refused"), 3);
+    for (query, part) in
+        [("state:asleep", "expected one of"), ("stat:blocked", "no filter"), ("age:5", "age:>5m")]
+    {
+        let problem = get(admin, &format!("/api/v1/tasks?q={query}")).expect(400).json();
+        assert!(problem["detail"].as_str().unwrap().contains(part), "{problem}");
+    }
+}
+
+fn rows(admin: SocketAddr) {
+    let task = |name: &str| json(admin, &format!("/api/v1/tasks?name={name}"))["items"][0].clone();
+    let rebuild = task("index-rebuild");
+    assert_eq!((&rebuild["eta_bound"], &rebuild["waits_for"]), (&"about".into(), &Value::Null));
+    assert!(50.0 < rebuild["eta_seconds"].as_f64().unwrap());
+    assert_eq!(task("audit-log")["waits_for"], "Last: told when all others have ended");
+    assert_eq!(task("resize-video")["waits_for"], "cannot be aborted");
+    assert_eq!((&task("main")["eta_seconds"], &task("main")["children_total"]), (&Value::Null, &0.into()));
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
+    own_process!();
+    let hc = Headcount::builder()
+        .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .announce_delay(Duration::from_secs(1))
+        .drain_timeout(Duration::from_secs(5))
+        .install()
+        .unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let warm: Vec<_> = (0..6).map(|_| mail(1_500)).collect();
+    for task in warm {
+        task.await.unwrap();
+    }
+    headcount::task("consumer").spawn(headcount::draining());
+    mail(1_500);
+    headcount::task("short").grace(Duration::from_millis(700)).spawn(pending::<()>());
+    headcount::task("left").on_shutdown(OnShutdown::Detach).spawn(pending::<()>());
+    headcount::shutdown("test");
+    let announcing = loop {
+        let shutdown = json(admin, "/api/v1/summary")["shutdown"].clone();
+        if shutdown["stage"] == "announcing" {
+            break shutdown;
+        }
+        sleep(Duration::from_millis(10)).await;
+    };
+    assert_eq!((&announcing["total"], &announcing["pending"]), (&3.into(), &3.into()));
+    let told_in = announcing["told_in_seconds"].as_f64().unwrap();
+    assert!(0.0 < told_in && told_in <= 1.0, "{told_in}");
+    let mut listed = names(&announcing["tasks"]);
+    listed.sort_unstable();
+    assert_eq!(listed, ["consumer", "mail", "short"]);
+    let row = |name: &str| {
+        announcing["tasks"].as_array().unwrap().iter().find(|task| task["name"] == name).unwrap()
+    };
+    assert_eq!(row("short")["waits_for"], "grace 0.7 s");
+    assert_eq!(row("short")["eta_bound"], "at_most");
+    assert!(row("consumer")["eta_seconds"].as_f64().unwrap() <= 1.0, "it listens");
+
+    let report = hc.drain().await;
+    assert_eq!(report.ended.ok, 2);
+    assert!(report.forecast_at_start.is_some());
+    let over = json(admin, "/api/v1/summary")["shutdown"].clone();
+    assert_eq!(over["told_in_seconds"], Value::Null);
+    let at_start = over["forecast_at_start_seconds"].as_f64().unwrap();
+    assert!((1.4..1.8).contains(&at_start), "{at_start}");
+    let reported = over["report"]["forecast_at_start_seconds"].as_f64().unwrap();
+    assert!((reported - at_start).abs() < 0.001, "{reported}");
+    assert!(1.4 < over["took_seconds"].as_f64().unwrap(), "{over}");
+}
