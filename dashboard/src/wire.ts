@@ -284,6 +284,8 @@ export interface Report {
   duration_seconds: number;
   /** What was waited for, by how it ended. Abandoned tasks are not among them. */
   ended: OutcomeCounts;
+  /** Tasks that served a connection and are gone; they are not among `ended`. */
+  connections_closed: number;
   late_spawns: number;
   forecast_at_start_seconds: number | null;
   /** Of these, spawns that were refused: the task was dropped at once. */
@@ -293,6 +295,8 @@ export interface Report {
   abandoned: ReportTask[];
   detached_total: number;
   detached: ReportTask[];
+  /** About how many tasks were alive at the end that headcount does not track. */
+  untracked: number;
 }
 
 export interface Summary {

@@ -439,12 +439,14 @@ fn report() -> crate::Report {
         duration: Duration::from_millis(9_800),
         forecast_at_start: Some(Duration::from_millis(8_200)),
         ended: outcomes(41, 2, 1),
+        connections_closed: 5,
         late_spawns: 3,
         refused_spawns: 0,
         abandoned_total: 1_204,
         abandoned: [abandoned, full].into(),
         detached_total: 1,
         detached: [report_task(21, Kind::Local, None, false)].into(),
+        untracked: 0,
     }
 }
 

@@ -29,7 +29,7 @@ type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
 
 /// Makes each request a tracked task of kind `request`, from its arrival to the end of its response's body.
 ///
-/// It is named after the route that axum matched, `unmatched` where there is none; the method is a field. On shutdown requests are
+/// It is named after the route that axum matched, `unmatched` where there is none; method and path are fields. On shutdown requests are
 /// waited for before `Last` tasks are told; when the deadline has passed, or by force, the response is cut: a handler that has not
 /// answered gives 503, a body that has not ended breaks off, so that `axum::serve` returns.
 ///
@@ -81,7 +81,8 @@ impl TrackLayer {
     }
 
     fn begin(&self, parts: &Parts) -> Entry {
-        task(self.name(parts)).field("method", &parts.method).enter::<()>(Kind::Request, self.location)
+        let task = task(self.name(parts)).field("method", &parts.method).field("path", parts.uri.path());
+        task.enter::<()>(Kind::Request, self.location)
     }
 }
 

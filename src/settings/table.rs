@@ -7,7 +7,7 @@ use std::time::Duration;
 
 use super::Builder;
 use super::builder::OnAbandon;
-use super::value::{Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, Value};
+use super::value::{Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, Value};
 use crate::error::Error;
 use crate::registry::config::Redact;
 use crate::snapshot::OnShutdown;
@@ -149,6 +149,10 @@ settings! {
     ["HEADCOUNT_ABORT_GRACE", "1s", "shutdown"]
     abort_grace(at_most: Duration): Duration = at_most;
 
+    /// How long tasks that serve a connection have from the moment they are told until they are cancelled.
+    ["HEADCOUNT_CONNECTION_GRACE", "2s", "shutdown"]
+    connection_grace(at_most: Duration): Duration = at_most;
+
     /// How long the `on_abandon` hook may take for all tasks together.
     ["HEADCOUNT_HOOK_TIMEOUT", "1s", "shutdown"]
     hook_timeout(at_most: Duration): Duration = at_most;
@@ -179,12 +183,16 @@ settings! {
     ["HEADCOUNT_SIGNALS", "yes", "shutdown"]
     signals(listen: bool): bool = listen;
 
+    /// What SIGHUP does: `Default` (it ends the process at once), `Drain` (it starts the shutdown, and never forces it) or `Ignore`.
+    ["HEADCOUNT_SIGHUP", "Default", "shutdown"]
+    sighup(sighup: SigHup): SigHup = sighup;
+
     /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse` (dropped).
     ["HEADCOUNT_LATE_SPAWNS", "Adopt", "shutdown"]
     late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
 
     /// What becomes of tasks by their names when the process stops, for code that one cannot change, as
-    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last` or `Detach`. A `*`, anywhere, stands for anything;
+    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. A `*`, anywhere, stands for anything;
     /// the first that fits counts.
     ["HEADCOUNT_POLICY", "none", "shutdown"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
@@ -193,6 +201,14 @@ settings! {
     /// A file that the report of the shutdown is written to as JSON, with mode 0600.
     ["HEADCOUNT_REPORT_FILE", "none", "shutdown"]
     report_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
+
+    /// A directory that keeps the reports of the newest shutdowns, each in a file of its own with mode 0600. It is made where it is not there.
+    ["HEADCOUNT_REPORT_DIR", "none", "shutdown"]
+    report_dir(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
+
+    /// How many reports `report_dir` keeps; older ones are removed.
+    ["HEADCOUNT_REPORTS", "20", "shutdown"]
+    reports(at_most: usize): usize = at_most;
 
     /// How many finished tasks are kept, of any outcome and once more of those that were not ok.
     ["HEADCOUNT_HISTORY", "1000"]

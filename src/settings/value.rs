@@ -269,6 +269,19 @@ pub enum LateSpawns {
     Refuse,
 }
 
+/// What SIGHUP does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SigHup {
+    /// What it does without headcount: it ends the process at once, unless something ignores or handles it.
+    #[default]
+    Default,
+    /// It starts the shutdown. It never forces one.
+    Drain,
+    /// Nothing.
+    Ignore,
+}
+
 /// Which recorder the application's own metrics go to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -306,5 +319,6 @@ choices! {
     Linger { Off, Auto }
     LateSpawns { Adopt, Refuse }
     Recorder { Auto, Private }
-    OnShutdown { Wait, Cancel, Last, Detach }
+    SigHup { Default, Drain, Ignore }
+    OnShutdown { Wait, Cancel, Last, Detach, Connection }
 }

@@ -45,6 +45,8 @@ mod timers;
 mod words;
 
 use std::collections::HashMap;
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::time::SystemTime;
 
@@ -69,6 +71,7 @@ use crate::error::Error;
 use crate::observer::Observer;
 use crate::process::Process;
 use crate::registry::is_enabled;
+use crate::settings::Settings;
 
 /// Starts the coordinator, and the threads that it needs. It reports to each of the audience in this order.
 pub(crate) fn start(
@@ -88,11 +91,15 @@ pub(crate) fn log_budget(process: &Process) {
     for warning in words::budget_warnings(&process.settings) {
         warn!(target: "headcount", "{warning}");
     }
-    let path = process.settings.report_file.as_deref();
-    if let Some((path, problem)) =
-        path.and_then(|path| Some((path.display(), report_file::check(path).err()?)))
-    {
-        warn!(target: "headcount", "`report_file` {path} cannot be written: {problem}");
+    let Settings { report_file, report_dir, .. } = &process.settings;
+    let checks: [(&str, Option<&PathBuf>, fn(&Path) -> io::Result<()>); 2] = [
+        ("report_file", report_file.as_ref(), report_file::check),
+        ("report_dir", report_dir.as_ref(), report_file::check_directory),
+    ];
+    for (setting, path, check) in checks {
+        if let Some((path, problem)) = path.and_then(|path| Some((path.display(), check(path).err()?))) {
+            warn!(target: "headcount", "`{setting}` {path} cannot be written: {problem}");
+        }
     }
 }
 

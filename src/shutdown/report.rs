@@ -64,6 +64,8 @@ pub struct Report {
     pub forecast_at_start: Option<Duration>,
     /// What was waited for, by how it ended. Abandoned tasks are not among them.
     pub ended: OutcomeCounts,
+    /// Tasks with [`OnShutdown::Connection`](crate::OnShutdown::Connection) that are gone; they are not among `ended`.
+    pub connections_closed: u64,
     /// Tasks spawned after draining began.
     pub late_spawns: u64,
     /// Of these, spawns that were refused: the task was dropped at once.
@@ -76,6 +78,8 @@ pub struct Report {
     pub detached_total: u64,
     /// The oldest 1,000 of them.
     pub detached: Arc<[ReportTask]>,
+    /// About how many tasks of the application's runtime were alive at the end that headcount does not track.
+    pub untracked: u64,
 }
 
 /// A task that a [`Report`] names.
@@ -150,12 +154,14 @@ impl Report {
             duration: Duration::ZERO,
             forecast_at_start: None,
             ended: OutcomeCounts::default(),
+            connections_closed: 0,
             late_spawns: 0,
             refused_spawns: 0,
             abandoned_total: 0,
             abandoned: [].into(),
             detached_total: 0,
             detached: [].into(),
+            untracked: 0,
         }
     }
 }
@@ -174,9 +180,18 @@ impl fmt::Display for Report {
             (ShutdownOutcome::Deadline, _) => f.write_str("Stopped at the deadline, in ")?,
             (ShutdownOutcome::Forced, by) => write!(f, "Forced by {}, in ", by.unwrap_or("API"))?,
         }
-        write!(f, "{} ({})", text::took(self.duration), text::counts(&self.ended, self.abandoned_total))?;
+        write!(
+            f,
+            "{} ({})",
+            text::took(self.duration),
+            text::counts(&self.ended, self.connections_closed, self.abandoned_total)
+        )?;
         f.write_str(&named("abandoned", &self.abandoned, self.abandoned_total))?;
-        f.write_str(&named("detached", &self.detached, self.detached_total))
+        f.write_str(&named("detached", &self.detached, self.detached_total))?;
+        match self.untracked {
+            0 => Ok(()),
+            untracked => write!(f, "; about {} untracked", text::tasks(untracked)),
+        }
     }
 }
 

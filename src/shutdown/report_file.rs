@@ -3,6 +3,11 @@
 use std::fs::{self, File, OpenOptions};
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
+use std::time::SystemTime;
+
+/// Of the names of files in a directory of reports; others there are left alone.
+const PREFIX: &str = "report-";
+const SUFFIX: &str = ".json";
 
 /// Writes the report. A regular file has it whole or not at all where its directory allows that.
 pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
@@ -26,6 +31,35 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
             fs::remove_file(&draft)
         }
     }
+}
+
+/// Writes the report to a file of its own in the directory, and removes the oldest beyond a number. The name begins with the time at which
+/// the shutdown began, so that names sort as times.
+pub(crate) fn keep(directory: &Path, started_at: SystemTime, at_most: usize, bytes: &[u8]) -> io::Result<()> {
+    make(directory)?;
+    let time = humantime::format_rfc3339_millis(started_at).to_string().replace(':', "-");
+    let name = format!("{PREFIX}{time}-{}{SUFFIX}", std::process::id());
+    replace(&directory.join(name), bytes)?;
+    let mut names: Vec<_> =
+        fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
+    names.retain(|name| name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)));
+    names.sort_unstable();
+    let too_many = names.len().saturating_sub(at_most.max(1));
+    names.iter().take(too_many).try_for_each(|name| fs::remove_file(directory.join(name)))
+}
+
+/// Whether reports will be kept there; an error says why not.
+pub(crate) fn check_directory(directory: &Path) -> io::Result<()> {
+    make(directory)?;
+    check(&directory.join(format!("{PREFIX}{}{SUFFIX}", std::process::id())))
+}
+
+/// Makes the directory, for this user alone.
+fn make(directory: &Path) -> io::Result<()> {
+    let mut builder = fs::DirBuilder::new();
+    #[cfg(unix)]
+    std::os::unix::fs::DirBuilderExt::mode(&mut builder, 0o700);
+    builder.recursive(true).create(directory)
 }
 
 enum Kind {
@@ -141,6 +175,24 @@ mod tests {
         assert_eq!(fs::read(at("missing")).unwrap(), b"made");
         assert_eq!(names(&directory), ["dangling", "link", "missing", "other", "real"]);
         fs::remove_dir_all(directory).unwrap();
+    }
+
+    #[test]
+    fn a_directory_keeps_the_newest_reports_and_all_else() {
+        let directory = directory("keep").join("made/for/it");
+        check_directory(&directory).unwrap();
+        fs::write(directory.join("notes.txt"), "mine").unwrap();
+        for second in 0..5 {
+            let started_at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
+            keep(&directory, started_at, 2, second.to_string().as_bytes()).unwrap();
+        }
+        let kept = names(&directory);
+        assert_eq!((kept.len(), kept[0].as_str()), (3, "notes.txt"));
+        assert!(kept[1].starts_with("report-1970-01-01T00-00-03.000Z-"), "{kept:?}");
+        assert_eq!(fs::read(directory.join(&kept[2])).unwrap(), b"4");
+        let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&directory).unwrap().permissions());
+        assert_eq!(mode & 0o777, 0o700);
+        fs::remove_dir_all(directory.ancestors().nth(3).unwrap()).unwrap();
     }
 
     #[test]

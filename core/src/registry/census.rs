@@ -100,7 +100,7 @@ pub const fn is_counted(policy: OnShutdown) -> bool {
 
 const fn unit_of(policy: OnShutdown) -> Option<u64> {
     match policy {
-        OnShutdown::Wait => Some(WAIT),
+        OnShutdown::Wait | OnShutdown::Connection => Some(WAIT),
         OnShutdown::Last => Some(LAST),
         OnShutdown::Cancel | OnShutdown::Detach => None,
     }
@@ -108,7 +108,7 @@ const fn unit_of(policy: OnShutdown) -> Option<u64> {
 
 const fn count_in(live: u64, policy: OnShutdown) -> u64 {
     match policy {
-        OnShutdown::Wait => live % LAST,
+        OnShutdown::Wait | OnShutdown::Connection => live % LAST,
         OnShutdown::Last => live / LAST,
         OnShutdown::Cancel | OnShutdown::Detach => 0,
     }

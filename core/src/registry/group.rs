@@ -190,8 +190,7 @@ impl Key {
     }
 }
 
-const POLICIES: [OnShutdown; 4] =
-    [OnShutdown::Wait, OnShutdown::Cancel, OnShutdown::Last, OnShutdown::Detach];
+const POLICIES: &[OnShutdown] = OnShutdown::ALL;
 
 fn policy_index(policy: Option<OnShutdown>) -> u8 {
     let place = POLICIES.iter().position(|known| Some(*known) == policy);

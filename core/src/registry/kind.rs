@@ -48,9 +48,18 @@ pub enum OnShutdown {
     Last,
     /// It is reported and not waited for.
     Detach,
+    /// It is told, has a short grace (the setting `connection_grace`), and is then cancelled, which is no failure: for what serves a
+    /// connection for as long as its peer likes.
+    Connection,
 }
 
-named!(OnShutdown { Wait => "wait", Cancel => "cancel", Last => "last", Detach => "detach" });
+named!(OnShutdown {
+    Wait => "wait",
+    Cancel => "cancel",
+    Last => "last",
+    Detach => "detach",
+    Connection => "connection",
+});
 
 /// How far a task has come, as it said itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

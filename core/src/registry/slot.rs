@@ -4,24 +4,24 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-const FLAG_BITS: u32 = 12;
+const FLAG_BITS: u32 = 13;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
-const POLICY_MASK: u64 = 0b11 << POLICY_SHIFT;
+const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
 /// It has an entry in the side table of details.
-pub const DETAILS: u64 = 1 << 5;
+pub const DETAILS: u64 = 1 << 6;
 /// The census counts it.
-pub const COUNTED: u64 = 1 << 6;
+pub const COUNTED: u64 = 1 << 7;
 /// The census reports its end.
-pub const WATCHED: u64 = 1 << 7;
+pub const WATCHED: u64 = 1 << 8;
 /// The coordinator abandons it: if it is dropped, it was aborted.
-pub const ABANDONED: u64 = 1 << 8;
+pub const ABANDONED: u64 = 1 << 9;
 /// Nothing of ours can abort it.
-pub const NOT_CANCELLABLE: u64 = 1 << 9;
+pub const NOT_CANCELLABLE: u64 = 1 << 10;
 /// It returned an `Err` that counts.
-pub const FAILED: u64 = 1 << 10;
+pub const FAILED: u64 = 1 << 11;
 /// It is to be aborted as soon as there is what aborts it.
-pub const ABORT_WANTED: u64 = 1 << 11;
+pub const ABORT_WANTED: u64 = 1 << 12;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub const SCOPED: u64 = 1;
@@ -156,7 +156,8 @@ const fn policy_of(identity: u64) -> OnShutdown {
         0 => OnShutdown::Wait,
         1 => OnShutdown::Cancel,
         2 => OnShutdown::Last,
-        _ => OnShutdown::Detach,
+        3 => OnShutdown::Detach,
+        _ => OnShutdown::Connection,
     }
 }
 
@@ -166,6 +167,7 @@ const fn policy_bits(policy: OnShutdown) -> u64 {
         OnShutdown::Cancel => 1,
         OnShutdown::Last => 2,
         OnShutdown::Detach => 3,
+        OnShutdown::Connection => 4,
     };
     index << POLICY_SHIFT
 }

@@ -191,7 +191,10 @@ impl Registry {
 
     /// Whether no `Wait` task is left but those inside `idle()`, which wait for the `Last` tasks themselves.
     pub fn only_idle_wait(&self) -> bool {
-        self.are_idle(|| self.census.left(OnShutdown::Wait), |policy| policy == OnShutdown::Wait)
+        self.are_idle(
+            || self.census.left(OnShutdown::Wait),
+            |policy| matches!(policy, OnShutdown::Wait | OnShutdown::Connection),
+        )
     }
 
     /// Whether as many are left as are of these policies and inside `idle()`.

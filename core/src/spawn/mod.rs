@@ -236,6 +236,12 @@ impl TaskBuilder {
         self
     }
 
+    /// It serves a connection for as long as its peer likes: at a shutdown it is told, has a short grace, and is then cancelled, which is
+    /// no failure. The same as [`on_shutdown`](Self::on_shutdown) with [`OnShutdown::Connection`].
+    pub const fn connection(self) -> Self {
+        self.on_shutdown(OnShutdown::Connection)
+    }
+
     /// How long it is waited for, at most, from the moment it is told of the shutdown; then it is aborted. The deadline caps it.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);

@@ -45,7 +45,7 @@ pub(crate) fn policy(current: Current) -> Option<OnShutdown> {
 
 /// Whether a task is waited for.
 pub(crate) fn is_waited_for(task: &Reading) -> bool {
-    matches!(task.policy(), OnShutdown::Wait | OnShutdown::Last)
+    matches!(task.policy(), OnShutdown::Wait | OnShutdown::Last | OnShutdown::Connection)
 }
 
 /// Whether a task is waited for to end by itself.

@@ -1,7 +1,12 @@
 //! The end: the sums, the report, and the process.
 
+use std::io;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
+use std::thread;
 use std::time::Duration;
+
+use parking_lot::Mutex;
 
 use super::ledger::Account;
 use super::run::Coordinator;
@@ -9,7 +14,7 @@ use super::voice::LAST_LINES;
 use crate::observer::Observer;
 use crate::process::Process;
 use crate::registry::registry;
-use crate::settings::Hide;
+use crate::settings::{Hide, Settings};
 use crate::shutdown::census::slots;
 use crate::shutdown::cut::{self, Why};
 use crate::shutdown::machine::{Stage, Verdict};
@@ -48,20 +53,50 @@ impl Ending {
         self.process.settings.hide.contains(&Hide::Fields)
     }
 
-    /// Writes the report file on a thread of its own, since a file system may hang. Gives what went wrong.
-    async fn write_file(&self, report: &Report) -> Option<String> {
-        let path = self.process.settings.report_file.clone()?;
-        let json = serde_json::to_vec_pretty(report).ok()?;
-        let (done, written) = tokio::sync::oneshot::channel();
-        let shown = path.display().to_string();
-        let write = move || drop(done.send(report_file::write(&path, &json)));
-        let started = std::thread::Builder::new().name("headcount-report".to_owned()).spawn(write);
-        let problem = match (started, tokio::time::timeout(LAST_FILE, written).await) {
-            (Err(problem), _) | (_, Ok(Ok(Err(problem)))) => problem.to_string(),
-            (_, Err(_)) => format!("not written within {}", text::length(LAST_FILE)),
-            _ => return None,
+    /// Writes the report to its file and its directory on a thread of its own, since a file system may hang. Gives what went wrong.
+    async fn write_files(&self, report: &Report) -> Vec<String> {
+        let Settings { report_file, report_dir, reports, .. } = &self.process.settings;
+        let Ok(json) = serde_json::to_vec_pretty(report) else { return Vec::new() };
+        let (file, directory) = (report_file.clone(), report_dir.clone());
+        if file.is_none() && directory.is_none() {
+            return Vec::new();
+        }
+        let (started_at, reports) = (report.started_at, *reports);
+        let write = move || {
+            let file = file.map(|path| (report_file::write(&path, &json), path));
+            let kept = directory.map(|path| (report_file::keep(&path, started_at, reports, &json), path));
+            let problem = |(written, path): (io::Result<()>, PathBuf)| not_written(&path, &written.err()?);
+            [file, kept].into_iter().flatten().filter_map(problem).collect()
         };
-        Some(format!("The report could not be written to {shown}: {problem}"))
+        on_a_thread(write)
+            .await
+            .unwrap_or_else(|problem| vec![format!("The report was not written: {problem}")])
+    }
+}
+
+fn not_written(path: &Path, problem: &io::Error) -> Option<String> {
+    Some(format!("The report could not be written to {}: {problem}", path.display()))
+}
+
+/// Runs it on a thread, or right here if none can be had, and waits a bounded time.
+async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static) -> Result<T, String> {
+    let (done, result) = tokio::sync::oneshot::channel();
+    let run = Arc::new(Mutex::new(Some(run)));
+    let there = Arc::clone(&run);
+    let started = thread::Builder::new().name("headcount-report".to_owned()).spawn(move || {
+        let run = there.lock().take();
+        if let Some(run) = run {
+            let _ = done.send(run());
+        }
+    });
+    if started.is_err() {
+        let run = run.lock().take();
+        return run.map(|run| run()).ok_or_else(|| "it was begun twice".to_owned());
+    }
+    match tokio::time::timeout(LAST_FILE, result).await {
+        Ok(Ok(result)) => Ok(result),
+        Ok(Err(_)) => Err("its thread ended".to_owned()),
+        Err(_) => Err(format!("not within {}", text::length(LAST_FILE))),
     }
 }
 
@@ -73,14 +108,15 @@ impl Coordinator {
         }
         self.voice.log().close_screen();
         self.timers.set(Round::Lines, None);
-        self.ledger.settle();
+        let untracked = self.untracked();
+        self.ledger.settle(untracked);
         if Stage::Aborting <= self.machine.stage() {
             let (alive, now) = (self.ledger.abandoned_alive(), self.now());
             let still_there = self.ledger.still_there(&alive, now);
             self.voice.still_there(&still_there, now);
         }
         self.refresh();
-        self.voice.untracked(self.untracked());
+        self.voice.untracked(untracked);
         let account = self.ledger.account();
         if outcome(self.machine.verdict(), &account).0 == ShutdownOutcome::Drained {
             let took = self.now().saturating_sub(self.machine.began());
@@ -105,7 +141,7 @@ impl Coordinator {
             if lowest == 0 {
                 break;
             }
-            std::thread::sleep(Duration::from_millis(1));
+            thread::sleep(Duration::from_millis(1));
             lowest = lowest.min(read());
         }
         lowest
@@ -127,7 +163,7 @@ impl Coordinator {
         self.process.set_drained();
         // Flushed after the file, whose failure is a line as well.
         let lines = async {
-            if let Some(problem) = self.ending.write_file(&report).await {
+            for problem in self.ending.write_files(&report).await {
                 self.voice.warn(problem);
             }
             self.voice.flush().await;
@@ -181,12 +217,14 @@ impl Coordinator {
             duration: started.elapsed(),
             forecast_at_start: forecast_at_start.and_then(|left| Duration::try_from_secs_f64(left).ok()),
             ended: account.ended,
+            connections_closed: account.connections,
             late_spawns: registry().admission.late(),
             refused_spawns: account.refused,
             abandoned_total: account.abandoned,
             abandoned: self.ledger.abandoned_listed(hide_fields).into(),
             detached_total,
             detached: detached.into(),
+            untracked: account.untracked,
         }
     }
 
@@ -198,9 +236,9 @@ impl Coordinator {
         self.voice.exiting(code, after, holders.as_deref());
         self.voice.flush().await;
         // Exit handlers may hang on what a stuck thread holds.
-        let orderly = std::thread::Builder::new().spawn(move || std::process::exit(i32::from(code)));
+        let orderly = thread::Builder::new().spawn(move || std::process::exit(i32::from(code)));
         if orderly.is_ok() {
-            std::thread::sleep(EXIT_HANDLERS);
+            thread::sleep(EXIT_HANDLERS);
         }
         exit_now(code)
     }

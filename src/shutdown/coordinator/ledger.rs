@@ -10,8 +10,8 @@ use crate::shutdown::census::{Seen, Tally, slots};
 use crate::shutdown::machine::Moment;
 use crate::shutdown::report::{MAX_LISTED, ReportTask};
 use crate::snapshot::{Kind, OnShutdown, TaskInfo};
-use headcount_core::OutcomeCounts;
 use headcount_core::internal::snapshot::read::Describer;
+use headcount_core::{Outcome, OutcomeCounts};
 
 /// How it all ended: what the last line, the report, the metrics and the API say.
 #[derive(Clone, Debug, Default)]
@@ -19,10 +19,14 @@ pub(crate) struct Account {
     /// What was waited for and ended, by how; abandoned tasks are not among them.
     pub(crate) ended: OutcomeCounts,
     pub(crate) abandoned: u64,
+    /// Tasks that served a connection, and are gone.
+    pub(crate) connections: u64,
     /// Something was abandoned because the time was over.
     pub(crate) is_past_deadline: bool,
     /// Spawns that were refused.
     pub(crate) refused: u64,
+    /// About how many tasks live that headcount does not track.
+    pub(crate) untracked: u64,
 }
 
 /// The tasks of a shutdown.
@@ -34,6 +38,9 @@ pub(crate) struct Ledger {
     timed: HashSet<u64>,
     /// When `Last` tasks were told.
     told: HashMap<u64, Moment>,
+    /// Tasks that serve a connection and have not ended, and how the others ended.
+    connections: HashSet<u64>,
+    closed: OutcomeCounts,
     /// Tasks that a line named and that have not ended.
     listed: HashMap<u64, Current>,
     /// Spawns of each group before any was refused, and those that were reported.
@@ -118,9 +125,21 @@ impl Ledger {
         }
     }
 
-    /// Whether an end is on its way that a line is due for.
+    /// A task serves a connection: it is counted apart.
+    pub(crate) fn add_connection(&mut self, current: Current) {
+        if current.watch() {
+            self.connections.insert(current.id);
+        }
+    }
+
+    /// The task is waited for no more: it is none of the connections that are closed.
+    pub(crate) fn forget_connection(&mut self, id: u64) {
+        self.connections.remove(&id);
+    }
+
+    /// Whether an end is on its way that a line is due for, or that closes a connection; asked when nothing is waited for any more.
     pub(crate) fn awaits_an_end(&self) -> bool {
-        self.listed.values().any(|current| slots::is_gone(*current))
+        !self.connections.is_empty() || self.listed.values().any(|current| slots::is_gone(*current))
     }
 
     /// Takes in the end of a watched task; true if a line is due for it.
@@ -128,7 +147,10 @@ impl Ledger {
         let id = ended.task.id();
         let was_abandoned = self.abandoned.contains(id);
         self.abandoned.note(ended);
-        let was_dropped = was_abandoned && ended.outcome == headcount_core::Outcome::Abandoned;
+        if self.connections.remove(&id) {
+            self.closed.add(ended.outcome, 1);
+        }
+        let was_dropped = was_abandoned && ended.outcome == Outcome::Abandoned;
         self.listed.remove(&id).is_some() && !was_dropped
     }
 
@@ -155,10 +177,10 @@ impl Ledger {
     }
 
     /// Adds up, once: from now on it stays so. A task that ends later is no part of it, such as one that awaited the report.
-    pub(crate) fn settle(&mut self) {
+    pub(crate) fn settle(&mut self, untracked: u64) {
         self.listed.clear();
         if self.account.is_none() {
-            self.account = Some(self.add_up());
+            self.account = Some(Account { untracked, ..self.add_up() });
         }
     }
 
@@ -173,11 +195,22 @@ impl Ledger {
 
     fn add_up(&self) -> Account {
         Account {
-            ended: self.tally.ended(),
+            ended: self.ended(),
+            connections: self.closed.total(),
             abandoned: self.abandoned.total(),
             is_past_deadline: self.abandoned.any_at_the_deadline(),
             refused: registry().admission.refused(),
+            untracked: 0,
         }
+    }
+
+    /// The ends of what was waited for, but for connections.
+    fn ended(&self) -> OutcomeCounts {
+        let (mut ended, all) = (OutcomeCounts::default(), self.tally.ended());
+        for outcome in Outcome::ALL {
+            ended.add(*outcome, all.get(*outcome).saturating_sub(self.closed.get(*outcome)));
+        }
+        ended
     }
 
     /// How many of the abandoned tasks are gone.

@@ -21,14 +21,14 @@ use crate::process::Process;
 use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Ended;
-use crate::settings::{Linger, Settings};
+use crate::settings::{Linger, Settings, SigHup};
 use crate::shutdown::audience::Audience;
 use crate::shutdown::census;
 use crate::shutdown::control::{Cause, Command, Control, control};
 use crate::shutdown::gates::gates;
 use crate::shutdown::machine::{Effect, ExtendError, Forcer, Input, Limits, Machine, Moment, Stage, Verdict};
 use crate::shutdown::report::Report;
-use crate::shutdown::signal::{Listener, Meaning, Signal};
+use crate::shutdown::signal::{self, Listener, Meaning, Signal};
 use crate::shutdown::status::{EndedTask, Status};
 use crate::shutdown::timers::{Round, Timers};
 use crate::shutdown::words::{Line, Logger};
@@ -135,6 +135,18 @@ pub(super) fn limits(settings: &Settings) -> Limits {
     }
 }
 
+/// The signals that the coordinator listens to.
+fn wanted(settings: &Settings) -> Vec<Signal> {
+    let mut wanted = Vec::new();
+    if settings.signals {
+        wanted.extend([Signal::Interrupt, Signal::Terminate]);
+    }
+    if settings.sighup == SigHup::Drain {
+        wanted.push(Signal::HangUp);
+    }
+    wanted
+}
+
 impl Coordinator {
     /// Sets everything up. Must run inside the runtime that will run it.
     fn new(
@@ -145,13 +157,16 @@ impl Coordinator {
     ) -> io::Result<Self> {
         let settings = &process.settings;
         let control = control();
-        let wanted: &[Signal] = if settings.signals { &[Signal::Interrupt, Signal::Terminate] } else { &[] };
+        let wanted = wanted(settings);
         let ears = Ears {
-            listener: (!wanted.is_empty()).then(|| Listener::start(wanted)).transpose()?,
+            listener: (!wanted.is_empty()).then(|| Listener::start(&wanted)).transpose()?,
             ends: registry().watch_ends(),
             commands: control.connect(!settings.announce_delay.is_zero()),
             early: None,
         };
+        if settings.sighup == SigHup::Ignore {
+            signal::ignore_hang_up()?;
+        }
         let hooks = Hooks::start(settings.on_abandon.clone(), log.clone())?;
         Ok(Self {
             audience,

@@ -83,6 +83,7 @@ impl Coordinator {
         let last_told = self.machine.last_told();
         let concerned = |task: &Reading| match task.policy() {
             OnShutdown::Cancel => true,
+            OnShutdown::Connection => true,
             OnShutdown::Last => last_told,
             OnShutdown::Detach => false,
             _ => task.has(DETAILS),
@@ -95,7 +96,13 @@ impl Coordinator {
                     if policy == OnShutdown::Last {
                         self.ledger.note_told(current.id, now);
                     }
-                    if let Some(grace) = own_grace(current).filter(|_| self.ledger.time(current.id)) {
+                    let given =
+                        (policy == OnShutdown::Connection).then_some(self.process.settings.connection_grace);
+                    let grace = own_grace(current).or(given).filter(|_| self.ledger.time(current.id));
+                    if policy == OnShutdown::Connection && grace.is_some() {
+                        self.ledger.add_connection(current);
+                    }
+                    if let Some(grace) = grace {
                         self.timers.add(now.saturating_add(grace), Due::Grace, current);
                     }
                 }
@@ -121,6 +128,22 @@ impl Coordinator {
         }
     }
 
+    /// Cancels tasks that serve a connection. One that cannot be cancelled is waited for like any other.
+    fn close(&mut self, tasks: &[Seen]) {
+        self.voice.closing(tasks);
+        let gone = self.now().saturating_add(self.process.settings.abort_grace);
+        let tasks: Vec<Current> = tasks.iter().map(|(current, _)| *current).collect();
+        for (current, abort) in cut::end(&tasks, Why::Cancelled) {
+            match abort {
+                Abort::Told => self.timers.add(gone, Due::Gone, current),
+                Abort::NotCancellable => {
+                    self.ledger.forget_connection(current.id);
+                    registry().set_policy(current, OnShutdown::Wait);
+                }
+            }
+        }
+    }
+
     fn note_refusals(&mut self) {
         let refusals = self.ledger.new_refusals();
         self.voice.refused(&refusals);
@@ -134,16 +157,18 @@ impl Coordinator {
 
     /// Graces and aborts that are due.
     pub(super) fn due(&mut self, due: Vec<(Due, Current)>) {
-        let mut over = Vec::new();
+        let (mut over, mut connections) = (Vec::new(), Vec::new());
         for (due, current) in due {
             let Some(task) = slots::read(current) else { continue };
             match (due, task.policy()) {
                 // It awaits the report. Once it no longer does, its time begins again.
                 (Due::Grace, OnShutdown::Detach) => self.ledger.untime(current.id),
+                (Due::Grace, OnShutdown::Connection) => connections.push((current, task)),
                 (Due::Grace, _) => over.push((current, task)),
                 (Due::Gone, _) => self.stop_waiting(current, task),
             }
         }
+        self.close(&connections);
         if !over.is_empty() {
             self.end_graces(over);
         }
@@ -192,6 +217,7 @@ impl Coordinator {
             self.handover.batch(vec![current], self.handover.timeout());
         }
         cut::end(&[current], Why::Abandoned);
+        self.ledger.forget_connection(current.id);
         registry().set_policy(current, OnShutdown::Detach);
     }
 
@@ -203,7 +229,9 @@ impl Coordinator {
         self.timers.clear();
         let (now, forced_by) = (self.now(), self.machine.forced_by());
         let (mut left, mut last) = (Vec::new(), Vec::new());
-        for (current, task) in slots::all(slots::is_waited_for) {
+        let is_connection = |task: &Reading| task.policy() == OnShutdown::Connection;
+        self.close(&slots::all(is_connection));
+        for (current, task) in slots::all(|task| slots::is_waited_for(task) && !is_connection(task)) {
             match self.last_grace_ends(current, &task).filter(|end| now < *end) {
                 Some(end) => last.push((end, (current, task))),
                 None => left.push((current, task)),
@@ -301,7 +329,8 @@ impl Coordinator {
     }
 
     fn show(&mut self, listing: Listing) {
-        let (ended, gone) = (self.ledger.account().ended.total(), self.ledger.gone());
+        let account = self.ledger.account();
+        let (ended, gone) = (account.ended.total() + account.connections, self.ledger.gone());
         let abandoned = self.ledger.abandoned_by_group();
         // After the above: a task in neither has come meanwhile.
         let pending = census::pending().total();

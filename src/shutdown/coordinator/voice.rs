@@ -124,6 +124,15 @@ impl Voice {
         }
     }
 
+    pub(super) fn closing(&self, connections: &[Seen]) {
+        if !connections.is_empty() {
+            let (count, names) = (connections.len() as u64, text::by_name(&counted(connections)));
+            let data = Data { count: Some(count), ..Data::default() };
+            let count = text::connections(count);
+            self.log.line(Line::info(format!("Closing {count}: {names}")).with(data));
+        }
+    }
+
     /// How long until [`waiting`](Self::waiting) is due again.
     pub(super) fn pause(&mut self) -> Duration {
         self.back_off.next()
@@ -362,7 +371,7 @@ impl Voice {
     /// The last line of a drain that came to its end.
     pub(super) fn drained(&self, account: &Account, took: Duration, abandoned: &str) {
         let (ended, took) = (&account.ended, text::took(took));
-        let counts = text::counts(ended, account.abandoned);
+        let counts = text::counts(ended, account.connections, account.abandoned);
         let data = sums(account);
         let line = if account.abandoned != 0 {
             Line::warn(format!("Background tasks ended in {took} ({counts}){abandoned}"))

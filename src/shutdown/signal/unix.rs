@@ -2,6 +2,7 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
+use std::sync::Arc;
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -109,6 +110,12 @@ const fn decode(byte: u8) -> Meaning {
         3 => Meaning::LogOnly(signal),
         _ => Meaning::Same,
     }
+}
+
+/// Lets SIGHUP do nothing.
+pub(crate) fn ignore_hang_up() -> io::Result<()> {
+    // A handler takes the default action away. Nothing reads its flag.
+    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop)
 }
 
 /// Ends the process without running anything that could hang: no exit handler, no flush.

@@ -99,3 +99,9 @@ impl Events {
 pub(crate) fn exit_now(code: u8) -> ! {
     std::process::exit(i32::from(code))
 }
+
+/// There is no SIGHUP here.
+#[allow(clippy::unnecessary_wraps, reason = "as on other systems")]
+pub(crate) fn ignore_hang_up() -> io::Result<()> {
+    Ok(())
+}

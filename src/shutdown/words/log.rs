@@ -6,6 +6,7 @@
 
 use std::error::Error;
 use std::fmt;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
@@ -213,7 +214,7 @@ impl Progress {
     fn takes_data(&self) -> bool {
         match self.data.load(Ordering::Acquire) {
             0 => {
-                let takes = takes_data();
+                let takes = catch_unwind(takes_data).unwrap_or(false);
                 self.data.store(1 + u8::from(takes), Ordering::Release);
                 takes
             }
@@ -279,7 +280,21 @@ fn write_line(to: Log, with_data: bool, line: &Line) {
         return;
     }
     let level = if line.is_loud && line.level == Level::INFO { loud_level() } else { line.level };
-    if with_data { event(level, &line.text, &line.data) } else { event_of_text(level, &line.text) }
+    let emit =
+        || if with_data { event(level, &line.text, &line.data) } else { event_of_text(level, &line.text) };
+    or_past_it(emit, line.level, &line.text);
+}
+
+/// Emits an event. If the subscriber panics, which it does where its writer cannot write, the line goes to standard error.
+fn or_past_it(emit: impl FnOnce(), level: Level, text: &str) {
+    static SAID: AtomicBool = AtomicBool::new(false);
+    if catch_unwind(AssertUnwindSafe(emit)).is_err() {
+        if !SAID.swap(true, Ordering::AcqRel) {
+            let text = "The subscriber of this log panicked: its lines are written to standard error";
+            to_stderr(Level::WARN, TARGET, text);
+        }
+        to_stderr(level, TARGET, text);
+    }
 }
 
 fn event_of_text(level: Level, text: &str) {
@@ -352,15 +367,15 @@ fn waiting(to: Log, with_data: bool, line: &Waiting) {
             estimate_seconds: line.estimate.map(|left| left.as_secs_f64()),
             ..Data::default()
         };
-        event(loud_level(), what, &data);
+        or_past_it(|| event(loud_level(), what, &data), Level::INFO, what);
         return;
     }
     let estimate = estimate.map(tracing::field::display);
-    if loud_level() == Level::INFO {
-        tracing::info!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}");
-    } else {
-        tracing::warn!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}");
-    }
+    let emit = || match loud_level() {
+        Level::WARN => tracing::warn!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}"),
+        _ => tracing::info!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}"),
+    };
+    or_past_it(emit, Level::INFO, what);
 }
 
 /// When the waiting line is next written: after 1, 2, 5, 10, 20, 50 … seconds, up to an interval.

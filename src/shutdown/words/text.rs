@@ -47,6 +47,11 @@ pub(crate) fn tasks(count: u64) -> String {
     if count == 1 { "1 task".to_owned() } else { format!("{count} tasks") }
 }
 
+/// `1 connection`, `2 connections`.
+pub(crate) fn connections(count: u64) -> String {
+    if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
+}
+
 /// `send-email #17`.
 pub(crate) fn who(name: &str, id: impl fmt::Display) -> String {
     format!("{} #{id}", escape(name))
@@ -189,17 +194,24 @@ pub(crate) fn ended(name: &str, id: u64, outcome: Outcome, after: Duration, rema
     format!("{} {how} after {}, {remaining} remaining", who(name, id), took(after))
 }
 
-/// `3 completed, 1 failed, 2 abandoned`. What is 0 is left out but for the first.
-pub(crate) fn counts(ended: &OutcomeCounts, abandoned: u64) -> String {
+/// `3 completed, 1 failed, 5 connections closed, 2 abandoned`. What is 0 is left out but for the first.
+pub(crate) fn counts(ended: &OutcomeCounts, connections: u64, abandoned: u64) -> String {
     let mut text = format!("{} completed", ended.ok);
     let others = [
         (ended.error, "failed"),
         (ended.panic, "panicked"),
         (ended.cancelled, "cancelled"),
-        (abandoned, "abandoned"),
+        (ended.timeout, "timed out"),
+        (ended.rejected, "rejected"),
     ];
     for (count, how) in others.into_iter().filter(|(count, _)| 0 < *count) {
         let _ = write!(text, ", {count} {how}");
+    }
+    if 0 < connections {
+        let _ = write!(text, ", {} closed", self::connections(connections));
+    }
+    if 0 < abandoned {
+        let _ = write!(text, ", {abandoned} abandoned");
     }
     text
 }
@@ -343,9 +355,17 @@ mod tests {
             "send-email #17 completed after 4.0s, 2 remaining"
         );
         let mut ended = changed!(OutcomeCounts::default(), ok: 3);
-        assert_eq!(counts(&ended, 0), "3 completed");
+        assert_eq!(counts(&ended, 0, 0), "3 completed");
         ended.panic = 1;
-        assert_eq!(counts(&ended, 2), "3 completed, 1 panicked, 2 abandoned");
+        assert_eq!(counts(&ended, 0, 2), "3 completed, 1 panicked, 2 abandoned");
+        let each: OutcomeCounts = Outcome::ALL.iter().fold(OutcomeCounts::default(), |mut each, outcome| {
+            each.add(*outcome, 1);
+            each
+        });
+        assert_eq!(
+            counts(&each, 5, 0),
+            "1 completed, 1 failed, 1 panicked, 1 cancelled, 1 timed out, 1 rejected, 5 connections closed"
+        );
     }
 
     #[test]

@@ -6,7 +6,7 @@ use nix::sys::signal::Signal::SIGTERM;
 use serde_json::Value;
 
 use crate::support::http::{act, get};
-use crate::support::process::{LINGERING, WAITING, start, term};
+use crate::support::process::{End, LINGERING, Process, WAITING, command, report, start, term};
 
 fn report_path(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("headcount-{name}-{}.json", std::process::id()))
@@ -148,12 +148,160 @@ fn lingering_ends_with_a_scrape() {
 #[test]
 fn where_warnings_are_off_the_log_goes_to_stderr() {
     own_process!();
-    let end = term(&[("LOG", "stderr")], &["wait send-email 100"]);
+    let end = term(&[("LOG", "stderr")], &["wait send-email 700"]);
     end.exited_with(0).logged(&["Shutting down (SIGTERM)", WAITING, "All background tasks completed in"]);
     assert!(
         end.lines.iter().any(|line| line.starts_with("20") && line.contains("Z  INFO headcount::shutdown: "))
     );
 
-    let end = term(&[("LOG", "off")], &["wait send-email 100"]);
+    let end = term(&[("LOG", "off")], &["wait send-email 700"]);
     end.exited_with(0).never_logged("headcount::shutdown");
+}
+
+/// The events of the shutdown that a process wrote as JSON.
+fn events(end: &End) -> Vec<Value> {
+    let events = end.lines.iter().filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    events.filter(|event| event["target"] == "headcount::shutdown").collect()
+}
+
+fn with_log_as(format: &str, settings: &[(&str, &str)], arguments: &[&str]) -> Process {
+    let mut command = command(arguments);
+    command.env("LOG_AS", format);
+    command.envs(settings.iter().map(|(name, value)| (format!("HEADCOUNT_{name}"), *value)));
+    let mut process = Process::spawn(command);
+    process.wait_for("ready");
+    process
+}
+
+#[test]
+fn events_have_their_data_as_fields() {
+    own_process!();
+    let tasks = ["status index", "wait send-email 500", "plain x", "plain y"];
+    let mut process = with_log_as("json", &[("DRAIN_TIMEOUT", "900ms")], &tasks);
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(124);
+    let events = events(&end);
+    let find = |text: &str| {
+        let found = events.iter().find(|event| event["fields"]["message"].as_str().unwrap().contains(text));
+        found.unwrap_or_else(|| panic!("no {text:?} among {events:#?}"))["fields"].clone()
+    };
+    assert_eq!(find("Shutting down")["reason"], "SIGTERM");
+    let waiting = find("Waiting for background tasks");
+    assert_eq!(waiting["pending"], 2);
+    assert!(waiting["deadline_seconds"].as_f64().unwrap() <= 0.9);
+    let index = find("index #");
+    assert_eq!(
+        (&index["task"], &index["kind"], &index["status"]),
+        (&"index".into(), &"task".into(), &"batch 3/10".into())
+    );
+    assert_eq!((&index["progress"], &index["total"]), (&3.into(), &10.into()));
+    assert!(index["location"].as_str().unwrap().contains("child.rs:"));
+    assert!(
+        index["age_seconds"].is_f64() && index["idle_seconds"].is_f64() && index["id"].is_u64(),
+        "{index}"
+    );
+    let ended = find("completed after");
+    assert_eq!(
+        (&ended["task"], &ended["outcome"], &ended["remaining"]),
+        (&"send-email".into(), &"ok".into(), &1.into())
+    );
+    let lost = find("abandoned after");
+    assert_eq!((&lost["outcome"], &lost["id"]), (&"abandoned".into(), &index["id"]));
+    let last = find("Stopped at the deadline");
+    assert_eq!(
+        (&last["exit_code"], &last["completed"], &last["abandoned"]),
+        (&124.into(), &1.into(), &1.into())
+    );
+    assert_eq!(find("that headcount does not track")["untracked"], 2);
+    assert_eq!(report(&end)["untracked"], 2);
+}
+
+#[test]
+fn text_does_not_repeat_itself_as_fields() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "900ms")], &["status index", "wait send-email 300"]);
+    for line in end.log() {
+        let own = line.contains("Waiting for") || line.contains("HEADCOUNT_");
+        let allowed = own || !line.contains('=');
+        assert!(allowed, "{line}");
+    }
+    end.never_logged("task=").never_logged("log format").never_logged("error");
+
+    // With a layer for people and one for machines, the latter has its data.
+    let mut process = with_log_as("both", &[], &["wait send-email 700"]);
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0);
+    assert!(events(&end).iter().any(|event| event["fields"]["task"] == "send-email"), "{:#?}", end.lines);
+}
+
+#[test]
+fn where_only_warnings_are_shown_a_drain_that_waits_still_shows() {
+    own_process!();
+    let mut process = with_log_as("warn", &[], &["wait send-email 700"]);
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).logged(&[
+        "Shutting down (SIGTERM)",
+        WAITING,
+        "  send-email #~ running",
+        "All background tasks",
+    ]);
+    assert!(
+        end.lines
+            .iter()
+            .filter(|line| line.contains("headcount::shutdown"))
+            .all(|line| line.contains("WARN"))
+    );
+}
+
+#[test]
+fn a_subscriber_that_panics_costs_its_lines_and_nothing_else() {
+    own_process!();
+    let mut process = with_log_as("panics", &[], &["wait send-email 700"]);
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).logged(&[
+        "Shutting down (SIGTERM)",
+        "  send-email #~ completed",
+        "All background tasks completed",
+    ]);
+    let said = end.log().into_iter().filter(|line| line.starts_with("The subscriber of this log panicked"));
+    assert_eq!(said.count(), 1, "{:#?}", end.lines);
+    end.logged(&[WAITING, "  send-email #~ running"]);
+}
+
+#[test]
+fn a_directory_keeps_the_newest_reports() {
+    own_process!();
+    let directory = std::env::temp_dir().join(format!("headcount-reports-{}", std::process::id()));
+    let settings = [("REPORT_DIR", directory.to_str().unwrap()), ("REPORTS", "2")];
+    for _ in 0..3 {
+        term(&settings, &["wait send-email 50"]).exited_with(0);
+    }
+    let reports: Vec<Value> = std::fs::read_dir(&directory)
+        .unwrap()
+        .map(|entry| serde_json::from_slice(&std::fs::read(entry.unwrap().path()).unwrap()).unwrap())
+        .collect();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!(reports.len(), 2);
+    assert!(reports.iter().all(|report| report["service"] == "child"));
+}
+
+#[test]
+fn what_cannot_be_written_is_said_at_install() {
+    own_process!();
+    let end = term(
+        &[("REPORT_FILE", "/nowhere/at/all.json"), ("REPORT_DIR", "/proc/none")],
+        &["wait send-email 50"],
+    );
+    end.exited_with(0);
+    for what in [
+        "`report_file` /nowhere/at/all.json cannot be written: ",
+        "`report_dir` /proc/none cannot be written: ",
+    ] {
+        let at = |text: &str| end.lines.iter().position(|line| line.contains(text));
+        assert!(at(what).unwrap() < at("Shutting down").unwrap(), "{:#?}", end.lines);
+    }
 }

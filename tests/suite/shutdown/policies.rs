@@ -128,7 +128,7 @@ fn a_grace_of_its_own() {
 #[test]
 fn a_policy_by_name() {
     own_process!();
-    let end = term(&[("POLICY", "vendor::*=Cancel")], &["forever vendor::poll", "wait send-email 100"]);
+    let end = term(&[("POLICY", "vendor::*=Cancel")], &["forever vendor::poll", "wait send-email 700"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed, 1 cancelled)"]);
 }
 
@@ -214,4 +214,90 @@ fn a_hundred_thousand_tasks() {
         "All background tasks completed in ~s (100000 completed)",
     ]);
     assert_eq!(report(&end)["ended"]["ok"], 100_000);
+}
+
+#[test]
+fn connections_are_closed_after_a_short_grace() {
+    own_process!();
+    let arguments = ["connection ws", "connection ws", "closes sse 50", "wait send-email 900"];
+    let end = term(&[("CONNECTION_GRACE", "300ms")], &arguments);
+    end.exited_with(0).logged(&[
+        "Closing 2 connections: ws ×2",
+        "All background tasks completed in ~s (1 completed, 3 connections closed)",
+    ]);
+    end.never_logged("WARN").never_logged(" abandoned after");
+    let report = report(&end);
+    assert_eq!((&report["connections_closed"], &report["ended"]["cancelled"]), (&3.into(), &0.into()));
+    assert_eq!((&report["abandoned_total"], &report["ended"]["ok"]), (&0.into(), &1.into()));
+}
+
+#[test]
+fn connections_are_closed_in_every_ending() {
+    own_process!();
+    let mut process = start(&[("POLICY", "ws=Connection")], &["forever ws", "forever loop"]);
+    process.signal(SIGTERM);
+    process.wait_for(WAITING);
+    process.signal(SIGTERM);
+    let forced = process.end();
+    forced.exited_with(143).logged(&[
+        "Closing 1 connection: ws ×1",
+        "Forced by SIGTERM: aborting 1 task",
+        "Forced by SIGTERM, in ~s (0 completed, 1 connection closed, 1 abandoned); abandoned: loop #~",
+    ]);
+
+    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["connection ws", "wait send-email 100"]);
+    end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed, 1 connection closed)"]);
+}
+
+#[test]
+fn what_awaits_drain_in_a_task_has_its_time() {
+    own_process!();
+    let end = term(&[], &["wait send-email 300", "--main in-a-task", "--after 1200"]);
+    end.exited_with(0).never_logged("Exiting with");
+    assert!(end.lines.iter().any(|line| line == "flushed"), "{:#?}", end.lines);
+}
+
+#[test]
+fn a_tracked_future_that_awaits_drain_holds_up_none_of_its_tasks() {
+    own_process!();
+    for what in ["drains-tracked supervisor", "drains-wrapped supervisor"] {
+        let end = term(
+            &[("DRAIN_TIMEOUT", "8s")],
+            &[what, "wait send-email 300", "--main drain-then-close", "--after 300"],
+        );
+        end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
+        end.never_logged("Deadline");
+        assert!(end.lines.iter().any(|line| line == "task got 0"), "{:#?}", end.lines);
+    }
+}
+
+#[test]
+fn spawns_after_the_deadline_are_refused_aloud() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["forever loop", "--main spawns-after", "--after 300"]);
+    end.exited_with(124).logged(&["Spawn of clean-up"]);
+    let refused = end.log().into_iter().filter(|line| line.starts_with("Spawn of clean-up"));
+    let times = refused.map(|line| line.split_once(" ×").map_or(1, |(_, rest)| rest[..1].parse().unwrap()));
+    assert_eq!(times.sum::<u32>(), 3, "{:#?}", end.lines);
+    assert!(end.lines.iter().any(|line| line.contains("WARN") && line.contains("Spawn of clean-up")));
+}
+
+#[test]
+fn late_spawns_that_are_refused_are_in_log_and_report() {
+    own_process!();
+    let end = term(&[("LATE_SPAWNS", "refuse")], &["late spawner", "wait send-email 400"]);
+    end.exited_with(0)
+        .logged(&["Spawn of late-one refused, since the process stops (tests/suite/support/child.rs:"]);
+    assert_eq!((&report(&end)["refused_spawns"], &report(&end)["late_spawns"]), (&1.into(), &1.into()));
+}
+
+#[test]
+fn a_hundred_lines_name_what_was_cut() {
+    own_process!();
+    let tasks = vec!["forever loop"; 130];
+    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &tasks);
+    end.exited_with(124).logged(&["Deadline of 300ms reached: aborting 130 tasks", "  loop ×30 abandoned"]);
+    let named = end.log().into_iter().filter(|line| line.contains(" abandoned after ")).count();
+    assert_eq!(named, 100);
+    assert_eq!(report(&end)["abandoned"].as_array().unwrap().len(), 130);
 }

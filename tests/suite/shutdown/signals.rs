@@ -4,7 +4,7 @@ use std::io::BufRead;
 use std::process::Command;
 use std::time::{Duration, Instant};
 
-use nix::sys::signal::Signal::{self, SIGINT, SIGTERM};
+use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGTERM};
 use serde_json::Value;
 
 use crate::support::http::{act, get};
@@ -317,4 +317,73 @@ fn turned_off_it_stops_as_before() {
     let end = process.end();
     end.exited_with(0).never_logged("headcount::shutdown");
     assert_eq!(report(&end)["reason"], "off");
+}
+
+#[test]
+fn hang_up_does_what_the_setting_says() {
+    own_process!();
+    let mut process = start(&[], &["wait send-email 20000"]);
+    process.signal(SIGHUP);
+    assert_eq!(process.end().killed_by, Some(SIGHUP as i32));
+
+    let mut process = start(&[("SIGHUP", "drain")], &["forever loop"]);
+    process.signal(SIGHUP);
+    process.wait_for("Shutting down (SIGHUP)");
+    process.signal(SIGHUP);
+    process.wait_for("SIGHUP came after");
+    process.signal(SIGTERM);
+    process.end().exited_with(143).logged(&["Forced by SIGTERM: aborting 1 task"]);
+
+    let mut process = start(&[("SIGHUP", "ignore")], &["wait send-email 800"]);
+    process.signal(SIGHUP);
+    process.signal(SIGTERM);
+    process.end().exited_with(0).never_logged("SIGHUP)");
+}
+
+#[test]
+fn what_the_parent_had_ignored_stays_ignored() {
+    own_process!();
+    let child = command(&["wait send-email 800"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]).arg(child.get_program()).args(child.get_args());
+    shell.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    let mut process = Process::spawn(shell);
+    process.wait_for("ready");
+    process.signal(SIGINT);
+    process.signal(SIGTERM);
+    process.end().exited_with(0).never_logged("(SIGINT)").logged(&["Shutting down (SIGTERM)"]);
+}
+
+#[test]
+fn turned_off_a_second_signal_ends_it() {
+    own_process!();
+    let mut command = command(&["forever loop", "--main hang"]);
+    command.env("HEADCOUNT", "off");
+    let mut process = Process::spawn(command);
+    process.wait_for("ready");
+    wait_until_caught(process.pid(), SIGTERM);
+    process.signal(SIGTERM);
+    // One that a wrapper doubles is the same.
+    process.signal_at_once(SIGTERM);
+    std::thread::sleep(Duration::from_millis(500));
+    process.signal_at_once(SIGINT);
+    process.end().exited_with(130);
+}
+
+#[test]
+fn the_last_lines_go_past_a_log_that_nothing_reads_once_and_whole() {
+    own_process!();
+    let mut command = command(&["forever loop", "--flood", "--main ignore"]);
+    command.env("LOG_TO_STDOUT", "1").env("HEADCOUNT_DRAIN_TIMEOUT", "none");
+    let mut child =
+        command.stdout(std::process::Stdio::piped()).stderr(std::process::Stdio::piped()).spawn().unwrap();
+    let mut said = std::io::BufReader::new(child.stderr.take().unwrap()).lines();
+    assert_eq!(said.next().unwrap().unwrap(), "the log is full");
+    assert_eq!(signal_until_gone(child, 2, SIGTERM), Some(143));
+    let said: Vec<String> = said.map(Result::unwrap).collect();
+    let last: Vec<_> = said.iter().filter(|line| line.contains("Forced by SIGTERM, in ")).collect();
+    assert_eq!(last.len(), 1, "{said:#?}");
+    assert!(last[0].ends_with("(0 completed, 1 abandoned); abandoned: loop #1"), "{said:#?}");
+    let lost = said.iter().find(|line| line.contains("lines of this log were not written"));
+    assert!(lost.is_some(), "{said:#?}");
 }

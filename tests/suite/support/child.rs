@@ -4,8 +4,8 @@
 //! `last-grace NAME MS`. Others: `forever NAME`,
 //! `status NAME`, `cancel NAME`, `detach NAME MS`, `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`,
 //! `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`,
-//! `family NAME COUNT`.
-//! What `main` does: `--main drain | ignore | hang | return`, `--after MS`. What begins it: `--call REASON`.
+//! `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection NAME`, `closes NAME MS`, `plain NAME`.
+//! What `main` does: `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -35,7 +35,7 @@ fn child() {
     let Ok(arguments) = std::env::var(ARGUMENTS) else { return };
     // Behind what the test harness wrote on its line.
     say("");
-    tracing_subscriber::fmt().with_ansi(false).without_time().with_writer(log_to()).init();
+    start_log();
     let options = Options::parse(&arguments);
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let report = runtime.block_on(run(options));
@@ -48,6 +48,38 @@ fn code_of_main(report: &Report) -> i32 {
     let code = Termination::report(report.clone());
     assert_eq!(format!("{code:?}"), format!("{:?}", ExitCode::from(report.exit_code)));
     report.exit_code.into()
+}
+
+/// The log of most services, or what the variable `LOG_AS` says: `json`, `both`, `warn`, or one whose writer panics.
+fn start_log() {
+    use tracing_subscriber::fmt;
+    use tracing_subscriber::prelude::*;
+
+    let text = || fmt().with_ansi(false).without_time().with_writer(log_to());
+    match std::env::var("LOG_AS").as_deref() {
+        Ok("json") => fmt().json().with_writer(log_to()).init(),
+        Ok("both") => {
+            let layers = tracing_subscriber::registry().with(fmt::layer().with_ansi(false).without_time());
+            layers.with(fmt::layer().json().with_writer(io::stderr)).init();
+        }
+        Ok("warn") => text().with_max_level(tracing::Level::WARN).init(),
+        Ok("panics") => text().with_writer(|| Panics).init(),
+        _ => text().init(),
+    }
+}
+
+/// A writer that cannot write what is waited for.
+struct Panics;
+
+impl Write for Panics {
+    fn write(&mut self, bytes: &[u8]) -> io::Result<usize> {
+        assert!(!String::from_utf8_lossy(bytes).contains("Waiting for"), "no space left on device");
+        io::stderr().write(bytes)
+    }
+
+    fn flush(&mut self) -> io::Result<()> {
+        Ok(())
+    }
 }
 
 /// The log goes to standard output where the test says so, as it does in most services.
@@ -119,7 +151,7 @@ async fn run(options: Options) -> Option<Report> {
     if options.prints {
         print_lines();
     }
-    if options.main != "ignore" {
+    if !["ignore", "in-a-task"].contains(&options.main.as_str()) {
         // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the process first.
         let _ = hc.draining().now_or_never();
     }
@@ -133,7 +165,7 @@ async fn run(options: Options) -> Option<Report> {
     stop(&options.main, options.after, &hc).await
 }
 
-async fn stop(main: &str, after: Duration, hc: &Headcount) -> Option<Report> {
+async fn stop(main: &str, after: Duration, hc: &Arc<Headcount>) -> Option<Report> {
     match main {
         "drain" => {
             hc.draining().await;
@@ -147,6 +179,36 @@ async fn stop(main: &str, after: Duration, hc: &Headcount) -> Option<Report> {
             let report = hc.drain().await;
             tokio::time::sleep(after).await;
             say("closed");
+            Some(report)
+        }
+        "in-a-task" => {
+            let hc = Arc::clone(hc);
+            let real_main = async move {
+                hc.draining().await;
+                let report = hc.drain().await;
+                tokio::time::sleep(after).await;
+                say("flushed");
+                report
+            };
+            Some(headcount::task("real-main").spawn(real_main).await.unwrap())
+        }
+        "account" => {
+            hc.draining().await;
+            let report = hc.drain().await;
+            say(&format!("metrics {}", serde_json::to_string(&hc.render_metrics()).unwrap()));
+            say(&format!("report {}", serde_json::to_string(&report).unwrap()));
+            // Until the test has asked the API and closes the pipe that nothing else holds.
+            let _ = tokio::task::spawn_blocking(|| io::stdin().read_line(&mut String::new())).await;
+            Some(report)
+        }
+        "spawns-after" => {
+            hc.draining().await;
+            let report = hc.drain().await;
+            for _ in 0..3 {
+                let refused = headcount::task("clean-up").spawn(async {}).await;
+                say(&format!("clean-up refused {}", refused.is_err()));
+            }
+            tokio::time::sleep(after).await;
             Some(report)
         }
         "drain-at-once" => Some(hc.drain().await),
@@ -288,6 +350,12 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             tokio::time::sleep(time).await;
             say("last done");
         })),
+        "connection" => drop(task.connection().spawn(std::future::pending::<()>())),
+        "closes" => drop(task.connection().spawn(async move {
+            headcount::draining().await;
+            tokio::time::sleep(time).await;
+        })),
+        "plain" => drop(tokio::spawn(std::future::pending::<()>())),
         "last-grace" => {
             let last = task.on_shutdown(OnShutdown::Last).grace(time);
             drop(last.spawn(std::future::pending::<()>()));
@@ -366,6 +434,18 @@ fn await_drain(what: &str, task: headcount::TaskBuilder, time: Duration, hc: Arc
             let report = hc.drain().await;
             say(&format!("task got {}", report.exit_code));
         })),
+        "drains-tracked" => drop(task.spawn(async move {
+            hc.draining().await;
+            let report = headcount::track(async { hc.drain().await }).await;
+            say(&format!("task got {}", report.exit_code));
+        })),
+        "drains-wrapped" => {
+            let made_outside = headcount::track(async move {
+                hc.draining().await;
+                say(&format!("task got {}", hc.drain().await.exit_code));
+            });
+            drop(task.spawn(made_outside));
+        }
         "drains-twice" => drop(task.spawn(async move {
             let own = || headcount::snapshot::task(headcount::current().unwrap().id()).unwrap();
             hc.draining().await;
