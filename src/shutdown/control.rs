@@ -18,7 +18,7 @@ use super::gates::{Gate, gates};
 use super::machine::{ExtendError, Stage};
 use super::off;
 use super::report::Report;
-use super::signal::Signal;
+use super::signal::{self, Signal};
 use super::status::Status;
 use crate::registry::local::{self, Current};
 use crate::registry::{is_enabled, registry};
@@ -96,6 +96,7 @@ impl Control {
     /// Gives the coordinator its end of the queue; once a process.
     pub(crate) fn connect(&self, announces: bool) -> mpsc::UnboundedReceiver<Command> {
         self.announces.store(announces, Ordering::Release);
+        gates().settle_here(signal::give_back);
         let (sender, receiver) = mpsc::unbounded_channel();
         let _ = self.commands.set(sender);
         receiver
@@ -189,6 +190,9 @@ impl Control {
     /// Begins the shutdown if nothing has, and resolves with its report.
     pub(crate) async fn drained(&'static self) -> Report {
         gates().note_asking();
+        if let Some(pid) = gates().forked_from() {
+            return Report::forked(pid);
+        }
         let _awaiting = Awaiting::new(self);
         self.begin(Cause::Reason("drain()".into()));
         self.tell(Command::Look);

@@ -29,6 +29,8 @@ pub enum ShutdownOutcome {
     Deadline,
     /// It was forced, by a second signal or through the API.
     Forced,
+    /// There was none: this process was forked from the one that headcount was installed in.
+    Forked,
 }
 
 /// What became of the tasks when the process stopped: as a value, as JSON, as text, as exit code.
@@ -140,6 +142,14 @@ impl Report {
         self.result == ShutdownOutcome::Drained
     }
 
+    /// The report of a process that was forked from the one that headcount was installed in. It has none of headcount's threads.
+    pub(crate) fn forked(from: u32) -> Self {
+        let reason = format!(
+            "headcount was installed in process {from}, from which this one was forked: fork first, then install"
+        );
+        Self { result: ShutdownOutcome::Forked, reason: reason.into(), exit_code: 1, ..Self::empty() }
+    }
+
     /// The report of a process in which headcount is turned off.
     pub(crate) fn empty() -> Self {
         Self {
@@ -176,6 +186,7 @@ impl Termination for Report {
 impl fmt::Display for Report {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match (self.result, self.forced_by) {
+            (ShutdownOutcome::Forked, _) => return write!(f, "Nothing was waited for: {}", self.reason),
             (ShutdownOutcome::Drained, _) => f.write_str("Drained in ")?,
             (ShutdownOutcome::Deadline, _) => f.write_str("Stopped at the deadline, in ")?,
             (ShutdownOutcome::Forced, by) => write!(f, "Forced by {}, in ", by.unwrap_or("API"))?,

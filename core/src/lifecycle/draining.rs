@@ -128,6 +128,8 @@ fn first_wait() -> Waiting {
         return Waiting::Off { signal: (off.signal)() };
     }
     gates.note_asking();
+    // Nothing opens gates in a forked process, but signals get their default action back.
+    gates.forked_from();
     let gate = match local::current() {
         Some(task) if is_last(task) => &gates.last_turn,
         _ => &gates.draining,

@@ -35,6 +35,15 @@ pub struct Gates {
     asking: Notify,
     /// What follows signals where `HEADCOUNT=off`; set by `install`.
     pub off: OnceLock<Off>,
+    /// Where headcount was installed.
+    home: OnceLock<Home>,
+}
+
+/// The process that headcount was installed in, and what is to be done in one that was forked from it.
+#[derive(Clone, Copy, Debug)]
+struct Home {
+    pid: u32,
+    when_forked: fn(),
 }
 
 static GATES: Gates = Gates {
@@ -45,6 +54,7 @@ static GATES: Gates = Gates {
     asked: AtomicBool::new(false),
     asking: Notify::const_new(),
     off: OnceLock::new(),
+    home: OnceLock::new(),
 };
 
 pub fn gates() -> &'static Gates {
@@ -59,6 +69,18 @@ impl Gates {
 
     pub fn is_requested(&self) -> bool {
         self.requested.load(Ordering::Acquire)
+    }
+
+    /// Headcount is installed in this process.
+    pub fn settle_here(&self, when_forked: fn()) {
+        let _ = self.home.set(Home { pid: std::process::id(), when_forked });
+    }
+
+    /// The process that headcount was installed in, if this one was forked from it since. None of its threads are here.
+    pub fn forked_from(&self) -> Option<u32> {
+        let home = self.home.get().filter(|home| home.pid != std::process::id())?;
+        (home.when_forked)();
+        Some(home.pid)
     }
 
     pub fn was_asked(&self) -> bool {

@@ -2,7 +2,8 @@
 
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
-use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, LazyLock};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -23,7 +24,11 @@ impl Listener {
     pub(crate) fn start(wanted: &[Signal]) -> io::Result<Self> {
         let ignored = ignored();
         let numbers = wanted.iter().map(|signal| number(*signal));
-        let mut signals = Signals::new(numbers.filter(|number| !is_in(ignored, *number)))?;
+        let numbers: Vec<i32> = numbers.filter(|number| !is_in(ignored, *number)).collect();
+        for number in &numbers {
+            signal_hook::flag::register_conditional_default(*number, Arc::clone(&GIVEN_BACK))?;
+        }
+        let mut signals = Signals::new(numbers)?;
         let (ours, mut theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
@@ -51,6 +56,15 @@ impl Listener {
             }
         }
     }
+}
+
+/// Whether signals have their default action. A process that was forked from this one inherits the handlers, but not the thread behind
+/// them, so without this only SIGKILL would end it.
+static GIVEN_BACK: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
+
+/// Gives signals their default action back.
+pub(crate) fn give_back() {
+    GIVEN_BACK.store(true, Ordering::SeqCst);
 }
 
 const fn number(signal: Signal) -> i32 {

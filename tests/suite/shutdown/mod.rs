@@ -2,6 +2,7 @@
 //!
 //! The tests start a process under test, which does what its arguments say, signal it, read its log, and check how it ends.
 
+mod account;
 mod bounds;
 mod output;
 mod policies;

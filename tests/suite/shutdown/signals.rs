@@ -387,3 +387,18 @@ fn the_last_lines_go_past_a_log_that_nothing_reads_once_and_whole() {
     let lost = said.iter().find(|line| line.contains("lines of this log were not written"));
     assert!(lost.is_some(), "{said:#?}");
 }
+
+#[test]
+fn a_process_forked_after_install_is_told_and_can_be_ended() {
+    own_process!();
+    let mut process = Process::spawn(command(&["--main daemon"]));
+    let line = process.wait_for("daemon ");
+    assert!(line.contains(" got 1 Nothing was waited for: headcount was installed in process "), "{line}");
+    let pid = nix::unistd::Pid::from_raw(line.split(' ').nth(1).unwrap().parse().unwrap());
+    nix::sys::signal::kill(pid, SIGTERM).unwrap();
+    wait_until("gone", || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+        // Nothing may be there to reap it.
+        Ok(stat) => stat.contains(") Z "),
+        Err(_) => true,
+    });
+}

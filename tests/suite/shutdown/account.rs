@@ -1,0 +1,180 @@
+//! Whatever is cut is in the log, the report, the hook, the metrics and the API, and their sums agree.
+
+use std::collections::HashMap;
+
+use nix::sys::signal::Signal::SIGTERM;
+use proptest::prelude::*;
+use proptest::test_runner::{Config, TestRunner};
+use serde_json::Value;
+
+use crate::support::http::get;
+use crate::support::process::{End, Process, WAITING, command, report};
+
+#[derive(Clone, Debug)]
+struct Situation {
+    tasks: Vec<String>,
+    drain_timeout: u64,
+    refuses: bool,
+    /// A second signal comes so long after the first.
+    force_after: Option<u64>,
+}
+
+/// Tasks of which none ends before it is told.
+fn task() -> impl Strategy<Value = String> {
+    let name = "(mail|push|index)";
+    prop_oneof![
+        4 => (name, 0u64..900).prop_map(|(name, ms)| format!("until-draining {name} {ms}")),
+        2 => name.prop_map(|name| format!("forever {name}")),
+        1 => name.prop_map(|name| format!("cancel {name}")),
+        1 => name.prop_map(|name| format!("detach {name} 600000")),
+        2 => (name, 0u64..1_500).prop_map(|(name, ms)| format!("last {name} {ms}")),
+        1 => (name, 0u64..300).prop_map(|(name, ms)| format!("last-grace {name} {ms}")),
+        2 => (name, 0u64..300).prop_map(|(name, ms)| format!("grace {name} {ms}")),
+        1 => name.prop_map(|name| format!("connection {name}")),
+        1 => (name, 0u64..300).prop_map(|(name, ms)| format!("closes {name} {ms}")),
+        1 => name.prop_map(|name| format!("blocking {name} 600000")),
+        1 => name.prop_map(|name| format!("late {name}")),
+        1 => (name, 0u64..300).prop_map(|(name, ms)| format!("panic-told {name} {ms}")),
+    ]
+}
+
+fn situation() -> impl Strategy<Value = Situation> {
+    let tasks = prop::collection::vec(task(), 0..12);
+    (tasks, 600u64..1_500, any::<bool>(), prop::option::of(50u64..500)).prop_map(
+        |(tasks, drain_timeout, refuses, force_after)| Situation {
+            tasks,
+            drain_timeout,
+            refuses,
+            force_after,
+        },
+    )
+}
+
+#[test]
+fn log_report_hook_metrics_and_api_agree() {
+    own_process!();
+    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
+    TestRunner::new(config).run(&situation(), |situation| check(&situation)).unwrap();
+}
+
+fn check(situation: &Situation) -> Result<(), TestCaseError> {
+    let mut arguments: Vec<&str> = situation.tasks.iter().map(String::as_str).collect();
+    arguments.extend(["--main account", "--after 1200", "--hook writes"]);
+    let mut command = command(&arguments);
+    command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_CONNECTION_GRACE", "200ms")]);
+    command.env("HEADCOUNT_DRAIN_TIMEOUT", format!("{}ms", situation.drain_timeout));
+    command.env("HEADCOUNT_EXIT_AFTER", "30s");
+    command.env("HEADCOUNT_LATE_SPAWNS", if situation.refuses { "refuse" } else { "adopt" });
+    let mut process = Process::spawn(command);
+    let address = process.admin();
+    process.wait_for("ready");
+    process.signal(SIGTERM);
+    if let Some(after) = situation.force_after {
+        process.wait_for("Shutting down");
+        std::thread::sleep(std::time::Duration::from_millis(after));
+        process.signal(SIGTERM);
+    }
+    process.wait_for("report {");
+    let summary = get(address, "/api/v1/summary").json();
+    let end = process.end();
+    let report = report(&end);
+    agree(&end, &report, &summary).map_err(|problem| {
+        TestCaseError::fail(format!("{problem}\n{situation:#?}\n{report:#}\n{:#?}", end.log()))
+    })
+}
+
+fn number(value: &Value) -> u64 {
+    value.as_u64().unwrap()
+}
+
+fn agree(end: &End, report: &Value, summary: &Value) -> Result<(), String> {
+    let same = |what: &str, one: u64, other: u64| {
+        if one == other { Ok(()) } else { Err(format!("{what}: {one} is not {other}")) }
+    };
+    let ended: HashMap<&str, u64> = report["ended"]
+        .as_object()
+        .unwrap()
+        .iter()
+        .map(|(key, count)| (key.as_str(), number(count)))
+        .collect();
+    let all_ended: u64 = ended.values().sum();
+    let (abandoned, closed) = (number(&report["abandoned_total"]), number(&report["connections_closed"]));
+    let refused = number(&report["refused_spawns"]);
+
+    // The log: each task that was cut by its name, and the sums in the last line.
+    let log = end.log();
+    for task in report["abandoned"].as_array().unwrap() {
+        let named = format!("  {} #{} abandoned after ", task["name"].as_str().unwrap(), task["id"]);
+        if !log.iter().any(|line| line.starts_with(&named)) {
+            return Err(format!("no line {named:?}"));
+        }
+    }
+    let last = log.iter().rfind(|line| line.contains(" completed")).ok_or("no last line")?;
+    let sums = last.split_once('(').and_then(|(_, rest)| rest.split_once(')')).ok_or("no sums")?.0;
+    let sum = |word: &str| {
+        let part = sums.split(", ").find(|part| part.ends_with(word));
+        part.map_or(0, |part| part.split(' ').next().unwrap().parse::<u64>().unwrap())
+    };
+    same("completed", sum("completed"), ended["ok"])?;
+    same("failed", sum("failed"), ended["error"])?;
+    same("panicked", sum("panicked"), ended["panic"])?;
+    same("cancelled", sum("cancelled"), ended["cancelled"])?;
+    same("closed", sum("closed"), closed)?;
+    same("abandoned", sum("abandoned"), abandoned)?;
+    if last.starts_with("All") && 0 < abandoned {
+        return Err(format!("untrue: {last}"));
+    }
+    let said_refused: u64 = log
+        .iter()
+        .filter(|line| line.starts_with("Spawn of "))
+        .map(|line| {
+            line.split_once(" ×").map_or(1, |(_, rest)| rest.split(' ').next().unwrap().parse().unwrap())
+        })
+        .sum();
+    same("refused in the log", said_refused, refused)?;
+
+    // The hook had each task, before it was aborted.
+    let handed = end.lines.iter().filter(|line| line.starts_with("handed ")).count() as u64;
+    if handed < abandoned {
+        return Err(format!("{handed} handed over of {abandoned}"));
+    }
+
+    // The metrics, of the moment of the report.
+    let metrics: String =
+        serde_json::from_str(end.lines.iter().find_map(|line| line.strip_prefix("metrics ")).unwrap())
+            .unwrap();
+    let total = |name: &str| -> u64 {
+        let samples = metrics.lines().filter(|line| line.starts_with(name));
+        samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
+    };
+    same("abandoned in the metrics", total("headcount_shutdown_abandoned_total{"), abandoned)?;
+    let dropped =
+        report["abandoned"].as_array().unwrap().iter().filter(|task| task["aborted"] == true).count();
+    let expected = all_ended + closed + dropped as u64 + refused;
+    same("finished in the metrics", total("headcount_tasks_finished_total{"), expected)?;
+
+    // The API has the same report, and its own sums.
+    let shutdown = &summary["shutdown"];
+    if shutdown["report"] != *report {
+        return Err(format!("the API has another report: {:#}", shutdown["report"]));
+    }
+    same("ended in the API", number(&shutdown["ended"]), all_ended + closed)?;
+
+    // The exit code follows.
+    let code = match report["result"].as_str().unwrap() {
+        "forced" => 143,
+        "deadline" => 124,
+        _ => 0,
+    };
+    same("exit code", u64::try_from(end.code.unwrap()).unwrap(), code)?;
+    same("exit code in the report", number(&report["exit_code"]), code)
+}
+
+#[test]
+fn a_grace_that_ran_out_leaves_the_exit_code() {
+    own_process!();
+    let mut process = crate::support::process::start(&[], &["grace impatient 200", "wait send-email 600"]);
+    process.signal(SIGTERM);
+    process.wait_for(WAITING);
+    process.end().exited_with(0).logged(&["Background tasks ended in ~s (1 completed, 1 abandoned)"]);
+}
