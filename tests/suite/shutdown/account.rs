@@ -23,7 +23,7 @@ struct Situation {
 fn task() -> impl Strategy<Value = String> {
     let name = "(mail|push|index)";
     prop_oneof![
-        4 => (name, 0u64..900).prop_map(|(name, ms)| format!("until-draining {name} {ms}")),
+        4 => (name, 0u64..900).prop_map(|(name, ms)| format!("wait {name} {ms}")),
         2 => name.prop_map(|name| format!("forever {name}")),
         1 => name.prop_map(|name| format!("cancel {name}")),
         1 => name.prop_map(|name| format!("detach {name} 600000")),
@@ -34,7 +34,7 @@ fn task() -> impl Strategy<Value = String> {
         1 => (name, 0u64..300).prop_map(|(name, ms)| format!("closes {name} {ms}")),
         1 => name.prop_map(|name| format!("blocking {name} 600000")),
         1 => name.prop_map(|name| format!("late {name}")),
-        1 => (name, 0u64..300).prop_map(|(name, ms)| format!("panic-told {name} {ms}")),
+        1 => (name, 0u64..300).prop_map(|(name, ms)| format!("panic {name} {ms}")),
     ]
 }
 
