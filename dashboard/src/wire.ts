@@ -269,7 +269,7 @@ export interface ReportTask {
   /** False: inside a poll, a running closure or a `track` future, which nothing can abort. */
   aborted: boolean;
   /** Why it was cut, in the words of the log. */
-  reason?: string | null;
+  reason: string;
 }
 
 export interface Report {

@@ -477,6 +477,12 @@ fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crat
         status: status.map(Into::into),
         progress: said.then_some(snapshot::Progress::new(3, 10)),
         location: "src/index.rs:88".into(),
+        reason: if aborted {
+            "cut by the deadline"
+        } else {
+            "cut by the deadline, still inside a poll for 5m 50s"
+        }
+        .into(),
         aborted,
     }
 }

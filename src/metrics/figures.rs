@@ -11,6 +11,7 @@ use super::facade::Publisher;
 use super::recording::Recording;
 use super::series::{Series, series};
 use crate::error::Error;
+use crate::forecast::{self, Forecast};
 use crate::observer::{Lines, Worker};
 use crate::process::Process;
 use crate::settings::Recorder;
@@ -45,6 +46,10 @@ pub(crate) struct Figures {
     pub(crate) stage: u8,
     pub(crate) deadline: Option<SystemTime>,
     pub(crate) pending: u64,
+    /// In how many seconds a stop would likely be over.
+    pub(crate) stop_forecast: Option<f64>,
+    /// How many tasks it would abandon, on average.
+    pub(crate) expected_abandoned: f64,
 }
 
 impl Metrics {
@@ -83,8 +88,11 @@ impl Metrics {
 
     /// Reads everything now.
     fn figures(&self) -> Figures {
-        let snapshot = crate::snapshot();
+        let (snapshot, load) = forecast::snapshot();
+        let forecast = Forecast::new(&load, &shutdown::terms(&self.process.settings));
         Figures {
+            stop_forecast: forecast.over_in(),
+            expected_abandoned: forecast.expected_abandoned,
             series: series(&snapshot, &shutdown::abandoned()),
             untracked: self.process.untracked(&snapshot),
             groups_overflowed: snapshot.groups_overflowed,

@@ -122,6 +122,16 @@ pub(super) const TABLE: &[Family] = &[
         help: "Tasks that the shutdown waits for.",
         values: Values::ProcessGauge(|figures| Some(figures.pending as f64)),
     },
+    Family {
+        name: "headcount_stop_forecast_seconds",
+        help: "Seconds until a stop would likely be over if it began now; absent where nothing is known.",
+        values: Values::ProcessGauge(|figures| figures.stop_forecast),
+    },
+    Family {
+        name: "headcount_stop_expected_abandoned",
+        help: "Tasks that a stop would abandon on average if it began now, unknown ones left out.",
+        values: Values::ProcessGauge(|figures| Some(figures.expected_abandoned)),
+    },
 ];
 
 fn timestamp(time: SystemTime) -> f64 {

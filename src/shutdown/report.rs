@@ -107,12 +107,14 @@ pub struct ReportTask {
     pub progress: Option<Progress>,
     /// `file:line` of the spawn.
     pub location: Arc<str>,
+    /// Why it did not end: what cut it, and what holds it still.
+    pub reason: Arc<str>,
     /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to the end.
     pub aborted: bool,
 }
 
 impl ReportTask {
-    pub(crate) fn new(task: &TaskInfo, aborted: bool, hide_fields: bool) -> Self {
+    pub(crate) fn new(task: &TaskInfo, aborted: bool, reason: &str, hide_fields: bool) -> Self {
         let fields = if hide_fields { &[] } else { &*task.fields };
         Self {
             id: task.id.get(),
@@ -124,6 +126,7 @@ impl ReportTask {
             status: task.status.clone(),
             progress: task.progress,
             location: Arc::clone(&task.location),
+            reason: reason.into(),
             aborted,
         }
     }
@@ -247,7 +250,8 @@ mod tests {
             started_at: SystemTime::UNIX_EPOCH,
             ended: changed!(OutcomeCounts::default(), ok: 3),
             abandoned_total: 1_234,
-            abandoned: vec![ReportTask::new(&example(), true, false); MAX_LISTED].into(),
+            abandoned: vec![ReportTask::new(&example(), true, "cut by the deadline", false); MAX_LISTED]
+                .into(),
             ..Report::empty()
         }
     }
@@ -292,7 +296,7 @@ mod tests {
     #[test]
     fn hidden_fields_are_left_out() {
         let task = changed!(example(), fields: vec![("order".into(), "42".to_owned())]);
-        assert_eq!(ReportTask::new(&task, true, false).fields["order"], "42");
-        assert!(ReportTask::new(&task, true, true).fields.is_empty());
+        assert_eq!(ReportTask::new(&task, true, "", false).fields["order"], "42");
+        assert!(ReportTask::new(&task, true, "", true).fields.is_empty());
     }
 }

@@ -3,11 +3,14 @@
 use std::collections::{BTreeMap, HashMap};
 use std::time::Duration;
 
+use crate::clock;
 use crate::registry::local::Current;
 use crate::registry::slot::Reading;
 use crate::registry::wait::Ended;
+use crate::shutdown::census::slots;
 use crate::shutdown::machine::Moment;
 use crate::shutdown::report::{MAX_LISTED, ReportTask};
+use crate::shutdown::words::text;
 use crate::snapshot::TaskInfo;
 use headcount_core::Outcome;
 
@@ -136,10 +139,17 @@ impl Abandoned {
         infos.sort_by_key(|task| (task.started_at, task.id));
         let listed = infos.into_iter().filter_map(|task| {
             let entry = self.entries.get(&task.id.get()).filter(|entry| !is_spared(entry))?;
-            Some(ReportTask::new(task, entry.ended.is_some(), hide_fields))
+            let reason = text::why_abandoned(task, entry.is_past_deadline, held(entry));
+            Some(ReportTask::new(task, entry.ended.is_some(), &reason, hide_fields))
         });
         listed.collect()
     }
+}
+
+/// For how long a poll or closure holds a task that is not gone.
+fn held(entry: &Entry) -> Option<Duration> {
+    let task = slots::read(entry.current).filter(|_| entry.ended.is_none())?;
+    Some(task.polling_since().map_or(Duration::ZERO, |since| clock::between(since, clock::ticks())))
 }
 
 fn is_spared(entry: &Entry) -> bool {

@@ -242,7 +242,9 @@ impl Ledger {
         let total = tasks.len() as u64;
         let mut describer = Describer::new();
         tasks.truncate(MAX_LISTED);
-        let tasks = tasks.iter().map(|(_, task)| ReportTask::new(&describer.live(task), false, hide_fields));
+        let tasks = tasks
+            .iter()
+            .map(|(_, task)| ReportTask::new(&describer.live(task), false, "not waited for", hide_fields));
         (total, tasks.collect())
     }
 }

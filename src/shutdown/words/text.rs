@@ -255,6 +255,23 @@ pub(crate) fn still_there(task: &TaskInfo, since_abort: Duration) -> String {
     )
 }
 
+/// Why a task was abandoned, and what holds it still, for the report: `cut by the deadline, still inside a poll for 5m 50s`.
+pub(crate) fn why_abandoned(task: &TaskInfo, is_past_deadline: bool, held: Option<Duration>) -> String {
+    let cut = match task.grace {
+        _ if is_past_deadline => "cut by the deadline".to_owned(),
+        Some(grace) => format!("its grace of {} ran out", length(grace)),
+        None => "cut by force".to_owned(),
+    };
+    match held {
+        None => cut,
+        Some(Duration::ZERO) => format!("{cut}, not dropped yet"),
+        Some(held) => {
+            let inside = if task.kind == Kind::Blocking { "its closure" } else { "a poll" };
+            format!("{cut}, still inside {inside} for {}", length(held))
+        }
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -383,6 +400,18 @@ mod tests {
         );
         let closure = changed!(lost, kind: Kind::Blocking, cancellable: false);
         assert!(abandoned(&closure, None).ends_with("a running closure is not ours to abort"));
+    }
+
+    #[test]
+    fn a_report_says_why_a_task_was_abandoned() {
+        let task = changed!(example(), grace: Some(ms(1_000)));
+        assert_eq!(why_abandoned(&task, true, None), "cut by the deadline");
+        assert_eq!(why_abandoned(&task, false, None), "its grace of 1.0s ran out");
+        let closure = changed!(task, grace: None, kind: Kind::Blocking);
+        assert_eq!(
+            why_abandoned(&closure, false, Some(ms(3_200))),
+            "cut by force, still inside its closure for 3.2s"
+        );
     }
 
     #[test]
