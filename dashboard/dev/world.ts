@@ -17,6 +17,8 @@ interface Recipe {
   /** So many live at all times, and never end by themselves. */
   always?: number;
   on?: OnShutdown;
+  /** The recipe whose task has spawned these. */
+  of?: string;
   state?: State;
   status?: string;
   progress?: { done: number; total: number };
@@ -48,6 +50,8 @@ const INCIDENT: Recipe[] = [
   { name: "audit-log", kind: "task", labels: {}, location: "src/audit.rs:9", seconds: 900, weight: 0, fails: 0, always: 1, on: "last", state: "idle" },
   { name: "warm-cache", kind: "task", labels: {}, location: "src/cache.rs:77", seconds: 900, weight: 0, fails: 0, always: 2, on: "detach", state: "idle" },
   { name: "reindex", kind: "task", labels: {}, location: "src/index.rs:140", seconds: 280, weight: 0, fails: 0, always: 1, state: "idle", status: "a status that says at length, in one long breath, what this task is doing at the moment and why it takes its time", progress: { done: 77, total: 1_000 } },
+  { name: "import", kind: "task", labels: {}, location: "src/import.rs:8", seconds: 900, weight: 0, fails: 0, always: 1, state: "idle" },
+  { name: "import-file", kind: "task", labels: {}, location: "src/import.rs:31", seconds: 900, weight: 0, fails: 0, always: 3, state: "idle", of: "import" },
   { name: "flaky-webhook", kind: "task", labels: { partner: "globex" }, location: "src/hooks.rs:91", seconds: 0.7, weight: 3, fails: 1 },
 ];
 
@@ -235,7 +239,12 @@ export class World {
   private spawnAlways(index: number): void {
     this.ids += 1;
     this.totals[index]!.spawned += 1;
-    this.live.push({ id: this.ids, recipe: index, started: Date.now() - 314_000, ends: Infinity, parent: null });
+    this.live.push({ id: this.ids, recipe: index, started: Date.now() - 314_000, ends: Infinity, parent: this.parentOf(index) });
+  }
+
+  private parentOf(index: number): number | null {
+    const { of } = this.recipes[index]!;
+    return of === undefined ? null : (this.live.find((one) => this.recipes[one.recipe]!.name === of)?.id ?? null);
   }
 
   private past(): void {

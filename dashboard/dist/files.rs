@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BX5iyHS-.css",
-        plain: Content { data: include_bytes!("assets/index-BX5iyHS-.css"), tag: "\"8565dd536398ced896b4cc0466051262\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BX5iyHS-.css.gz"), tag: "\"f027329d36620d55059413d3e2a89593\"" }),
+        path: "assets/index-BBKyLbO1.js",
+        plain: Content { data: include_bytes!("assets/index-BBKyLbO1.js"), tag: "\"a146fe2483150d03c8775b7aadd79fd9\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BBKyLbO1.js.gz"), tag: "\"7bc7df3b28f85136ef04341c00482734\"" }),
     },
     File {
-        path: "assets/index-DOfWilFX.js",
-        plain: Content { data: include_bytes!("assets/index-DOfWilFX.js"), tag: "\"35d57e533569b65fec5d7ae6e9291b5b\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-DOfWilFX.js.gz"), tag: "\"95ca001314a54107fbe33c9aed1c0cd2\"" }),
+        path: "assets/index-y-GXxmRA.css",
+        plain: Content { data: include_bytes!("assets/index-y-GXxmRA.css"), tag: "\"b38cc91b10842df3d5b002f073aa5a05\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-y-GXxmRA.css.gz"), tag: "\"c9d7ba5ba5ebcb96756765c0fc913628\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"93d6e58efa437a3823afd63769225006\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"15509f53bd590f5515a681b9808a1af6\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"9ea53f8f0fd2eda4f9a7326d9cb9de90\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"3e291c6c2ba2947c6eedacd790760b99\"" }),
     },
 ]

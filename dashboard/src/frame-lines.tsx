@@ -150,7 +150,6 @@ function Search() {
   const { q, view } = place.value;
   useEffect(() => {
     if (box.current !== null && box.current !== document.activeElement) box.current.value = q;
-    if (q === "" && box.current !== null) box.current.value = "";
   }, [q]);
   const search = (value: string) => {
     clearTimeout(timer.current);

@@ -92,8 +92,9 @@ function escape(event: KeyboardEvent): void {
   const { target } = event;
   const { open, view } = place.value;
   if (target instanceof HTMLInputElement && target.matches("[data-search]")) {
-    if (target.value === "") target.blur();
-    else adjust({ q: "", cursor: null, from: null });
+    if (target.value === "") return target.blur();
+    target.value = "";
+    target.dispatchEvent(new Event("input"));
   } else if (open !== null) {
     adjust({ open: null });
     // Its row goes on having the focus.

@@ -65,7 +65,7 @@ export function Foreign() {
   const before = keptBy(tag);
   const { view, task } = place.value;
   return (
-    <Empty title={`This link is of ${nameOf(tag)}, which has ended.`}>
+    <Empty heading={view === "task" || view === "lifetime" || view === "shutdown"} title={`This link is of ${nameOf(tag)}, which has ended.`}>
       {view === "task" && <p>Task #{task} was one of its tasks. Ids begin again in each process, so pid {now?.pid} has another task of that number or none.</p>}
       {before !== null && <p>{titleOf(before)}. <a href={address({ view: "end", in: tag })}>See how it ended</a></p>}
       <p><a href={address({ view: view === "finished" ? "finished" : view === "groups" ? "groups" : "tasks" })}>See what runs in pid {now?.pid}</a></p>

@@ -1,10 +1,11 @@
 import type { ComponentChildren } from "preact";
 
 /** Where nothing is to be shown, what would make it appear. */
-export function Empty({ title, children }: { title: string; children?: ComponentChildren }) {
+export function Empty({ title, heading = false, children }: { title: string; heading?: boolean; children?: ComponentChildren }) {
   return (
     <div class="empty">
-      <p class="empty-title">{title}</p>
+      {/* The head of the page where it has no other. */}
+      {heading ? <h1 class="empty-title">{title}</h1> : <p class="empty-title">{title}</p>}
       {children}
     </div>
   );

@@ -41,7 +41,7 @@ const NAMED = 2;
 /** What the forecast knows of what would hold up a stop. In a stop, how many are done and when stands above. */
 export function ForecastDetails({ of, during = false }: { of: Forecast; during?: boolean }) {
   const { will_be_cut: cut, cannot_abort: stuck, unknown, unknown_names: names } = of;
-  const most = during ? NAMED : Infinity;
+  const most = during ? NAMED : NAMED + 1;
   return (
     <dl class="outlook">
       {of.done > 0 && !during && (
@@ -81,7 +81,7 @@ function Holds({ of, most }: { of: Hold[]; most: number }) {
           <span class="soft">{inWordsOf(hold.reason)}</span>
         </li>
       ))}
-      {more > 0 && <li class="soft">and {count(more)} more, below</li>}
+      {more > 0 && <li class="soft">and {count(more)} more</li>}
     </ul>
   );
 }

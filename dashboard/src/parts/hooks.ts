@@ -13,7 +13,7 @@ export interface Asked<T> {
   path: string | null;
 }
 
-const NOTHING = { answer: null, problem: null, path: null };
+export const NOTHING = { answer: null, problem: null, path: null };
 /** What all that is asked again and again may take of the network, in bytes a second. */
 const BYTES_PER_SECOND = 12_000;
 let names = 0;

@@ -13,7 +13,7 @@ export function Status({ status, progress }: { status: string | null; progress: 
 }
 
 export function Meter({ of }: { of: Progress }) {
-  const done = of.total > 0 ? Math.min(1, of.done / of.total) : null;
+  const done = of.total > 0 ? Math.min(1, Math.max(0, of.done / of.total)) : null;
   if (done === null) return <span class="meter-text">{count(of.done)} done</span>;
   const { figure, unit } = share(done);
   return (

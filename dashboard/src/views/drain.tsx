@@ -35,7 +35,7 @@ export function Drain() {
   if (now === null) return null;
   if (stop === null) {
     return (
-      <Empty title="No stop is under way.">
+      <Empty heading title="No stop is under way.">
         <p><a href={address({ view: "lifetime" })}>What can end this process</a>, and how the last ones ended.</p>
       </Empty>
     );

@@ -29,7 +29,7 @@ export function End() {
   if (found === undefined) {
     if (!asked && summary.value !== null) return <Skeleton rows={8} />;
     return (
-      <Empty title={`Nothing is known of how process ${plain(tag)} ended.`}>
+      <Empty heading title={`Nothing is known of how process ${plain(tag)} ended.`}>
         <p>This browser keeps the ends that it has seen, and a server with <code>report_dir</code> keeps its own. <a href={link({ view: "lifetime" })}>Last stops</a></p>
       </Empty>
     );

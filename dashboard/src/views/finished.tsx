@@ -1,3 +1,4 @@
+import { useState } from "preact/hooks";
 import { count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
 import { AttentionLine } from "../parts/attention.tsx";
@@ -6,7 +7,7 @@ import { Choice } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { HeldNote } from "../parts/held.tsx";
 import { type Column, Head } from "../parts/head.tsx";
-import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { NOTHING, useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
 import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark, Word } from "../parts/mark.tsx";
 import { Name, Outside, Pairs } from "../parts/name.tsx";
@@ -34,6 +35,8 @@ export function Finished() {
   const listed = useHeld(asked.answer?.value.items ?? [], held, asked.path);
   const pinned = usePinned(open, listed.map(({ item }) => item));
   const rows = pinned === null ? listed : [{ item: pinned, left: false }, ...listed];
+  const grouped = cursor === null && outcome !== "ok";
+  const failures = useFailures();
   const totals = group === null ? summary.value?.finished : groups.value.find(({ id }) => id === group)?.finished;
   const ended = totals === undefined ? 0 : sumOf(totals);
   const newer = useGrown(held, ended);
@@ -56,8 +59,9 @@ export function Finished() {
           )}
         </span>
       </div>
-      {cursor === null && outcome !== "ok" && <Failures />}
-      <Listing asked={asked} shown={rows.length} none={<NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
+      {grouped && failures !== null && <Failures key={`${q} ${outcome} ${group}`} items={failures} />}
+      {/* What stands above comes first: nothing is pushed down afterwards. */}
+      <Listing asked={grouped && failures === null ? NOTHING : asked} shown={rows.length} none={<NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
         {() => (
           <table class={`table finished ${asked.path === path ? "" : "stale"}`} aria-label="Finished tasks" {...hold}>
             <Head columns={[{ ...COLUMNS[0]!, label: `At (${zoneShown()})` }, ...COLUMNS.slice(1)]} sort={null} order={null} />
@@ -93,19 +97,35 @@ function usePinned(open: number | null, listed: FinishedTask[]): FinishedTask | 
 
 const FAILURES = 8;
 
-/** Failed tasks by their message: a thousand with one message are one line. */
-function Failures() {
+/** Failed tasks by their message: a thousand with one message are one line. Null while it is not known whether there are any. */
+function useFailures(): FailureGroup[] | null {
   const { q, outcome, group } = place.value;
-  const narrowed = new URLSearchParams({ limit: String(FAILURES) });
+  const narrowed = new URLSearchParams({ limit: "50" });
   for (const [key, value] of Object.entries({ q, outcome, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
-  const { answer } = useAnswer<{ items: FailureGroup[] }>(modern.value ? `failures?${narrowed}` : null, 2);
+  const { answer, problem } = useAnswer<{ items: FailureGroup[] }>(modern.value ? `failures?${narrowed}` : null, 2);
+  if (answer !== null) return answer.value.items;
+  return problem !== null || (summary.value !== null && !modern.value) ? [] : null;
+}
+
+/** Its height is that of its first moment, so that the list below never moves by itself; more lines are a click away. */
+function Failures({ items }: { items: FailureGroup[] }) {
+  const [lines, setLines] = useState(Math.min(FAILURES, items.length));
   const { held, hold } = useHold();
-  const items = (answer?.value.items ?? []).map((item) => ({ ...item, id: item.last_task }));
-  const shown = useHeldFailures(items, held).slice(0, FAILURES);
-  if (shown.length === 0) return null;
+  const shown = useHeldFailures(items, held).slice(0, lines);
+  const more = items.length - lines;
+  if (lines === 0) {
+    return (
+      <p class="failures-none">
+        {items.length === 0 ? <span class="soft">No failure is remembered.</span> : <button type="button" class="link" onClick={() => setLines(Math.min(FAILURES, items.length))}>Failures by message: {count(items.length)}</button>}
+      </p>
+    );
+  }
   return (
     <section class="failures" {...hold}>
-      <h2>Failures by message</h2>
+      <h2>
+        Failures by message
+        {more > 0 && <button type="button" class="link" onClick={() => setLines(items.length)}>{plural(more, "more message", "more messages")}</button>}
+      </h2>
       <table class="table" aria-label="Failures by message">
         <thead>
           <tr>
@@ -133,6 +153,7 @@ function Failures() {
               <td class="c-last"><a href={link({ view: "task", task: item.last_task })}>#{item.last_task}</a></td>
             </tr>
           ))}
+          {Array.from({ length: lines - shown.length }, (_, index) => <tr key={index} class="pad"><td colSpan={6} /></tr>)}
         </tbody>
       </table>
     </section>
@@ -149,7 +170,7 @@ function quoted({ name }: FailureGroup): string {
 }
 
 /** As other lists: in place while the reader is at it, each line as last known. */
-function useHeldFailures(items: (FailureGroup & { id: number })[], held: boolean): FailureGroup[] {
+function useHeldFailures(items: FailureGroup[], held: boolean): FailureGroup[] {
   const numbered = items.map((item) => ({ ...item, id: idOf(keyOf(item)) }));
   return useHeld(numbered, held).map(({ item }) => item);
 }

@@ -19,25 +19,23 @@ export function Lifetime() {
   const outlook = forecast.value;
   return (
     <div class="lifetime">
-      <section>
-        <h1>What can end this process</h1>
-        <ul class="sentences">
-          {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(inWords(sentence))}</bdi></li>)}
-        </ul>
-      </section>
-      {outlook !== null && now.shutdown === null && (
-        <section class="if-stopped">
-          <h2>If it stopped now</h2>
-          {outlook.will_be_cut.length + outlook.cannot_abort.length + outlook.unknown + outlook.done === 0 ? <p>{composed(outlook, "If stopped now")}</p> : <ForecastDetails of={outlook} />}
+      <div class="lifetime-top">
+        <section>
+          <h1>What can end this process</h1>
+          <ul class="sentences">
+            {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(inWords(sentence))}</bdi></li>)}
+          </ul>
         </section>
-      )}
+        {outlook !== null && now.shutdown === null && (
+          <section class="if-stopped">
+            <h2>If it stopped now</h2>
+            {outlook.will_be_cut.length + outlook.cannot_abort.length + outlook.unknown + outlook.done === 0 ? <p>{composed(outlook, "If stopped now")}</p> : <ForecastDetails of={outlook} />}
+          </section>
+        )}
+      </div>
       <section>
         <h2>From the signal to the end</h2>
         <Budget of={now.lifetime} />
-      </section>
-      <section>
-        <h2>Last stops</h2>
-        <Stops />
       </section>
       <div class="one-columns">
         <section>
@@ -51,6 +49,10 @@ export function Lifetime() {
           <Stop of={now} />
         </section>
       </div>
+      <section class="last-stops">
+        <h2>Last stops</h2>
+        <Stops />
+      </section>
     </div>
   );
 }

@@ -37,7 +37,7 @@ export function OneTask() {
 
 function Unknown({ id, detail }: { id: number | null; detail: string | null }) {
   return (
-    <Empty title={detail ?? `Task #${id} is not alive, and the history does not hold it any more.`}>
+    <Empty heading title={detail ?? `Task #${id} is not alive, and the history does not hold it any more.`}>
       <p><a href={link({ view: "tasks" })}>Live tasks</a> · <a href={link({ view: "finished" })}>Finished tasks</a></p>
     </Empty>
   );

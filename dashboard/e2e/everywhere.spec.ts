@@ -1,0 +1,132 @@
+// Every view, at every width, in both themes: nothing inaccessible, nothing wider than its window, no key figure cut.
+
+import type { Page } from "@playwright/test";
+import type { Page as Paged, Task } from "../src/wire.ts";
+import type { Invented } from "./invented.ts";
+import { accessible, AWAY, expect, row, test } from "./test.ts";
+
+const WIDTHS = [1440, 900, 720, 390, 320];
+
+async function fits(page: Page, what: string): Promise<void> {
+  for (const width of WIDTHS) {
+    await page.setViewportSize({ width, height: 844 });
+    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${what} at ${width}`).toBeLessThanOrEqual(0);
+    const cut = await page.evaluate(() => {
+      const cells = [...document.querySelectorAll<HTMLElement>("td.c-figure, .figures dd, .deadline-figure, td.c-state")];
+      return cells.filter((cell) => cell.offsetParent !== null && cell.clientWidth + 1 < cell.scrollWidth).map((cell) => `${cell.className}: ${cell.textContent}`);
+    });
+    expect(cut, `${what} at ${width}`).toEqual([]);
+  }
+}
+
+async function addresses(process: Invented): Promise<Record<string, string>> {
+  const { items } = await process.api<Paged<Task>>("tasks?limit=500");
+  const id = (name: string) => items.find((task) => task.name === name)?.id;
+  const { items: failures } = await process.api<{ items: { last_task: number; outcome: string }[] }>("failures");
+  return {
+    groups: "?view=groups",
+    "an open group": "?view=groups&q=thumbnail",
+    tasks: "?view=tasks",
+    tree: "?view=tasks&as=tree",
+    "no task": "?view=tasks&q=nothing-like-it",
+    finished: "?view=finished",
+    lifetime: "?view=lifetime",
+    "a blocked task": `?view=task&task=${id("blocked-cpu")}`,
+    "a task with a long status": `?view=task&task=${id("reindex")}`,
+    "a task with children": `?view=task&task=${id("import")}`,
+    "a failed task": `?view=task&task=${failures[0]?.last_task}`,
+    "another process": "?view=task&task=3@0000ffff",
+  };
+}
+
+for (const theme of ["light", "dark"] as const) {
+  test(`in peace, ${theme}`, async ({ page, invented }) => {
+    test.setTimeout(180_000);
+    const process = await invented("incident=yes&tasks=40");
+    await page.emulateMedia({ colorScheme: theme });
+    for (const [what, address] of Object.entries(await addresses(process))) {
+      await page.setViewportSize({ width: 1440, height: 844 });
+      await page.goto(process.page + address);
+      await expect(page.locator("#main table, #main h1:not(.unseen), .empty").first()).toBeVisible();
+      if (what === "an open group") await row(page, "thumbnail").locator("[data-row]").click();
+      await page.waitForTimeout(300);
+      await fits(page, what);
+      await page.setViewportSize({ width: theme === "light" ? 390 : 1440, height: 844 });
+      await accessible(page);
+    }
+    await page.keyboard.press("?");
+    await expect(page.getByRole("dialog")).toBeVisible();
+    await accessible(page);
+    await fits(page, "help");
+  });
+
+  test(`in a stop and after it, ${theme}`, async ({ page, invented, watch }) => {
+    test.setTimeout(120_000);
+    watch.expect(AWAY);
+    const process = await invented("incident=yes&tasks=40&announce=3");
+    await page.emulateMedia({ colorScheme: theme });
+    await page.goto(process.page);
+    await process.dev("signal?name=SIGTERM");
+    await expect(page.locator("h1")).toHaveText(/^Announcing/);
+    await fits(page, "announcing");
+    await accessible(page);
+    await expect(page.locator("h1")).toHaveText(/^Draining/, { timeout: 15_000 });
+    await fits(page, "draining");
+    await accessible(page);
+    await page.setViewportSize({ width: 1440, height: 844 });
+    await page.getByRole("button", { name: "Force now" }).click();
+    await accessible(page);
+    await process.dev("signal?name=SIGINT");
+    await expect(page.locator("h1")).toHaveText(/^Gone/, { timeout: 20_000 });
+    await fits(page, "gone");
+    await accessible(page);
+    await process.dev("start?incident=yes");
+    await expect(page.locator(".notice")).toBeVisible({ timeout: 20_000 });
+    await fits(page, "the next process");
+    await page.getByRole("link", { name: "See how it ended" }).click();
+    await expect(page.locator("h1")).toHaveText(/^Gone/);
+    await fits(page, "the end");
+    await accessible(page);
+    await page.keyboard.press("l");
+    await expect(page.getByRole("table", { name: "Last stops" })).toBeVisible();
+    await fits(page, "stops");
+    await accessible(page);
+  });
+}
+
+test("an empty page teaches in code that can be read on a phone", async ({ page, invented }) => {
+  const process = await invented("tasks=0");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(process.page);
+  await expect(page.locator(".code")).toContainText("headcount::task(");
+  await expect(page.locator(".empty")).toContainText("headcount::spawn(");
+  const code = page.locator(".code");
+  expect(await code.evaluate((element) => element.scrollWidth - element.clientWidth)).toBeLessThanOrEqual(0);
+  await accessible(page);
+});
+
+test("on a phone the first row comes soon, with what failed and what is slow", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=40");
+  await page.setViewportSize({ width: 390, height: 844 });
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator(".tasks tbody tr").first()).toBeVisible();
+  expect((await page.locator(".tasks tbody tr").first().boundingBox())!.y).toBeLessThan(300);
+  await expect(page.locator(".tasks tbody .id").first()).toBeVisible();
+  await page.keyboard.press("g");
+  await expect(page.locator("tr.group").first()).toBeVisible();
+  expect((await page.locator("tr.group").first().boundingBox())!.y).toBeLessThan(340);
+  await expect(page.getByRole("columnheader", { name: "Failed" })).toBeVisible();
+  await expect(page.getByRole("columnheader", { name: "p95" })).toBeVisible();
+});
+
+test("paper is dark on white with every row, whatever the theme", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=40");
+  await page.emulateMedia({ colorScheme: "dark", media: "print" });
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator(".tasks tbody tr").first()).toBeVisible();
+  const inks = await page.evaluate(() => [getComputedStyle(document.body).backgroundColor, getComputedStyle(document.querySelector(".given")!).color]);
+  expect(inks[0]).toBe("rgb(255, 255, 255)");
+  expect(inks[1]).toBe("rgb(23, 25, 28)");
+  await expect(page.locator(".search, .tools, .c-do").first()).toBeHidden();
+});
