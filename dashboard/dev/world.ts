@@ -209,7 +209,7 @@ export class World {
     this.report = {
       service: "shop-api", instance: this.instance, pid: this.pid, reason: stop.reason, result, forced_by: stop.forced,
       exit_code: result === "drained" ? 0 : result === "deadline" ? 124 : stop.forced === "SIGINT" ? 130 : stop.forced === "SIGTERM" ? 143 : 1,
-      started_at: new Date(stop.at).toISOString(), duration_seconds: (Date.now() - stop.at) / 1_000, ended, late_spawns: 0,
+      started_at: new Date(stop.at).toISOString(), duration_seconds: (Date.now() - stop.at) / 1_000, ended, late_spawns: 0, refused_spawns: 0,
       abandoned_total: left.length, abandoned: left.slice(0, 1_000).map((task) => ({ ...task, aborted: task.kind !== "blocking" && task.state !== "blocked", reason: reasonOf(task, result, stop.forced) })),
       detached_total: detached.length, detached: detached.map((task) => ({ ...task, aborted: false, reason: "detached: not waited for" })), forecast_at_start_seconds: stop.forecast,
     };

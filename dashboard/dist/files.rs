@@ -10,9 +10,9 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BBKyLbO1.js",
-        plain: Content { data: include_bytes!("assets/index-BBKyLbO1.js"), tag: "\"a146fe2483150d03c8775b7aadd79fd9\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BBKyLbO1.js.gz"), tag: "\"7bc7df3b28f85136ef04341c00482734\"" }),
+        path: "assets/index-CArdrI5R.js",
+        plain: Content { data: include_bytes!("assets/index-CArdrI5R.js"), tag: "\"c6f29b1b38d85872ae90a972144ffdb1\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CArdrI5R.js.gz"), tag: "\"939d59e792d4a3d10ec6a08dd5a72a24\"" }),
     },
     File {
         path: "assets/index-y-GXxmRA.css",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"9ea53f8f0fd2eda4f9a7326d9cb9de90\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"3e291c6c2ba2947c6eedacd790760b99\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"8e1cbef5c2054ee29922cf229066dd01\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"99caa4414abdda0253d752fe9430e21d\"" }),
     },
 ]

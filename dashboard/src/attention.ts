@@ -1,7 +1,7 @@
 // What needs a look, as the server gives it; from an older server, the groups' warnings.
 
 import { inWords, plain } from "./format.ts";
-import { link, parse, HOME, type Place } from "./place.ts";
+import { link, parse, type Place } from "./place.ts";
 import { gravityOf, severityOf } from "./store.ts";
 import type { Attention, AttentionLink, Group, Severity, Summary, Warning } from "./wire.ts";
 
@@ -20,7 +20,7 @@ export function attentionOf(summary: Summary | null, groups: Group[]): Shown {
   const all = [...(summary?.attention ?? groups.filter((group) => gravityOf(group) > 0).flatMap(fromWarnings))];
   all.sort((one, other) => RANK[one.severity] - RANK[other.severity]);
   const items = all.slice(0, MOST);
-  return { items, more: all.length - items.length, groups: new Set(items.flatMap(({ link: to }) => (to.group === null ? [] : [to.group]))) };
+  return { items, more: all.length - items.length, groups: spokenOf(items, groups) };
 }
 
 function fromWarnings(group: Group): Attention[] {
@@ -45,16 +45,30 @@ export function addressOf({ view, task, query, group }: AttentionLink): string {
   if (view === "task") return link(task === null ? { view: "tasks" } : { view, task });
   if (view === "group") return link({ view: "groups", open: group });
   if (view === "lifetime") return link({ view });
-  return link({ view, group, ...narrowing(query) });
+  return link({ view, ...(group !== null && { group }), ...narrowing(query) });
 }
 
-/** A query of the server: a search text, or parameters of a list. `state:blocked` is also a button of the page. */
+/** A query of the server, taken apart into what the page has controls for; the rest is a search. */
 function narrowing(query: string | null): Partial<Place> {
-  if (query === null) return {};
-  const state = /^state:(\w+)$/.exec(query)?.[1];
-  if (state !== undefined) return { state: parse(`?state=${state}`).state };
-  if (!query.includes("=") || query.includes(" ")) return { q: query };
-  const { q, state: of, kind, outcome, sort, order } = parse(`?${query}`);
-  const given = { q, state: of, kind, outcome, sort, order };
-  return Object.fromEntries(Object.entries(given).filter(([key, value]) => value !== HOME[key as keyof Place]));
+  const place: Partial<Place> = {};
+  const rest: string[] = [];
+  for (const word of query?.split(/\s+/) ?? []) {
+    const [, key, value = ""] = /^(state|kind|outcome|group)[:=](\w+)$/.exec(word) ?? [];
+    const found = key === undefined ? null : parse(`?${key}=${value}`)[key as "state" | "kind" | "outcome" | "group"];
+    if (found === null) rest.push(word);
+    else Object.assign(place, { [key!]: found });
+  }
+  const q = rest.join(" ").trim();
+  return q === "" ? place : { ...place, q };
+}
+
+/** The groups that the sentences speak of: by their link, or by the name that a sentence begins with. */
+function spokenOf(items: Attention[], groups: Group[]): Set<number> {
+  const found = new Set<number>();
+  for (const { link: to, sentence } of items) {
+    const group = to.group ?? narrowing(to.query).group ?? null;
+    if (group !== null) found.add(group);
+    else if (to.task !== null) for (const { id, name } of groups) if (sentence.startsWith(`${plain(name)} #`)) found.add(id);
+  }
+  return found;
 }

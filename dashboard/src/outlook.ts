@@ -1,7 +1,7 @@
 // What a stop waits for, task by task: the server's words, and the page's own where the server is older.
 
 import { plain, plural } from "./format.ts";
-import type { Bound, Forecast, Hold, Shutdown, Task } from "./wire.ts";
+import type { Bound, Forecast, Hold, Shutdown, Summary, Task } from "./wire.ts";
 
 export interface Eta {
   seconds: number;
@@ -49,7 +49,7 @@ export function holdName({ name, task, count }: Hold): string {
 
 /** The part of a forecast that a reader must act on. */
 export function isLate(forecast: Forecast): boolean {
-  return forecast.expected_abandoned > 0 || forecast.will_be_cut.length > 0;
+  return 0.5 <= forecast.expected_abandoned || forecast.will_be_cut.length > 0;
 }
 
 /** Where the burn-down goes from here: to how many are left after how long, with the range that holds 90 % of the time. */
@@ -60,4 +60,19 @@ export function courseOf(stop: Shutdown, forecast: Forecast | null): { to: numbe
   const { done, done_in_seconds: seconds, band_seconds: band } = forecast;
   if (seconds === null || done === 0) return null;
   return { to: now + seconds, left: Math.max(0, pending - done), band: band === null ? null : [now + band[0], now + band[1]] };
+}
+
+/** The line never falls below what was abandoned: that did not end. */
+export function dataOf(points: [number, number][], now: [number, number] | null, cut: number): [number[], number[]] {
+  const last = points.at(-1);
+  const all = now !== null && (last === undefined || last[0] < now[0]) ? [...points, now] : points;
+  return [all.map(([time]) => time), all.map(([, left]) => Math.max(left, cut))];
+}
+
+/** How far the deadline may move before the platform kills the process; null where it does not. */
+export function roomOf({ lifetime }: Summary, { reason, budget_seconds: budget }: Shutdown): number | null {
+  const { platform_grace_seconds: grace, abort_grace_seconds: abort, hook_timeout_seconds: hook } = lifetime;
+  // The platform counts from the signal that it sent.
+  if (grace === null || budget === null || reason !== "SIGTERM") return null;
+  return grace - budget - abort - hook;
 }

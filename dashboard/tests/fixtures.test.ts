@@ -2,11 +2,15 @@
 // its type does not build. What the compiler cannot see in JSON (unions of text) is checked here.
 
 import { describe, expect, it } from "vitest";
+import attention from "../fixtures/attention.json" with { type: "json" };
+import failures from "../fixtures/failures.json" with { type: "json" };
 import finished from "../fixtures/finished.json" with { type: "json" };
+import forecast from "../fixtures/forecast.json" with { type: "json" };
 import hello from "../fixtures/hello.json" with { type: "json" };
 import problem from "../fixtures/problem.json" with { type: "json" };
 import report from "../fixtures/report.json" with { type: "json" };
 import drained from "../fixtures/report-drained.json" with { type: "json" };
+import stops from "../fixtures/stops.json" with { type: "json" };
 import done from "../fixtures/summary-done.json" with { type: "json" };
 import draining from "../fixtures/summary-draining.json" with { type: "json" };
 import empty from "../fixtures/summary-empty.json" with { type: "json" };
@@ -17,7 +21,7 @@ import task from "../fixtures/task.json" with { type: "json" };
 import tasks from "../fixtures/tasks.json" with { type: "json" };
 import trends from "../fixtures/trends.json" with { type: "json" };
 import { KINDS, OUTCOMES, STATES } from "../src/place.ts";
-import type { FinishedTask, Hello, Page, Problem, Report, Stage, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
+import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
 
 /** The type as it looks once read from a file: texts are texts, records may lack or have any key. */
 type Loose<T> = T extends string ? string : T extends (infer Item)[] ? Loose<Item>[] : T extends object ? { [Key in keyof T]: string extends keyof T ? unknown : Loose<T[Key]> } : T;
@@ -36,6 +40,10 @@ finished satisfies Loose<Page<FinishedTask>>;
 task satisfies Loose<TaskDetail>;
 taskFinished satisfies Loose<TaskDetail>;
 trends satisfies Trends;
+attention satisfies Loose<AttentionList>;
+failures satisfies { items: Loose<FailureGroup>[] };
+forecast satisfies Loose<Forecast>;
+stops satisfies Loose<Stops>;
 
 const KNOWN: Record<string, readonly (string | null)[]> = {
   kind: KINDS,
@@ -45,6 +53,9 @@ const KNOWN: Record<string, readonly (string | null)[]> = {
   stage: ["running", "announcing", "draining", "aborting", "lingering", "done"],
   result: ["drained", "deadline", "forced"],
   code: ["stuck", "blocked", "slow_polls", "failing", "growing", "overflow"],
+  severity: ["critical", "warning", "notice"],
+  view: ["task", "tasks", "finished", "group", "lifetime"],
+  eta_bound: ["about", "at_most", null],
   linger: ["off", "auto"],
   late_spawns: ["adopt", "refuse"],
 };
@@ -60,7 +71,7 @@ function words(value: unknown, key = ""): [string, string | null][] {
 }
 
 describe("fixtures of the server", () => {
-  it.each(Object.entries({ summary, empty, draining, forced, done, report, drained, tasks, finished, task, taskFinished }))("%s uses known words only", (_, fixture) => {
+  it.each(Object.entries({ summary, empty, draining, forced, done, report, drained, tasks, finished, task, taskFinished, attention, failures, stops }))("%s uses known words only", (_, fixture) => {
     const unknown = words(fixture).filter(([key, word]) => !KNOWN[key]?.includes(word));
     expect(unknown).toEqual([]);
   });

@@ -4,6 +4,7 @@
 import { useEffect, useRef, useState } from "preact/hooks";
 import { explain, post } from "../api.ts";
 import { setting } from "../format.ts";
+import { roomOf } from "../outlook.ts";
 import { lost } from "../store.ts";
 import type { Shutdown, Summary } from "../wire.ts";
 import { announcement } from "./copy.tsx";
@@ -82,12 +83,4 @@ export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
       })}
     </span>
   );
-}
-
-/** How far the deadline may move before the platform kills the process; null where it does not. */
-export function roomOf({ lifetime }: Summary, { reason, budget_seconds: budget }: Shutdown): number | null {
-  const { platform_grace_seconds: grace, abort_grace_seconds: abort, hook_timeout_seconds: hook } = lifetime;
-  // The platform counts from the signal that it sent.
-  if (grace === null || budget === null || reason !== "SIGTERM") return null;
-  return grace - budget - abort - hook;
 }

@@ -78,7 +78,7 @@ function Holds({ of, most }: { of: Hold[]; most: number }) {
       {shown.map((hold) => (
         <li key={`${hold.name} ${hold.task}`}>
           {hold.task !== null && hold.count <= 1 ? <a href={link({ view: "task", task: hold.task })}><bdi>{holdName(hold)}</bdi></a> : <bdi>{holdName(hold)}</bdi>}{" "}
-          <span class="soft">{inWordsOf(hold.reason)}</span>
+          {hold.reason !== "cannot be aborted" && <span class="soft">{inWordsOf(hold.reason)}</span>}
         </li>
       ))}
       {more > 0 && <li class="soft">and {count(more)} more</li>}

@@ -1,7 +1,7 @@
 import { useMemo, useRef } from "preact/hooks";
 import type uPlot from "uplot";
 import { count, duration, plural, short, text } from "../format.ts";
-import { courseOf } from "../outlook.ts";
+import { courseOf, dataOf } from "../outlook.ts";
 import { type Data, type Inks, Plot } from "../parts/chart.tsx";
 import type { Forecast, Report, Shutdown } from "../wire.ts";
 
@@ -44,13 +44,6 @@ export function BurnDown({ stop, forecast, final, frozen }: { stop: Shutdown; fo
       class="burn"
     />
   );
-}
-
-/** The line never falls below what was abandoned: that did not end. */
-export function dataOf(points: [number, number][], now: [number, number] | null, cut: number): [number[], number[]] {
-  const last = points.at(-1);
-  const all = now !== null && (last === undefined || last[0] < now[0]) ? [...points, now] : points;
-  return [all.map(([time]) => time), all.map(([, left]) => Math.max(left, cut))];
 }
 
 function optionsOf(inks: Inks, paths: typeof uPlot.paths, marks: { current: Marks }): Omit<uPlot.Options, "width" | "height"> {

@@ -3,7 +3,7 @@
 
 import { useRef } from "preact/hooks";
 import { post } from "../api.ts";
-import { age, count, countdown, duration, estimate, plain, plural, text } from "../format.ts";
+import { age, count, countdown, estimate, plain, plural, text } from "../format.ts";
 import { keptOf } from "../memory.ts";
 import { byHold, isLate } from "../outlook.ts";
 import { Amount } from "../parts/amount.tsx";
@@ -20,10 +20,10 @@ import { TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { link as address } from "../place.ts";
 import { actions, failedInStop, firstForecast, forecast, gone, heartbeat, link, lost, report, summary, summaryAt } from "../store.ts";
-import type { Forecast, Outcome, Page, Report, Shutdown, Summary, Task } from "../wire.ts";
+import type { Outcome, Page, Report, Shutdown, Summary, Task } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
-import { headline, judged, meaning, tallyOf } from "./verdict.ts";
+import { headline, judged, likely, meaning, tallyOf } from "./verdict.ts";
 
 const NAMED_WHEN_FORCED = 3;
 /** How often rows may change places, in milliseconds: estimates flicker, the list must not. */
@@ -168,15 +168,6 @@ function Estimate({ stop }: { stop: Shutdown }) {
   if (old === null) return <span class="estimate soft">no estimate: too few tasks of their groups have finished</span>;
   const late = left !== null && left < old;
   return <span class={`estimate ${late ? "late" : "soft"}`}>{late ? `likely needs ${estimate(old, "about")}, more than is left` : `likely done in ${estimate(old, "about")}`}</span>;
-}
-
-export function likely({ done, done_in_seconds: seconds, band_seconds: band, expected_abandoned: abandoned }: Forecast, pending: number): string {
-  const range = band === null ? "" : ` (${text(duration(band[0]))} to ${text(duration(band[1]))})`;
-  const within = seconds === null ? "" : ` in ${estimate(seconds, "about")}${range}`;
-  const cut = abandoned === 0 ? "" : `, ${count(abandoned)} abandoned`;
-  if (pending === 0) return "";
-  if (done === 0) return abandoned === 0 ? "no estimate: too few tasks of their groups have finished" : `${plural(abandoned, "task")} will likely be abandoned`;
-  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done + abandoned))} likely done${within}${cut}`;
 }
 
 function Remaining({ now, stop, over }: { now: Summary; stop: Shutdown; over: boolean }) {

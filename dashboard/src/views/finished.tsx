@@ -16,6 +16,7 @@ import { Time, zoneShown } from "../parts/time.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { countOf, groups, modern, summary } from "../store.ts";
 import type { FailureGroup, FinishedTask, Outcome, OutcomeCounts, Page, TaskDetail } from "../wire.ts";
+import { wordsOf } from "./filters.ts";
 import { GroupChip } from "./tasks.tsx";
 
 const COLUMNS: Column[] = [
@@ -100,11 +101,23 @@ const FAILURES = 8;
 /** Failed tasks by their message: a thousand with one message are one line. Null while it is not known whether there are any. */
 function useFailures(): FailureGroup[] | null {
   const { q, outcome, group } = place.value;
-  const narrowed = new URLSearchParams({ limit: "50" });
-  for (const [key, value] of Object.entries({ q, outcome, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
-  const { answer, problem } = useAnswer<{ items: FailureGroup[] }>(modern.value ? `failures?${narrowed}` : null, 2);
-  if (answer !== null) return answer.value.items;
+  const { answer, problem } = useAnswer<{ items: FailureGroup[] }>(modern.value ? "failures" : null, 2);
+  if (answer !== null) return answer.value.items.filter(failureFilter(q, outcome, group));
   return problem !== null || (summary.value !== null && !modern.value) ? [] : null;
+}
+
+/** As the list below is narrowed, as far as messages can be. */
+function failureFilter(q: string, outcome: Outcome | null, group: number | null): (item: FailureGroup) => boolean {
+  const nameOf = (id: number) => groups.value.find((one) => one.id === id)?.name;
+  const tests = wordsOf(q).map((word): ((item: FailureGroup) => boolean) => {
+    const [, key, value = ""] = /^([a-z][\w.]*):(?!:)(.+)$/i.exec(word) ?? [];
+    if (key === "outcome") return (item) => value.split(",").includes(item.outcome);
+    if (key === "group") return (item) => item.name === nameOf(Number(value));
+    if (key === "name") return (item) => item.name.toLowerCase().includes(value.toLowerCase());
+    if (key !== undefined) return () => true;
+    return ({ name, message, outcome: how }) => `${name} ${how} ${message ?? ""}`.toLowerCase().includes(word.toLowerCase());
+  });
+  return (item) => (outcome === null || item.outcome === outcome) && (group === null || item.name === nameOf(group)) && tests.every((test) => test(item));
 }
 
 /** Its height is that of its first moment, so that the list below never moves by itself; more lines are a click away. */

@@ -1,7 +1,7 @@
 // The end of a stop in a few words.
 
-import { duration, estimate, plain, plural, text } from "../format.ts";
-import type { Report, Shutdown, Stage } from "../wire.ts";
+import { count, duration, estimate, plain, plural, text } from "../format.ts";
+import type { Forecast, Report, Shutdown, Stage } from "../wire.ts";
 
 const STAGES: Record<Stage, string> = {
   running: "Running",
@@ -60,4 +60,15 @@ export function tallyOf(stop: Shutdown | null, report: Report | null): Tally {
   const abandoned = Math.max(report.abandoned_total, aborted + counted);
   const running = report.abandoned.filter((task) => !task.aborted).length;
   return { finished, abandoned, running, total: Math.max(stop?.total ?? 0, finished + abandoned) };
+}
+
+/** How the rest of a stop will likely go, in a few words. */
+export function likely({ done, done_in_seconds: seconds, band_seconds: band, expected_abandoned: expected }: Forecast, pending: number): string {
+  const abandoned = Math.round(expected);
+  const range = band === null ? "" : ` (${text(duration(band[0]))} to ${text(duration(band[1]))})`;
+  const within = seconds === null ? "" : ` in ${estimate(seconds, "about")}${range}`;
+  const cut = abandoned === 0 ? "" : `, ${count(abandoned)} abandoned`;
+  if (pending === 0) return "";
+  if (done === 0) return abandoned === 0 ? "no estimate: too few tasks of their groups have finished" : `${plural(abandoned, "task")} will likely be abandoned`;
+  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done + abandoned))} likely done${within}${cut}`;
 }
