@@ -6,13 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::time::SystemTime;
 
-#[cfg(feature = "metrics")]
 use tokio::runtime::Handle;
 
 #[cfg(feature = "admin")]
 use crate::clock;
 use crate::settings::Settings;
-#[cfg(feature = "metrics")]
 use crate::snapshot::{Kind, Snapshot};
 
 /// One for each process.
@@ -21,7 +19,6 @@ pub(crate) struct Process {
     pub(crate) identity: Identity,
     pub(crate) settings: Settings,
     /// The runtime that `install` ran in.
-    #[cfg(feature = "metrics")]
     pub(crate) application: Option<Handle>,
     ready: AtomicBool,
     /// Whether a report was made. The tasks that still live then are known.
@@ -45,7 +42,6 @@ impl Process {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             identity: Identity::new(settings.service_name()),
-            #[cfg(feature = "metrics")]
             application: Handle::try_current().ok(),
             ready: AtomicBool::new(settings.ready),
             drained: AtomicBool::new(false),
@@ -79,7 +75,6 @@ impl Process {
 
     /// The approximate number of tasks in the application's runtime that headcount does not track. Both numbers are
     /// read one after the other.
-    #[cfg(feature = "metrics")]
     pub(crate) fn untracked(&self, snapshot: &Snapshot) -> Option<u64> {
         let alive = self.application.as_ref()?.metrics().num_alive_tasks() as u64;
         let ours =

@@ -94,3 +94,31 @@ fn clippy_finds_bare_spawns() {
     });
     assert_eq!(found.collect::<BTreeSet<_>>(), marked.collect::<BTreeSet<_>>());
 }
+
+/// What cargo writes for a fixture that has no messages to be read.
+fn cargo(name: &str, arguments: &[&str]) -> std::process::Output {
+    std::fs::copy(repository().join("Cargo.lock"), fixture(name).join("Cargo.lock")).unwrap();
+    let mut command = Command::new(env!("CARGO"));
+    command.args(arguments).args(["--offline", "--target-dir"]);
+    command.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join(name));
+    command.current_dir(fixture(name)).env_remove("RUSTFLAGS").output().unwrap()
+}
+
+#[test]
+fn a_library_on_the_core_and_an_application_meet_in_one_registry() {
+    own_process!();
+    let output = cargo("meeting", &["run", "--quiet"]);
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert!(output.status.success(), "{out}\n{error}");
+    assert!(out.contains("the library was told") && out.contains("1 completed"), "{out}\n{error}");
+}
+
+#[test]
+fn two_incompatible_versions_of_the_core_do_not_build() {
+    own_process!();
+    let output = cargo("two_cores", &["check"]);
+    let error = String::from_utf8_lossy(&output.stderr);
+    assert!(!output.status.success(), "{error}");
+    assert!(error.contains("links to the native library `headcount`"), "{error}");
+    assert!(error.contains("headcount-core v0.0.1"), "{error}");
+}

@@ -32,8 +32,11 @@ const MAX_OF_CROWD: usize = 20;
 /// Lines about what deserves attention, at the head of a drain.
 const ATTENTION: usize = 5;
 
-/// For lines of the log, when everything else is over: without progress, and with it.
+/// For what follows the end, when everything else is over.
 pub(super) const LAST_LINES: Duration = Duration::from_millis(100);
+/// For lines of the log then, without progress: the thread that writes them waits for a processor on a busy machine.
+const LAST_LINES_QUIET: Duration = Duration::from_millis(400);
+/// And with progress.
 const LAST_LINES_AT_MOST: Duration = Duration::from_secs(1);
 
 pub(super) struct Voice {
@@ -435,7 +438,7 @@ impl Voice {
 
     /// Resolves when all lines are written, or are not going to be: then the last ones go past the log.
     pub(super) async fn flush(&mut self) {
-        if !self.log.flush(LAST_LINES, LAST_LINES_AT_MOST).await {
+        if !self.log.flush(LAST_LINES_QUIET, LAST_LINES_AT_MOST).await {
             self.log.write_past(std::mem::take(&mut self.last));
         }
     }
