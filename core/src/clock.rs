@@ -1,18 +1,30 @@
-//! The one clock: raw ticks on the hot path, converted by whoever reads.
+//! The one clock: raw ticks on the hot path, converted where they are read.
 //!
-//! `quanta` reads the processor's counter, which costs less than half of `Instant::now`. Its first use calibrates that counter
-//! against the system's clock, which takes a millisecond, and 200 ms at the very most. So durations may be off by some hundred parts in a million;
-//! times of day are not, because the clocks are compared again while the process lives: times follow the wall clock of now.
+//! A tick is one of the processor's counter, in one inlined instruction: less than half of what `Instant::now` costs. The
+//! first use asks whether that counter serves as a clock, and compares it with the system's clock for a millisecond. So
+//! durations may be off by some hundred parts in a million. Times of day are not, since the two clocks are compared again
+//! while the process lives, and times follow the wall clock of now. Without such a counter a tick is a nanosecond of the system's clock, and tasks take the
+//! [whole way](crate::registry).
 
 use std::sync::LazyLock;
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
 use crate::lock::Mutex;
 
-static CLOCK: LazyLock<Clock> = LazyLock::new(Clock::calibrate);
+static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
+    let clock = Clock::calibrate();
+    NANOS_PER_TICK.0.store(clock.nanos_per_tick, Ordering::Relaxed);
+    clock
+});
 
 /// Room for counters of 1 MHz and more, and an error of less than a nanosecond a day.
 const FRACTION: u32 = 48;
+
+/// How long the counter is compared with the system's clock before its first use.
+const CALIBRATED_FOR: Duration = Duration::from_millis(1);
+/// How often both clocks are read to find two readings of the same moment.
+const READINGS: usize = 8;
 
 /// How long a comparison with the system's clock serves.
 const COMPARED_EVERY: Duration = Duration::from_secs(1);
@@ -22,10 +34,77 @@ const COMPARED_WITHIN: Duration = Duration::from_micros(20);
 /// A wall clock that is off by more has been set, or the machine was suspended.
 const STEP: Duration = Duration::from_millis(10);
 
+/// Where ticks come from.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Source {
+    /// The processor's counter.
+    Counter,
+    /// The system's clock, in nanoseconds since this moment.
+    System(Instant),
+}
+
+impl Source {
+    /// The counter, if processor and system say that it runs at one rate and is the same on all cores.
+    fn best() -> Self {
+        let counts = headcount_tick::is_constant() && system_trusts_counter();
+        if counts { Self::Counter } else { Self::System(Instant::now()) }
+    }
+
+    #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "nanoseconds of a process's life fit")]
+    fn ticks(self) -> u64 {
+        match self {
+            Self::Counter => headcount_tick::now(),
+            // No reading is 0.
+            Self::System(origin) => origin.elapsed().as_nanos() as u64 + 1,
+        }
+    }
+
+    /// Nanoseconds of a tick in units of 2^-[`FRACTION`].
+    fn nanos_per_tick(self) -> u64 {
+        let Self::Counter = self else { return 1 << FRACTION };
+        let (first, began) = self.both();
+        let (last, ended) = loop {
+            let (last, ended) = self.both();
+            if CALIBRATED_FOR <= ended - began && first < last {
+                break (last, ended);
+            }
+        };
+        let per_tick = ((ended - began).as_nanos() << FRACTION) / u128::from(last - first);
+        u64::try_from(per_tick).unwrap_or(u64::MAX).max(1)
+    }
+
+    /// Readings of both clocks that are as close as possible.
+    fn both(self) -> (u64, Instant) {
+        let read = || {
+            let (before, instant, after) = (self.ticks(), Instant::now(), self.ticks());
+            (after.saturating_sub(before), before, instant)
+        };
+        let best = (0..READINGS).map(|_| read()).min_by_key(|(gap, ..)| *gap);
+        let (gap, before, instant) = best.expect("there are readings");
+        (before + gap / 2, instant)
+    }
+}
+
+/// Linux watches the counter, and takes it off its list of clocks where cores disagree or it does not run evenly.
+#[cfg(target_os = "linux")]
+fn system_trusts_counter() -> bool {
+    const CLOCKS: &str = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
+    // Other processors than x86 have another name for it, and cannot do without.
+    !cfg!(target_arch = "x86_64")
+        || std::fs::read_to_string(CLOCKS)
+            .is_ok_and(|clocks| clocks.split_whitespace().any(|clock| clock == "tsc"))
+}
+
+#[cfg(not(target_os = "linux"))]
+fn system_trusts_counter() -> bool {
+    true
+}
+
 /// Ticks, and what they are worth.
 #[derive(Debug)]
 pub struct Clock {
-    source: quanta::Clock,
+    source: Source,
     /// In units of 2^-`FRACTION`: a multiplication and a shift by a constant convert a reading.
     nanos_per_tick: u64,
     origin: u64,
@@ -56,18 +135,23 @@ impl Comparison {
 
 impl Clock {
     fn calibrate() -> Self {
-        let source = quanta::Clock::new();
+        let source = Source::best();
+        let nanos_per_tick = source.nanos_per_tick();
         let ticks: u64 = 1 << 40;
-        let nanos = source.delta_as_nanos(0, ticks);
-        let origin = source.raw();
+        let nanos = (u128::from(ticks) * u128::from(nanos_per_tick)) >> FRACTION;
+        let (origin, origin_instant) = source.both();
         let first_wall = SystemTime::now();
         let mut clock = Self {
-            nanos_per_tick: nanos << (FRACTION - 40),
+            nanos_per_tick,
             origin,
-            origin_instant: Instant::now(),
+            origin_instant,
             first_wall,
             origin_wall: Mutex::new(first_wall),
-            compared: Mutex::new(Comparison { ticks, nanos, until: 0 }),
+            compared: Mutex::new(Comparison {
+                ticks,
+                nanos: u64::try_from(nanos).unwrap_or(u64::MAX),
+                until: 0,
+            }),
             source,
         };
         clock.compared.get_mut().until = origin + clock.ticks_in(COMPARED_EVERY);
@@ -122,7 +206,7 @@ impl Clock {
     /// Now, in ticks. Never 0.
     #[inline]
     pub fn ticks(&self) -> u64 {
-        self.source.raw()
+        self.source.ticks()
     }
 
     /// The time between two readings; 0 if they are in the wrong order, which two cores may make of close ones.
@@ -132,6 +216,32 @@ impl Clock {
         let ticks = u128::from(end.saturating_sub(start));
         ((ticks * u128::from(self.nanos_per_tick)) >> FRACTION) as u64
     }
+}
+
+/// [`nanos_per_tick`](Clock::nanos_per_tick) of the process's clock, once that was read. Threads read it at a high rate, so
+/// nothing that is written shares its cache line.
+#[repr(align(128))]
+struct Line(AtomicU64);
+
+static NANOS_PER_TICK: Line = Line(AtomicU64::new(0));
+
+/// Whether ticks are the processor's [`counter`].
+pub fn is_counter() -> bool {
+    CLOCK.source == Source::Counter
+}
+
+/// Now, in ticks, where [`is_counter`].
+#[inline]
+pub fn counter() -> u64 {
+    headcount_tick::now()
+}
+
+/// [`nanos_between`] two readings that were made before: it need not make sure of the clock.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "nanoseconds of a process's life fit")]
+pub fn nanos_between_known(start: u64, end: u64) -> u64 {
+    let ticks = u128::from(end.saturating_sub(start));
+    ((ticks * u128::from(NANOS_PER_TICK.0.load(Ordering::Relaxed))) >> FRACTION) as u64
 }
 
 /// Now, in ticks.
@@ -221,6 +331,26 @@ mod tests {
         assert!(
             wall(ticks).duration_since(first).or_else(|_| first.duration_since(wall(ticks))).unwrap() < STEP
         );
+    }
+
+    #[test]
+    fn the_counter_is_as_fast_as_the_system_clock_says() {
+        let (source, began) = (Source::best(), Instant::now());
+        let (first, per_tick) = (source.ticks(), source.nanos_per_tick());
+        std::thread::sleep(Duration::from_millis(50));
+        let told = (u128::from(source.ticks() - first) * u128::from(per_tick)) >> FRACTION;
+        let elapsed = began.elapsed().as_nanos();
+        assert!(told.abs_diff(elapsed) < elapsed / 100, "{told} is not {elapsed}");
+    }
+
+    #[test]
+    fn without_a_counter_a_tick_is_a_nanosecond() {
+        let source = Source::System(Instant::now());
+        assert_eq!(source.nanos_per_tick(), 1 << FRACTION);
+        let first = source.ticks();
+        assert!(0 < first);
+        std::thread::sleep(Duration::from_millis(2));
+        assert!(2_000_000 <= source.ticks() - first);
     }
 
     #[test]

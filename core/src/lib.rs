@@ -48,7 +48,7 @@ pub use crate::registry::config::Text;
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use crate::snapshot::{Snapshot, State, snapshot};
-pub use crate::spawn::{TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
+pub use crate::spawn::{Site, TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
 pub use crate::tracked::Tracked;
 
 /// For the crate `headcount` of the same version alone; no promise of stability covers it.

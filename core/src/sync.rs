@@ -8,6 +8,43 @@ pub(crate) use self::real::*;
 #[cfg(headcount_loom)]
 pub(crate) use self::model::*;
 
+/// In debug builds a panic where two threads write to what one thread has, until it is handed over.
+#[derive(Debug, Default)]
+pub(crate) struct OneWriter {
+    /// An address of the thread that writes; 0 before the first time.
+    #[cfg(debug_assertions)]
+    thread: std::sync::atomic::AtomicUsize,
+}
+
+#[cfg(debug_assertions)]
+impl OneWriter {
+    /// Before each write.
+    pub(crate) fn check(&self) {
+        use std::sync::atomic::Ordering::Relaxed;
+        thread_local!(static HERE: u8 = const { 0 });
+        // No thread but this one has the address, as long as the thread lives. A thread that ends still writes.
+        let Ok(here) = HERE.try_with(|here| std::ptr::from_ref(here) as usize) else { return };
+        let writer = self.thread.compare_exchange(0, here, Relaxed, Relaxed).unwrap_or_else(|writer| writer);
+        assert!(writer == 0 || writer == here, "two threads write to what one has");
+    }
+
+    /// The next write may be another thread's.
+    pub(crate) fn hand_over(&self) {
+        self.thread.store(0, std::sync::atomic::Ordering::Relaxed);
+    }
+}
+
+#[cfg(not(debug_assertions))]
+impl OneWriter {
+    #[inline]
+    #[allow(clippy::unused_self, reason = "debug builds use it")]
+    pub(crate) fn check(&self) {}
+
+    #[inline]
+    #[allow(clippy::unused_self, reason = "debug builds use it")]
+    pub(crate) fn hand_over(&self) {}
+}
+
 #[cfg(not(headcount_loom))]
 mod real {
     pub(crate) use crate::lock::Mutex;

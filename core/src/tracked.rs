@@ -9,11 +9,13 @@ use std::task::{Context, Poll};
 
 use tracing::Span;
 
-use crate::registry::begin::{NewTask, begin, release_handle};
-use crate::registry::end::{Ending, end};
+use crate::clock;
+use crate::registry::begin::{Begun, release_handle};
+use crate::registry::end::{Ending, end, end_dropped};
+use crate::registry::flags::flags;
 use crate::registry::local::{Current, replace_current, with_local};
 use crate::registry::slot::Reading;
-use crate::registry::{TaskSlot, is_enabled, registry};
+use crate::registry::{TaskSlot, registry};
 
 pin_project_lite::pin_project! {
     /// A future that is listed and measured while it lives, made by [`track`](crate::track).
@@ -39,12 +41,6 @@ impl<F> Tracked<F> {
     pub(crate) fn new(future: F, entry: Entry) -> Self {
         Self { future, entry }
     }
-
-    /// The task's id, unless it has ended or tracking is off.
-    #[inline]
-    pub(crate) fn current(&self) -> Option<Current> {
-        self.entry.current()
-    }
 }
 
 impl<F: Future> Future for Tracked<F> {
@@ -58,23 +54,56 @@ impl<F: Future> Future for Tracked<F> {
     }
 }
 
-/// The entry of a live task; dropping it ends the task.
-#[derive(Debug)]
-pub struct Entry {
-    /// `None` once the task has ended, or with tracking off.
-    slot: Option<TaskSlot>,
-    span: Option<Box<Span>>,
+pin_project_lite::pin_project! {
+    /// A future that was handed to a runtime, with its task: [`Tracked`] without a span, which is a word less to move.
+    #[derive(Debug)]
+    pub struct Spawned<F> {
+        #[pin]
+        future: F,
+        // After the future, which is dropped in this order.
+        life: Life,
+    }
 }
 
-// Nothing that a panic could leave half done can be seen through an entry: slots are atomics.
-impl UnwindSafe for Entry {}
-impl RefUnwindSafe for Entry {}
-
-impl Entry {
+impl<F> Spawned<F> {
     #[inline]
-    pub fn new(task: &NewTask<'_>, span: Option<Span>) -> Self {
-        let slot = is_enabled().then(|| begin(task).slot);
-        Self { slot, span: span.map(Box::new) }
+    pub fn new(future: F, life: Life) -> Self {
+        Self { future, life }
+    }
+
+    /// A future that has its task itself.
+    #[inline]
+    pub fn untracked(future: F) -> Self {
+        Self::new(future, Life::of(None))
+    }
+}
+
+impl<F: Future> Future for Spawned<F> {
+    type Output = F::Output;
+
+    #[inline]
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let this = self.project();
+        let future = this.future;
+        this.life.poll(|| future.poll(context))
+    }
+}
+
+/// A live task; dropping this ends it.
+#[derive(Debug)]
+pub struct Life {
+    /// `None` once the task has ended, or with tracking off.
+    slot: Option<TaskSlot>,
+}
+
+// Nothing that a panic could leave half done can be seen through it: slots are atomics.
+impl UnwindSafe for Life {}
+impl RefUnwindSafe for Life {}
+
+impl Life {
+    #[inline]
+    pub fn of(begun: Option<Begun>) -> Self {
+        Self { slot: begun.map(|begun| begun.slot) }
     }
 
     #[inline]
@@ -85,39 +114,111 @@ impl Entry {
     /// One poll of the task.
     #[inline]
     pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        let Self { slot: entry, span } = self;
-        let _entered = span.as_deref().map(Span::enter);
-        let Some(slot) = *entry else { return poll() };
-        let registry = registry();
-        let began = registry.clock.ticks();
+        let Some(slot) = self.slot else { return poll() };
+        if !slot.is_plain() {
+            let mut poll = Some(poll);
+            // A reference, so that not each future has the whole way compiled for it.
+            return self.poll_special(slot, &mut || match poll.take() {
+                Some(poll) => poll(),
+                None => unreachable!("it is polled once"),
+            });
+        }
+        let began = clock::counter();
         slot.poll_began(began);
         let outer = replace_current(Some(slot));
         let result = catch_unwind(AssertUnwindSafe(poll));
         replace_current(outer);
-        let now = registry.clock.ticks();
+        let now = clock::counter();
         slot.poll_ended(began, now);
         let took = now.saturating_sub(began);
-        if registry.config.notable_poll_ticks() < took {
-            note_poll(&slot.own(), took);
+        if flags().notable_poll_ticks() < took {
+            note_poll(slot, took);
+        }
+        match result {
+            Ok(Poll::Pending) => Poll::Pending,
+            Ok(ready) => {
+                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
+                slot.mark_ready();
+                ready
+            }
+            Err(payload) => {
+                self.slot = None;
+                end_panicked(slot, now, payload)
+            }
+        }
+    }
+
+    /// A poll of a task that ends where it is ready, or of any where the processor's counter is no clock.
+    #[cold]
+    #[inline(never)]
+    fn poll_special<T>(&mut self, slot: TaskSlot, poll: &mut dyn FnMut() -> Poll<T>) -> Poll<T> {
+        let clock = registry().clock;
+        let began = clock.ticks();
+        slot.poll_began(began);
+        let outer = replace_current(Some(slot));
+        let result = catch_unwind(AssertUnwindSafe(poll));
+        replace_current(outer);
+        let now = clock.ticks();
+        slot.poll_ended(began, now);
+        let took = now.saturating_sub(began);
+        if flags().notable_poll_ticks() < took {
+            note_poll(slot, took);
         }
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
                 if slot.ends_when_dropped() {
-                    // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
                     slot.mark_ready();
                 } else {
-                    *entry = None;
+                    self.slot = None;
                     end(slot, Ending::Ready, now);
                 }
                 ready
             }
             Err(payload) => {
-                *entry = None;
-                end(slot, Ending::Panicked(text_of(&*payload)), now);
-                resume_unwind(payload)
+                self.slot = None;
+                end_panicked(slot, now, payload)
             }
         }
+    }
+}
+
+impl Drop for Life {
+    #[inline]
+    fn drop(&mut self) {
+        if let Some(slot) = self.slot {
+            end_dropped(slot);
+        }
+    }
+}
+
+/// A live task and the span that it is polled in; dropping it ends the task inside the span.
+#[derive(Debug)]
+pub struct Entry {
+    life: Life,
+    span: Option<Box<Span>>,
+}
+
+// A span is only entered and left.
+impl UnwindSafe for Entry {}
+impl RefUnwindSafe for Entry {}
+
+impl Entry {
+    pub fn new(begun: Option<Begun>, span: Option<Span>) -> Self {
+        Self { life: Life::of(begun), span: span.map(Box::new) }
+    }
+
+    #[inline]
+    pub fn current(&self) -> Option<Current> {
+        self.life.current()
+    }
+
+    /// One poll of the task.
+    #[inline]
+    pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        let Self { life, span } = self;
+        let _entered = span.as_deref().map(Span::enter);
+        life.poll(poll)
     }
 
     /// Part of the task's work: it does not end with it.
@@ -148,20 +249,24 @@ impl Entry {
 }
 
 impl Drop for Entry {
-    #[inline]
     fn drop(&mut self) {
-        let Some(slot) = self.slot.take() else { return };
-        let Some(now) = slot.ready_at() else {
-            return end(slot, Ending::Dropped, registry().clock.ticks());
-        };
         let _entered = self.span.as_deref().map(Span::enter);
-        end(slot, Ending::Ready, now);
+        drop(Life { slot: self.life.slot.take() });
     }
+}
+
+#[cold]
+#[inline(never)]
+fn end_panicked(slot: TaskSlot, now: u64, payload: Box<dyn Any + Send>) -> ! {
+    end(slot, Ending::Panicked(text_of(&*payload)), now);
+    resume_unwind(payload)
 }
 
 /// A poll that is slow, or one of those that somebody wants to see.
 #[cold]
-fn note_poll(task: &Reading, took: u64) {
+#[inline(never)]
+fn note_poll(slot: TaskSlot, took: u64) {
+    let task = &slot.own();
     let registry = registry();
     registry.polls.note(task.id(), took);
     if registry.config.slow_poll_ticks() < took {
@@ -176,7 +281,7 @@ fn count_slow_poll(task: &Reading) {
     }
     let registry = registry();
     with_local(
-        |local| local.stripe_of(task.group(), registry).count_slow_poll(),
+        |local, _| local.stripe_of(task.group(), registry).count_slow_poll(),
         || registry.group(task.group()).with_shared(crate::registry::stripe::Stripe::count_slow_poll),
     );
 }

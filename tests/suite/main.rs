@@ -42,4 +42,6 @@ mod redact;
 mod runtimes;
 #[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
 mod shutdown;
+mod sites;
+mod stack;
 mod traits;

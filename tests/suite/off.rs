@@ -40,3 +40,30 @@ async fn a_signal_that_comes_while_nothing_awaits_it_is_kept() {
     headcount::draining().await;
     assert!(headcount::shutdown_requested());
 }
+
+/// A span is not headcount's: tasks keep it.
+#[test]
+fn a_span_is_kept() {
+    own_process!("HEADCOUNT" = "off");
+    use tokio::runtime::Builder;
+    use tracing::{Span, info_span};
+
+    tracing::subscriber::set_global_default(tracing_subscriber::Registry::default()).unwrap();
+    let runtime = Builder::new_current_thread().build().unwrap();
+    let all = async {
+        let (span, task) = (info_span!("request"), || headcount::task("invisible"));
+        let inside = span.in_scope(|| task().in_current_span());
+        let wanted = span.id();
+        let found = || async { Span::current().id() };
+        assert_eq!(inside.clone().spawn(found()).await.unwrap(), wanted);
+        assert_eq!(
+            inside.clone().spawn_on(found(), &tokio::runtime::Handle::current()).await.unwrap(),
+            wanted
+        );
+        assert_eq!(inside.clone().spawn_local(found()).await.unwrap(), wanted);
+        assert_eq!(inside.clone().spawn_blocking(|| Span::current().id()).await.unwrap(), wanted);
+        assert_eq!(inside.track(found()).await, wanted);
+        assert_eq!(task().spawn(found()).await.unwrap(), None);
+    };
+    tokio::task::LocalSet::new().block_on(&runtime, all);
+}

@@ -2,20 +2,27 @@
 
 use std::borrow::Cow;
 use std::cell::Cell;
+use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::clock;
 use crate::name::{self, MAX_FIELD};
 use crate::registry::config::Text;
 use crate::registry::details::{Details, Scope};
-use crate::registry::group::{Group, Signature};
-use crate::registry::kind::{Kind, OnShutdown};
-use crate::registry::local::{self, Current, with_local};
+use crate::registry::flags::{NOT_OPEN, Seen, flags};
+use crate::registry::group::{Group, NameSource, Signature, first_flags};
+use crate::registry::hot::{Hot, Key, Keys, hot};
+use crate::registry::kind::{Kind, OnShutdown, kind_of};
+use crate::registry::local::{self, Current, Local, with_local};
+use crate::registry::site::Site;
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE};
+use crate::registry::slot::{
+    ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE, first_bits, group_bits, id_of, lineage,
+};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Admit;
-use crate::registry::{Handle, Registry, TaskSlot, registry};
+use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry};
 
 /// A task about to begin.
 #[derive(Debug)]
@@ -28,10 +35,136 @@ pub struct NewTask<'a> {
     pub scope: Option<u64>,
 }
 
-/// Enters a task: from now on it is counted, listed and readable.
+impl<'a> NewTask<'a> {
+    /// A task that has nothing but its signature.
+    pub fn of(signature: Signature<'a>) -> Self {
+        Self { signature, fields: &[], policy: OnShutdown::Wait, grace: None, scope: None }
+    }
+}
+
+/// A task that has begun, and what its spawn [saw](Seen) of the flag word.
+#[derive(Clone, Copy, Debug)]
+pub struct Begun {
+    pub slot: TaskSlot,
+    pub seen: Seen,
+}
+
+impl Begun {
+    pub fn current(self) -> Current {
+        Current { slot: self.slot, id: self.slot.id() }
+    }
+}
+
+/// Begins a task that has a name and labels of the program's own, and nothing else: the fast way. `None` if tracking is off.
+///
+/// Not inlined, since each spawn in a program would have a copy; the compiler makes one for each kind of spawn.
+#[inline(never)]
+pub fn begin_known<const N: usize, const KIND: u64, const IS_GIVEN: bool>(
+    name: &'static str,
+    labels: [(&'static str, &'static str); N],
+    location: &'static Location<'static>,
+) -> Option<Begun>
+where
+    Hot<Handle>: Keys<N>,
+{
+    let key = Key { name, labels, location };
+    let begun = hot(|hot| hot.begin(hot.find(&key, IS_GIVEN, KIND)?, flags(), clock::counter));
+    match begun {
+        Some((slot, seen)) => Some(Begun { slot, seen }),
+        None => begin_unknown::<N, KIND, IS_GIVEN>(name, labels, location),
+    }
+}
+
+/// The same for a thread that lacks something, or a process in which something is special.
+#[cold]
+#[inline(never)]
+fn begin_unknown<const N: usize, const KIND: u64, const IS_GIVEN: bool>(
+    name: &'static str,
+    labels: [(&'static str, &'static str); N],
+    location: &'static Location<'static>,
+) -> Option<Begun>
+where
+    Hot<Handle>: Keys<N>,
+{
+    let key = Key { name, labels, location };
+    if !is_enabled() {
+        return None;
+    }
+    let find = |hot: &Hot<Handle>| hot.find(&key, IS_GIVEN, KIND);
+    if let Some(begun) = begin_refilled(find) {
+        return Some(begun);
+    }
+    let name = Cow::Borrowed(key.name);
+    let name = if IS_GIVEN { NameSource::Given(&name) } else { NameSource::Code(key.name) };
+    let labels = key.labels.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value)));
+    let signature = Signature { name, labels: &labels, kind: kind_of(KIND), location };
+    let begun = begin(&NewTask::of(signature));
+    learn(&signature, |hot, stripe| hot.keep(key, IS_GIVEN, stripe));
+    Some(begun)
+}
+
+/// Begins a task of a [site](Site), which knows its group: the fast way without a search. `None` if tracking is off.
+#[inline(never)]
+pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
+    let begun = hot(|hot| hot.begin(hot.stripe(site.group(KIND))?, flags(), clock::counter));
+    match begun {
+        Some((slot, seen)) => Some(Begun { slot, seen }),
+        None => begin_site_unknown::<KIND>(site),
+    }
+}
+
+#[cold]
+#[inline(never)]
+fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
+    if !is_enabled() {
+        return None;
+    }
+    if let Some(begun) = begin_refilled(|hot| hot.stripe(site.group(KIND))) {
+        return Some(begun);
+    }
+    let (name, labels) = (Cow::Borrowed(site.name()), site.labels());
+    let name = NameSource::Given(&name);
+    let signature = Signature { name, labels: &labels, kind: kind_of(KIND), location: site.location() };
+    let begun = begin(&NewTask::of(signature));
+    learn(&signature, |_, stripe| site.set_group(KIND, stripe.group_bits()));
+    Some(begun)
+}
+
+/// Gives the thread ids and slots where it has run out of them, and tries the fast way once more.
+fn begin_refilled(find: impl FnOnce(&Hot<Handle>) -> Option<&'static Stripe>) -> Option<Begun> {
+    if !hot(Hot::is_open) || !flags().see().is_plain() {
+        return None;
+    }
+    let registry = registry();
+    let begin = |local: &mut Local, hot: &Hot<Handle>| {
+        local.refill_ids(hot);
+        if hot.free.last().is_none() {
+            registry.slab.refill(&hot.free);
+        }
+        hot.begin(find(hot)?, flags(), clock::counter)
+    };
+    let (slot, seen) = with_local(begin, || None)?;
+    Some(Begun { slot, seen })
+}
+
+/// Lets the thread take the fast way for the next task with this signature.
+fn learn(signature: &Signature<'_>, keep: impl FnOnce(&Hot<Handle>, &'static Stripe)) {
+    let registry = registry();
+    let learn = |local: &mut Local, hot: &Hot<Handle>| {
+        let group = local.known.find(signature, &registry.groups, &registry.config);
+        let stripe = local.stripe(group);
+        hot.keep_stripe(stripe);
+        keep(hot, stripe);
+        local.keep_chunk(hot, registry);
+    };
+    with_local(learn, || ());
+}
+
+/// Enters a task: from now on it is counted, listed and readable. The whole way.
 ///
 /// Not inlined, since each spawn in a program would have a copy.
-pub fn begin(task: &NewTask<'_>) -> Current {
+pub fn begin(task: &NewTask<'_>) -> Begun {
+    let seen = flags().see().marked();
     let registry = registry();
     let kind = task.signature.kind;
     let is_late = registry.admission.current() != Admit::Open && kind != Kind::Request;
@@ -39,14 +172,14 @@ pub fn begin(task: &NewTask<'_>) -> Current {
     let details = details_of(registry, task, parent);
     let current = enter(registry, task, parent, details);
     if is_late {
-        // Who is woken by this finds it.
+        // The coordinator, which this wakes, finds the task.
         registry.admission.count_late();
     }
     if matches!(kind, Kind::Future | Kind::Request) {
-        // Nobody hands it to a runtime and comes back to `hold` what aborts it.
-        registry.count_if_counting(current);
+        // It is not handed to a runtime, so nothing comes back to `hold` an abort handle.
+        settle(registry, current, seen, None);
     }
-    current
+    Begun { slot: current.slot, seen }
 }
 
 #[inline]
@@ -58,49 +191,41 @@ fn enter(
 ) -> Current {
     let started = registry.clock.ticks();
     let kind = task.signature.kind;
-    let flags = first_flags(kind, details.is_some());
-    let scoped = details.as_ref().is_some_and(|details| details.scope.is_some());
+    let flags = first_flags(kind) | if details.is_some() { DETAILS } else { 0 };
+    let is_scoped = details.as_ref().is_some_and(|details| details.scope.is_some());
     // Only one of the two below runs, so only one takes the details.
     let details = Cell::new(details);
     let start = |slot: TaskSlot, id: u64, group: &Group| {
-        // The side table comes first: whoever sees the slot's flag finds the entry.
+        // The side table comes first: a reader that sees the slot's flag finds the entry.
         if let Some(details) = details.take() {
             registry.details.insert(id, details);
         }
         slot.begin(&Birth {
             id,
-            parent: parent.map_or(0, |parent| parent.id),
-            scoped,
-            kind,
-            policy: group.policy().unwrap_or(task.policy),
-            flags,
-            group: group.id,
+            bits: first_bits(kind, group.policy().unwrap_or(task.policy), flags),
+            lineage: lineage(parent.map_or(0, |parent| parent.id), is_scoped),
+            group: group_bits(group.id),
             started,
         });
         Current { slot, id }
     };
     with_local(
-        |local| {
+        |local, hot| {
             let group = local.known.find(&task.signature, &registry.groups, &registry.config);
             local.stripe(group).count_spawn();
-            let slot = registry.slab.acquire(&mut local.free);
-            start(slot, local.next_id(), group)
+            local.refill_ids(hot);
+            let slot = registry.slab.acquire(&hot.free);
+            start(slot, hot.take_id().expect("there are ids now"), group)
         },
         || {
             let group = registry.groups.find(&task.signature, &registry.config);
             group.with_shared(Stripe::count_spawn);
-            let mut batch = FreeSlots::new();
-            let slot = registry.slab.acquire(&mut batch);
-            registry.slab.retire(&mut batch);
+            let batch = FreeSlots::new();
+            let slot = registry.slab.acquire(&batch);
+            registry.slab.retire(&batch);
             start(slot, local::shared_id(), group)
         },
     )
-}
-
-#[inline]
-fn first_flags(kind: Kind, has_details: bool) -> u64 {
-    let fixed = if matches!(kind, Kind::Future | Kind::Request) { NOT_CANCELLABLE } else { 0 };
-    if has_details { fixed | DETAILS } else { fixed }
 }
 
 /// The entry in the side table, for a task that needs one.
@@ -142,20 +267,46 @@ pub fn storable_field(
     (key, value)
 }
 
-/// Keeps what aborts a task that was handed to a runtime, unless it has ended already.
-pub fn hold(task: Current, handle: Handle) {
-    let registry = registry();
-    // Whatever is not held is dropped after the lock.
-    let mut handle = Some(handle);
-    let mut abort_wanted = false;
-    if let Some(mut locked) = task.slot.lock(task.id) {
-        abort_wanted = locked.has(ABORT_WANTED);
-        if let Some(handle) = handle.take_if(|_| !locked.has(NOT_CANCELLABLE)) {
-            locked.hold(handle);
-        }
-        registry.count_locked(&mut locked);
+/// Keeps the abort handle of a task that was handed to a runtime, unless it has ended already. It began as `born`.
+#[inline(always)]
+pub fn hold(begun: Begun, born: u64, handle: Handle) {
+    if let Some(handle) = begun.slot.hold_plain(born, handle, || flags().see() == begun.seen) {
+        hold_special(begun, born, handle);
     }
-    if abort_wanted {
+}
+
+#[cold]
+#[inline(never)]
+fn hold_special(begun: Begun, born: u64, handle: Handle) {
+    let task = Current { slot: begun.slot, id: id_of(born) };
+    settle(registry(), task, begun.seen, Some(handle));
+}
+
+/// Makes up, under the slot's lock, for what the begin of a task may have missed: a policy set meanwhile, the census, the
+/// shutdown, an abort. Keeps its abort handle.
+fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>) {
+    // Whatever is not held is dropped after the lock.
+    let mut handle = handle;
+    let mut is_aborted = false;
+    let group = registry.group(task.slot.own().group());
+    let Some(mut locked) = task.slot.lock(task.id) else { return };
+    let now = flags().see();
+    let policy = if now.differs_from(seen) { group.policy() } else { None };
+    let former = policy.and_then(|policy| registry.change_policy(&mut locked, policy));
+    if let Some(handle) = handle.take_if(|_| !locked.has(NOT_CANCELLABLE)) {
+        is_aborted = locked.has(ABORT_WANTED);
+        locked.hold(handle);
+    }
+    registry.count_locked(&mut locked);
+    drop(locked);
+    drop(handle);
+    registry.uncount(former);
+    if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
+        // The process began to stop after this task had begun: the coordinator may have looked for tasks before it was there.
+        is_aborted |= registry.admission.refuses();
+        registry.admission.look();
+    }
+    if is_aborted {
         task.abort();
     }
 }

@@ -8,6 +8,7 @@ use std::time::Duration;
 use crate::lock::RwLock;
 
 use crate::clock;
+use crate::registry::flags::flags;
 use crate::registry::kind::OnShutdown;
 use crate::registry::slot::MAX_GROUP_ID;
 use crate::registry::stripe::Bounds;
@@ -40,8 +41,6 @@ pub struct Config {
     history: AtomicUsize,
     max_groups: AtomicUsize,
     slow_poll_ticks: AtomicU64,
-    /// The same, or 0 while all polls are to be noted.
-    notable_poll_ticks: AtomicU64,
     blocked_after_ticks: AtomicU64,
     hides_fields: AtomicBool,
     hides_messages: AtomicBool,
@@ -58,11 +57,11 @@ impl fmt::Debug for Config {
 
 impl Config {
     pub fn new() -> Self {
+        flags().set_notable_poll_ticks(clock::ticks_in(DEFAULT_SLOW_POLL));
         Self {
             history: AtomicUsize::new(DEFAULT_HISTORY),
             max_groups: AtomicUsize::new(DEFAULT_MAX_GROUPS),
             slow_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
-            notable_poll_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_SLOW_POLL)),
             blocked_after_ticks: AtomicU64::new(clock::ticks_in(DEFAULT_BLOCKED_AFTER)),
             hides_fields: AtomicBool::new(false),
             hides_messages: AtomicBool::new(false),
@@ -94,19 +93,13 @@ impl Config {
 
     pub fn set_slow_poll(&self, threshold: Duration) {
         self.slow_poll_ticks.store(clock::ticks_in(threshold), Ordering::Relaxed);
-        self.notable_poll_ticks.store(clock::ticks_in(threshold), Ordering::Relaxed);
+        flags().set_notable_poll_ticks(clock::ticks_in(threshold));
     }
 
-    /// A poll that takes longer gets a closer look: it is slow, or somebody wants to see all.
-    #[inline]
-    pub fn notable_poll_ticks(&self) -> u64 {
-        self.notable_poll_ticks.load(Ordering::Relaxed)
-    }
-
-    /// Whether all polls get that look.
+    /// Whether all polls get the closer look that slow ones get.
     pub fn note_all_polls(&self, all: bool) {
         let ticks = if all { 0 } else { self.slow_poll_ticks() };
-        self.notable_poll_ticks.store(ticks, Ordering::Relaxed);
+        flags().set_notable_poll_ticks(ticks);
     }
 
     pub fn blocked_after_ticks(&self) -> u64 {

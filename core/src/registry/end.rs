@@ -3,18 +3,20 @@
 use std::cell::Cell;
 use std::sync::Arc;
 
+use crate::clock;
 use crate::name::{self, MAX_MESSAGE};
 use crate::outcome::Outcome;
 use crate::registry::config::Text;
 use crate::registry::details::Details;
 use crate::registry::failure;
 use crate::registry::history::{HistoryWriter, Note, Record};
-use crate::registry::local::with_local;
+use crate::registry::hot::{Hot, hot};
+use crate::registry::local::{Local, with_local};
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, WATCHED};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Ended;
-use crate::registry::{Registry, TaskSlot, registry};
+use crate::registry::{Handle, Registry, TaskSlot, registry};
 
 /// Why a task ends.
 #[derive(Debug)]
@@ -27,17 +29,52 @@ pub enum Ending {
     Dropped,
 }
 
-/// Ends a task at `now`: it is counted by its outcome, goes to the history, and its slot is free.
+/// Ends a task whose future was dropped: the fast way if it was ready and nothing about it is special.
 #[inline]
-pub fn end(slot: TaskSlot, ending: Ending, now: u64) {
-    let registry = registry();
-    // Off the list before it is counted: who reads the totals first and the list then does not see it in both.
+pub fn end_dropped(slot: TaskSlot) {
+    // Off the list before it is counted: a reader of the totals and then of the list does not see it in both.
     let (identity, handle) = slot.end();
+    drop(handle);
+    if !hot(|hot| hot.end(slot, identity, clock::nanos_between_known)) {
+        end_special(slot, identity);
+    }
+}
+
+/// The same for a thread that lacks something, or a task about which something is special.
+#[cold]
+#[inline(never)]
+fn end_special(slot: TaskSlot, identity: u64) {
+    let registry = registry();
+    let retry = |local: &mut Local, hot: &Hot<Handle>| {
+        if hot.free.room().is_none() {
+            registry.slab.hand_over(&hot.free);
+        }
+        local.keep_chunk(hot, registry);
+        hot.end(slot, identity, clock::nanos_between_known)
+    };
+    if hot(Hot::is_open) && with_local(retry, || false) {
+        return;
+    }
+    let (ending, now) = match slot.ready_at() {
+        Some(now) => (Ending::Ready, now),
+        None => (Ending::Dropped, registry.clock.ticks()),
+    };
+    end_with(slot, identity, ending, now);
+}
+
+/// Ends a task at `now`: it is counted by its outcome, goes to the history, and its slot is free. The whole way.
+pub fn end(slot: TaskSlot, ending: Ending, now: u64) {
+    let (identity, handle) = slot.end();
+    drop(handle);
+    end_with(slot, identity, ending, now);
+}
+
+fn end_with(slot: TaskSlot, identity: u64, ending: Ending, now: u64) {
+    let registry = registry();
     let task = Reading { identity, ..slot.own() };
     let outcome = outcome_of(&task, &ending);
     let record = Record { task, outcome, ended: now };
     leave(registry, slot, &record);
-    drop(handle);
     if identity & (DETAILS | WATCHED | COUNTED) != 0 || outcome == Outcome::Panic {
         finish(registry, &record, ending);
     }
@@ -66,17 +103,19 @@ fn leave(registry: &Registry, slot: TaskSlot, record: &Record) {
         writer.push(record, limit);
     };
     with_local(
-        |local| {
+        |local, hot| {
             let stripe = local.stripe_of(task.group(), registry);
+            hot.keep_stripe(stripe);
             count(stripe, local.history(registry));
-            registry.slab.release(slot, &mut local.free);
+            local.keep_chunk(hot, registry);
+            registry.slab.release(slot, &hot.free);
         },
         || {
             let group = registry.group(task.group());
             registry.histories.with_shared(|writer| group.with_shared(|stripe| count(stripe, writer)));
-            let mut batch = FreeSlots::new();
-            registry.slab.release(slot, &mut batch);
-            registry.slab.retire(&mut batch);
+            let batch = FreeSlots::new();
+            registry.slab.release(slot, &batch);
+            registry.slab.retire(&batch);
         },
     );
 }
@@ -122,7 +161,7 @@ fn keep_note(registry: &Registry, record: &Record, note: Note) {
         }
     };
     with_local(
-        |local| keep(local.history(registry)),
+        |local, _| keep(local.history(registry)),
         || registry.histories.with_shared(|writer| keep(writer)),
     );
 }

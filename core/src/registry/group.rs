@@ -5,16 +5,16 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::Location;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU8, Ordering};
 
-use crate::lock::Mutex;
-
+use crate::clock;
 use crate::name::{self, MAX_LABELS, MAX_NAME, OTHER};
 use crate::outcome::Outcome;
 use crate::registry::config::Config;
 use crate::registry::kind::{Kind, Labels, OnShutdown};
+use crate::registry::slot::{NOT_CANCELLABLE, PLAIN, first_bits};
 use crate::registry::storm::Storm;
 use crate::registry::stripe::{Bounds, Ended, Stripe};
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// Most names that one place in the code may give.
 const MAX_NAMES_PER_LOCATION: usize = 20;
@@ -61,7 +61,7 @@ pub struct Group {
     pub(crate) last_failure: Mutex<Option<LastFailure>>,
     pub(crate) storm: Mutex<Storm>,
     /// 0, or one more than the policy's place in [`POLICIES`].
-    policy: AtomicU8,
+    policy: AtomicU64,
     stripes: Mutex<Stripes>,
     /// For threads whose locals are gone: they take this lock to write.
     shared: Mutex<&'static Stripe>,
@@ -92,10 +92,12 @@ pub struct Totals {
 impl Group {
     fn new(id: u32, key: Key, given: &GivenLabels, config: &Config) -> Self {
         let bounds = config.bounds();
-        let shared: &'static Stripe = Box::leak(Box::new(Stripe::new(bounds.clone())));
+        let policy = config.policy_for(&key.name);
+        let first_bits = first_bits_of(key.kind, policy);
+        let shared: &'static Stripe = Box::leak(Box::new(Stripe::new(bounds.clone(), id, first_bits)));
         Self {
             id,
-            policy: AtomicU8::new(policy_index(config.policy_for(&key.name))),
+            policy: AtomicU64::new(policy_index(policy)),
             location: key.location_text(),
             name: key.name,
             kind: key.kind,
@@ -112,27 +114,45 @@ impl Group {
     /// The policy that whoever runs the service set for this name.
     #[inline]
     pub fn policy(&self) -> Option<OnShutdown> {
-        let index = self.policy.load(Ordering::Relaxed);
-        POLICIES.get(usize::from(index).checked_sub(1)?).copied()
+        let index = usize::try_from(self.policy.load(Ordering::Acquire)).unwrap_or(0);
+        POLICIES.get(index.checked_sub(1)?).copied()
+    }
+
+    /// Kind, policy and flags of a task of this group that asks for nothing else.
+    pub fn first_bits(&self) -> u64 {
+        first_bits_of(self.kind, self.policy())
+    }
+
+    /// Sets the policy for this name. The caller [changes](super::flags::Flags::change) the flag word afterwards.
+    pub fn set_policy(&self, policy: Option<OnShutdown>) {
+        self.policy.store(policy_index(policy), Ordering::Release);
+        // Under their lock, so that a stripe made meanwhile has the one or gets the other.
+        let stripes = self.stripes.lock();
+        stripes.all.iter().for_each(|stripe| stripe.set_first_bits(self.first_bits()));
     }
 
     /// A stripe for a thread of its own, until it is [returned](Self::return_stripe).
     pub fn lend_stripe(&self) -> &'static Stripe {
         let mut stripes = self.stripes.lock();
         stripes.free.pop().unwrap_or_else(|| {
-            let stripe: &'static Stripe = Box::leak(Box::new(Stripe::new(self.bounds.clone())));
+            let stripe = Stripe::new(self.bounds.clone(), self.id, self.first_bits());
+            let stripe: &'static Stripe = Box::leak(Box::new(stripe));
             stripes.all.push(stripe);
             stripe
         })
     }
 
     pub fn return_stripe(&self, stripe: &'static Stripe) {
+        stripe.hand_over();
         self.stripes.lock().free.push(stripe);
     }
 
     /// Writes to the stripe that threads without locals share.
     pub fn with_shared<R>(&self, write: impl FnOnce(&Stripe) -> R) -> R {
-        write(*self.shared.lock())
+        let stripe = self.shared.lock();
+        // Only the lock says whose it is.
+        stripe.hand_over();
+        write(*stripe)
     }
 
     pub fn totals(&self) -> Totals {
@@ -192,9 +212,23 @@ impl Key {
 
 const POLICIES: &[OnShutdown] = OnShutdown::ALL;
 
-fn policy_index(policy: Option<OnShutdown>) -> u8 {
+fn policy_index(policy: Option<OnShutdown>) -> u64 {
     let place = POLICIES.iter().position(|known| Some(*known) == policy);
-    place.map_or(0, |place| u8::try_from(place + 1).unwrap_or(0))
+    place.map_or(0, |place| place as u64 + 1)
+}
+
+fn first_bits_of(kind: Kind, policy: Option<OnShutdown>) -> u64 {
+    first_bits(kind, policy.unwrap_or_default(), first_flags(kind))
+}
+
+/// The flags that a task begins with by its kind.
+pub fn first_flags(kind: Kind) -> u64 {
+    match kind {
+        // Nothing of ours can abort what nothing of ours handed to a runtime, and its owner drops it when it likes.
+        Kind::Future | Kind::Request => NOT_CANCELLABLE,
+        Kind::Task | Kind::Local | Kind::Blocking if clock::is_counter() => PLAIN,
+        Kind::Task | Kind::Local | Kind::Blocking => 0,
+    }
 }
 
 fn place_of(location: &Location<'_>) -> String {
@@ -276,10 +310,7 @@ impl Groups {
 
     /// Sets the policies anew, also for groups that exist.
     pub fn apply_policies(&self, config: &Config) {
-        for group in self.all() {
-            let index = policy_index(config.policy_for(&group.name));
-            group.policy.store(index, Ordering::Relaxed);
-        }
+        self.all().into_iter().for_each(|group| group.set_policy(config.policy_for(&group.name)));
     }
 }
 

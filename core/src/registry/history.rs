@@ -1,21 +1,26 @@
 //! Finished tasks: for each thread two rings of records, one for any outcome and one for those that are not ok.
 //!
-//! A ring has one writer, the thread that holds it. A record is written like a [slot](super::slot): the id is taken away, the fields are
-//! written, the id is set; a reader that sees the same id before and after has read one task. A ring grows with use up to the setting
-//! `history`. Each thread keeps that many, so the newest of the process are among them.
+//! A ring is a list of chunks, which grows with use up to the setting `history`; a chunk is never given back. The thread that
+//! holds a ring is its one writer. It fills one chunk after the other, and begins again with the first where there may be no
+//! more. A record is written like a [slot](super::slot): the id is taken away, the fields are written, the id is set. A reader
+//! that sees the same id before and after has read one task. Each thread keeps as many records as the setting says, so the
+//! newest of the process are among them.
 
 use std::collections::{HashMap, VecDeque};
+use std::ops::Range;
 use std::sync::Arc;
-
-use crate::lock::Mutex;
 
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
 use crate::registry::slot::DETAILS;
 use crate::registry::slot::Reading;
-use crate::sync::{AtomicU64, Ordering, fence};
+use crate::sync::{AtomicU64, Mutex, OneWriter, Ordering, fence};
 
-const FIRST_CAPACITY: usize = 32;
+/// Records of one chunk.
+#[cfg(not(headcount_loom))]
+const RECORDS: usize = 64;
+#[cfg(headcount_loom)]
+const RECORDS: usize = 2;
 
 /// A finished task.
 #[derive(Clone, Copy, Debug)]
@@ -42,14 +47,27 @@ pub struct ThreadHistory {
 
 #[derive(Debug)]
 struct Ring {
-    records: Mutex<Arc<Records>>,
+    chunks: Mutex<Chunks>,
     notes: Mutex<VecDeque<(u64, Arc<Note>)>>,
-    /// Where the next record goes; the capacity once all places are taken.
-    next: AtomicU64,
 }
 
+#[derive(Clone, Debug, Default)]
+struct Chunks {
+    all: Vec<&'static Chunk>,
+    /// The place of the one that is being filled.
+    current: usize,
+}
+
+/// Some records of one ring. Nothing of another thread is on its cache lines, nor on the neighbours that a processor fetches
+/// with them.
 #[derive(Debug)]
-struct Records(Box<[Cell]>);
+#[repr(align(128))]
+pub struct Chunk {
+    /// Records written since the ring came to this chunk.
+    next: AtomicU64,
+    records: [Cell; RECORDS],
+    writer: OneWriter,
+}
 
 #[derive(Debug, Default)]
 struct Cell {
@@ -62,21 +80,16 @@ struct Cell {
     polls: AtomicU64,
 }
 
-/// The thread's own hold of its two rings.
+/// The right to write to a history, which one thread has at a time.
 #[derive(Debug)]
 pub struct HistoryWriter {
-    pub shared: Arc<ThreadHistory>,
-    any: Arc<Records>,
-    not_ok: Arc<Records>,
-}
-
-impl Records {
-    fn with_capacity(capacity: usize) -> Arc<Self> {
-        Arc::new(Self(std::iter::repeat_with(Cell::default).take(capacity).collect()))
-    }
+    shared: &'static ThreadHistory,
+    any: Option<&'static Chunk>,
+    not_ok: Option<&'static Chunk>,
 }
 
 impl Cell {
+    #[inline(always)]
     fn write(&self, record: &Record) {
         self.identity.store(0, Ordering::Relaxed);
         // Release: a reader that sees a field below sees that the id was gone. Pairs with the acquire fence in `read`.
@@ -109,41 +122,76 @@ impl Cell {
     }
 }
 
+impl Chunk {
+    pub fn new() -> Self {
+        Self {
+            next: AtomicU64::new(0),
+            records: std::array::from_fn(|_| Cell::default()),
+            writer: OneWriter::default(),
+        }
+    }
+
+    /// Writes a record, unless the chunk is full.
+    #[inline]
+    #[must_use]
+    pub fn push(&self, record: &Record) -> bool {
+        let Some(place) = self.room() else { return false };
+        self.write(place, record);
+        true
+    }
+
+    /// Where the next record goes, for [`write`](Self::write).
+    #[inline]
+    pub fn room(&self) -> Option<usize> {
+        let next = self.next.load(Ordering::Relaxed);
+        if next < RECORDS as u64 { usize::try_from(next).ok() } else { None }
+    }
+
+    #[inline(always)]
+    pub fn write(&self, place: usize, record: &Record) {
+        self.writer.check();
+        self.records[place % RECORDS].write(record);
+        self.next.store(place as u64 + 1, Ordering::Release);
+    }
+}
+
 impl Ring {
     fn new() -> Self {
-        Self {
-            records: Mutex::new(Records::with_capacity(0)),
-            notes: Mutex::default(),
-            next: AtomicU64::new(0),
-        }
+        Self { chunks: Mutex::default(), notes: Mutex::default() }
     }
 
-    /// Only by the thread that holds the history; `own` is its hold of `records`.
+    /// Only by the thread that holds the history; `own` is the chunk that it fills.
     #[inline]
-    fn push(&self, own: &mut Arc<Records>, record: &Record, limit: usize) {
-        let mut next = self.next.load(Ordering::Relaxed);
-        if next == own.0.len() as u64 {
-            next = if own.0.len() < limit { self.grow(own, limit) } else { 0 };
+    fn push(&self, own: &mut Option<&'static Chunk>, record: &Record, limit: usize) {
+        if own.is_some_and(|chunk| chunk.push(record)) {
+            return;
         }
-        #[allow(clippy::cast_possible_truncation, reason = "no more than the length")]
-        let Some(cell) = own.0.get(next as usize) else { return };
-        cell.write(record);
-        self.next.store(next + 1, Ordering::Release);
+        let chunk = self.advance(limit);
+        let _ = chunk.push(record);
+        *own = Some(chunk);
     }
 
-    /// Makes room, and gives the place of the next record.
+    /// The next chunk to be filled: a new one, or the one with the oldest records. There is one even if none are to be kept,
+    /// so that an end does not have to ask; readers then show nothing of it.
     #[cold]
-    fn grow(&self, own: &mut Arc<Records>, limit: usize) -> u64 {
-        let capacity = (2 * own.0.len()).max(FIRST_CAPACITY).min(limit);
-        let mut kept: Vec<Record> = own.0.iter().filter_map(Cell::read).collect();
-        kept.sort_by_key(|record| record.ended);
-        let larger = Records::with_capacity(capacity);
-        for (cell, record) in larger.0.iter().zip(&kept) {
-            cell.write(record);
+    fn advance(&self, limit: usize) -> &'static Chunk {
+        let mut chunks = self.chunks.lock();
+        let next = if chunks.all.is_empty() { 0 } else { chunks.current + 1 };
+        if next == chunks.all.len() && next * RECORDS < limit.max(1) {
+            chunks.all.push(Box::leak(Box::new(Chunk::new())));
         }
-        *self.records.lock() = larger.clone();
-        *own = larger;
-        kept.len() as u64
+        chunks.current = next % chunks.all.len();
+        let chunk = chunks.all[chunks.current];
+        // The ring's writer may be another one than when it was here last.
+        chunk.writer.hand_over();
+        chunk.next.store(0, Ordering::Release);
+        chunk
+    }
+
+    /// The chunk that is being filled, for the next thread that holds the ring.
+    fn current(&self) -> Option<&'static Chunk> {
+        let chunks = self.chunks.lock();
+        chunks.all.get(chunks.current).copied()
     }
 
     fn note(&self, id: u64, note: &Arc<Note>, limit: usize) {
@@ -157,32 +205,34 @@ impl Ring {
     }
 
     fn read_into(&self, records: &mut HashMap<u64, Record>) {
-        let cells = self.records.lock().clone();
-        records.extend(cells.0.iter().filter_map(Cell::read).map(|record| (record.task.id(), record)));
+        let chunks = self.chunks.lock().all.clone();
+        let all = chunks.iter().flat_map(|chunk| chunk.records.iter()).filter_map(Cell::read);
+        records.extend(all.map(|record| (record.task.id(), record)));
     }
 
-    /// Adds what ended at `since` or later, from the newest back.
+    /// All records, from the newest back.
+    fn newest_first(&self) -> impl Iterator<Item = Record> + use<> {
+        let Chunks { all, current } = self.chunks.lock().clone();
+        let filled = |place: usize| all[place].room().unwrap_or(RECORDS);
+        let newest = all.get(current).map(|chunk| (*chunk, 0..filled(current)));
+        let whole = |chunk: &&'static Chunk| (*chunk, 0..RECORDS);
+        let (before, behind) = (all.iter().take(current).rev(), all.iter().skip(current + 1).rev());
+        let oldest = all.get(current).map(|chunk| (*chunk, filled(current)..RECORDS));
+        let parts: Vec<(&'static Chunk, Range<usize>)> =
+            newest.into_iter().chain(before.chain(behind).map(whole)).chain(oldest).collect();
+        parts.into_iter().flat_map(|(chunk, part)| chunk.records[part].iter().rev()).filter_map(Cell::read)
+    }
+
+    /// Adds what ended at `since` or later.
     fn read_since(&self, since: u64, records: &mut HashMap<u64, Record>) {
-        let cells = self.records.lock().clone();
-        let next =
-            usize::try_from(self.next.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(cells.0.len());
-        let (newer, older) = cells.0.split_at(next);
-        for record in newer.iter().rev().chain(older.iter().rev()).filter_map(Cell::read) {
-            if record.ended < since {
-                return;
-            }
-            records.insert(record.task.id(), record);
-        }
+        let is_since = |record: &Record| since <= record.ended;
+        records.extend(self.newest_first().take_while(is_since).map(|record| (record.task.id(), record)));
     }
 
     /// Visits what was pushed since the record with the identity `mark` was the newest, newest first, and moves the mark.
     fn visit_new(&self, mark: &mut u64, visit: &mut impl FnMut(&Record)) {
-        let cells = self.records.lock().clone();
-        let next =
-            usize::try_from(self.next.load(Ordering::Acquire)).unwrap_or(usize::MAX).min(cells.0.len());
-        let (newer, older) = cells.0.split_at(next);
         let mut newest: Option<Record> = None;
-        for record in newer.iter().rev().chain(older.iter().rev()).filter_map(Cell::read) {
+        for record in self.newest_first() {
             if record.task.identity == *mark {
                 break;
             }
@@ -217,10 +267,8 @@ impl ThreadHistory {
 }
 
 impl HistoryWriter {
-    fn over(shared: Arc<ThreadHistory>) -> Self {
-        let any = shared.any.records.lock().clone();
-        let not_ok = shared.not_ok.records.lock().clone();
-        Self { shared, any, not_ok }
+    fn over(shared: &'static ThreadHistory) -> Self {
+        Self { shared, any: shared.any.current(), not_ok: shared.not_ok.current() }
     }
 
     #[inline]
@@ -228,6 +276,23 @@ impl HistoryWriter {
         self.shared.any.push(&mut self.any, record, limit);
         if record.outcome != Outcome::Ok {
             self.shared.not_ok.push(&mut self.not_ok, record, limit);
+        }
+    }
+
+    /// Another thread writes from now on.
+    fn hand_over(&self) {
+        self.any.iter().chain(&self.not_ok).for_each(|chunk| chunk.writer.hand_over());
+    }
+
+    /// The chunk that takes the records of any outcome now.
+    pub fn chunk(&self) -> Option<&'static Chunk> {
+        self.any
+    }
+
+    /// Goes to the next chunk if that one is full.
+    pub fn make_room(&mut self, limit: usize) {
+        if self.any.is_none_or(|chunk| chunk.room().is_none()) {
+            self.any = Some(self.shared.any.advance(limit));
         }
     }
 
@@ -243,8 +308,8 @@ impl HistoryWriter {
 /// The histories of all threads that are or were.
 #[derive(Debug, Default)]
 pub struct Histories {
-    all: Mutex<Vec<Arc<ThreadHistory>>>,
-    free: Mutex<Vec<Arc<ThreadHistory>>>,
+    all: Mutex<Vec<&'static ThreadHistory>>,
+    free: Mutex<Vec<&'static ThreadHistory>>,
     /// For threads whose locals are gone: they take this lock to write.
     shared: Mutex<Option<HistoryWriter>>,
 }
@@ -262,19 +327,32 @@ impl Histories {
         HistoryWriter::over(free.unwrap_or_else(|| self.add()))
     }
 
-    fn add(&self) -> Arc<ThreadHistory> {
-        let history = Arc::new(ThreadHistory { any: Ring::new(), not_ok: Ring::new() });
-        self.all.lock().push(history.clone());
+    /// With room for a record.
+    #[cfg(all(test, headcount_loom))]
+    pub fn lend_with_room(&self, limit: usize) -> HistoryWriter {
+        let mut writer = self.lend();
+        writer.make_room(limit);
+        writer
+    }
+
+    fn add(&self) -> &'static ThreadHistory {
+        let history: &'static _ =
+            Box::leak(Box::new(ThreadHistory { any: Ring::new(), not_ok: Ring::new() }));
+        self.all.lock().push(history);
         history
     }
 
     pub fn give_back(&self, writer: HistoryWriter) {
+        writer.hand_over();
         self.free.lock().push(writer.shared);
     }
 
     pub fn with_shared<R>(&self, write: impl FnOnce(&mut HistoryWriter) -> R) -> R {
         let mut shared = self.shared.lock();
-        write(shared.get_or_insert_with(|| self.lend()))
+        let writer = shared.get_or_insert_with(|| self.lend());
+        // Only the lock says whose it is.
+        writer.hand_over();
+        write(writer)
     }
 
     /// The newest `limit` of any outcome and the newest `limit` that are not ok.
@@ -296,15 +374,16 @@ impl Histories {
     /// what is held.
     pub fn read_since(&self, since: u64, limit: usize) -> Vec<(Record, Option<Arc<Note>>)> {
         let mut ended = Vec::new();
-        for history in &self.all.lock().clone() {
+        for history in self.all.lock().clone() {
             let mut records = HashMap::new();
             history.any.read_since(since, &mut records);
             history.not_ok.read_since(since, &mut records);
-            ended.extend(records.into_values().map(|record| (record, history.clone())));
+            ended.extend(records.into_values().map(|record| (record, history)));
         }
         ended.sort_unstable_by_key(|(record, _)| std::cmp::Reverse((record.ended, record.task.id())));
         ended.truncate(limit);
-        let with_note = |(record, history): (Record, Arc<ThreadHistory>)| (record, history.note_of(&record));
+        let with_note =
+            |(record, history): (Record, &'static ThreadHistory)| (record, history.note_of(&record));
         ended.into_iter().map(with_note).collect()
     }
 
@@ -318,8 +397,11 @@ impl Histories {
         }
     }
 
-    /// One finished task.
-    pub fn find(&self, id: u64) -> Option<(Record, Option<Arc<Note>>)> {
+    /// One finished task, unless none are `kept`.
+    pub fn find(&self, id: u64, kept: usize) -> Option<(Record, Option<Arc<Note>>)> {
+        if kept == 0 {
+            return None;
+        }
         let all = self.all.lock().clone();
         let mut records = HashMap::new();
         for ring in all.iter().flat_map(|history| [&history.any, &history.not_ok]) {
@@ -334,8 +416,8 @@ impl Histories {
 }
 
 fn newest(
-    histories: &[Arc<ThreadHistory>],
-    ring: impl Fn(&ThreadHistory) -> &Ring,
+    histories: &[&'static ThreadHistory],
+    ring: impl Fn(&'static ThreadHistory) -> &'static Ring,
     limit: usize,
 ) -> HashMap<u64, Record> {
     let mut records = HashMap::new();

@@ -32,6 +32,18 @@ named!(Kind {
     Request => "request",
 });
 
+/// The kinds as numbers, for the functions that the compiler makes once for each.
+pub const TASK: u64 = Kind::Task as u64;
+pub const LOCAL: u64 = Kind::Local as u64;
+pub const BLOCKING: u64 = Kind::Blocking as u64;
+pub const FUTURE: u64 = Kind::Future as u64;
+
+/// The kind of such a number.
+pub fn kind_of(number: u64) -> Kind {
+    let is_it = |kind: &Kind| *kind as u64 == number;
+    Kind::ALL.iter().copied().find(is_it).expect("there is a kind for each number")
+}
+
 /// What becomes of a task when the process stops.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Hash)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]

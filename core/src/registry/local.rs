@@ -1,12 +1,13 @@
-//! What a thread has for itself: free slots, ids, stripes, its history and the groups it knows.
+//! What a thread has for itself: its [cells](super::hot), and behind them the groups it knows, its stripes and its history.
 
-use std::cell::{Cell, RefCell};
+use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::registry::group::Group;
 use crate::registry::history::HistoryWriter;
+use crate::registry::hot::{Hot, hot};
 use crate::registry::known::Known;
-use crate::registry::slab::FreeSlots;
+use crate::registry::slot::group_of;
 use crate::registry::stripe::Stripe;
 use crate::registry::{Handle, Registry, TaskSlot, registry};
 
@@ -16,8 +17,6 @@ const MAX_RANGE: u64 = 64;
 static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
-    /// The task that this thread polls. Not part of `Local`, so that it works to the very end of the thread.
-    static CURRENT: Cell<Option<TaskSlot>> = const { Cell::new(None) };
     static LOCAL: RefCell<Local> = const { RefCell::new(Local::new()) };
 }
 
@@ -30,20 +29,19 @@ pub struct Current {
 
 #[inline]
 pub fn current() -> Option<Current> {
-    CURRENT.get().map(|slot| Current { slot, id: slot.id() })
+    hot(|hot| hot.current.get()).map(|slot| Current { slot, id: slot.id() })
 }
 
 /// Makes a task the current one; gives back which was before.
 #[inline]
 pub fn replace_current(slot: Option<TaskSlot>) -> Option<TaskSlot> {
-    CURRENT.replace(slot)
+    hot(|hot| hot.current.replace(slot))
 }
 
+/// What the whole way needs of its thread. Its destructor empties the thread's [cells](super::hot).
 #[derive(Debug)]
 pub struct Local {
-    pub free: FreeSlots<Handle>,
     pub known: Known,
-    ids: std::ops::Range<u64>,
     range: u64,
     stripes: Vec<Option<&'static Stripe>>,
     history: Option<HistoryWriter>,
@@ -51,26 +49,18 @@ pub struct Local {
 
 impl Local {
     const fn new() -> Self {
-        Self {
-            free: FreeSlots::new(),
-            known: Known::new(),
-            ids: 0..0,
-            range: 0,
-            stripes: Vec::new(),
-            history: None,
-        }
+        Self { known: Known::new(), range: 0, stripes: Vec::new(), history: None }
     }
 
-    #[inline]
-    pub fn next_id(&mut self) -> u64 {
-        if let Some(id) = self.ids.next() {
-            return id;
+    /// Sees to it that the thread has ids.
+    pub fn refill_ids(&mut self, hot: &Hot<Handle>) {
+        if hot.has_ids() {
+            return;
         }
         // Ranges grow with use, so that a small program's ids have no gaps to wonder at.
         self.range = (2 * self.range).clamp(1, MAX_RANGE);
         let first = NEXT_ID.fetch_add(self.range, Ordering::Relaxed);
-        self.ids = first + 1..first + self.range;
-        first
+        hot.keep_ids(first..first + self.range);
     }
 
     #[inline]
@@ -99,6 +89,14 @@ impl Local {
         self.stripes[place].insert(group.lend_stripe())
     }
 
+    /// Lets the thread's cells have the chunk that its history fills now.
+    pub fn keep_chunk(&mut self, hot: &Hot<Handle>, registry: &Registry) {
+        let limit = registry.config.history();
+        let history = self.history(registry);
+        history.make_room(limit);
+        hot.keep_chunk(history.chunk());
+    }
+
     #[inline]
     pub fn history(&mut self, registry: &Registry) -> &mut HistoryWriter {
         self.history.get_or_insert_with(|| registry.histories.lend())
@@ -108,11 +106,13 @@ impl Local {
 impl Drop for Local {
     fn drop(&mut self) {
         let registry = registry();
-        registry.slab.retire(&mut self.free);
-        for (group, stripe) in self.stripes.iter().enumerate() {
-            if let Some(stripe) = stripe {
-                registry.group(u32::try_from(group).unwrap_or(0)).return_stripe(stripe);
-            }
+        // First, so that nothing is written to what another thread has from here on.
+        hot(|hot| {
+            hot.close();
+            registry.slab.retire(&hot.free);
+        });
+        for stripe in self.stripes.iter().flatten() {
+            registry.group(group_of(stripe.group_bits())).return_stripe(stripe);
         }
         if let Some(history) = self.history.take() {
             registry.histories.give_back(history);
@@ -124,11 +124,83 @@ impl Drop for Local {
 ///
 /// Neither may run code of users: the thread's own is borrowed meanwhile.
 #[inline]
-pub fn with_local<R>(with: impl FnOnce(&mut Local) -> R, without: impl FnOnce() -> R) -> R {
-    LOCAL.try_with(|local| with(&mut local.borrow_mut())).unwrap_or_else(|_| without())
+pub fn with_local<R>(with: impl FnOnce(&mut Local, &Hot<Handle>) -> R, without: impl FnOnce() -> R) -> R {
+    let with = |local: &RefCell<Local>| {
+        hot(|hot| {
+            hot.open();
+            with(&mut local.borrow_mut(), hot)
+        })
+    };
+    LOCAL.try_with(with).unwrap_or_else(|_| without())
 }
 
 /// An id without the thread's own range.
 pub fn shared_id() -> u64 {
     NEXT_ID.fetch_add(1, Ordering::Relaxed)
+}
+
+#[cfg(all(test, not(headcount_loom)))]
+mod tests {
+    use std::collections::HashSet;
+    use std::panic::Location;
+    use std::sync::{Arc, Barrier};
+    use std::thread;
+
+    use super::with_local;
+    use crate::registry::group::{NameSource, Signature};
+    use crate::registry::history::Chunk;
+    use crate::registry::hot::Hot;
+    use crate::registry::kind::Kind;
+    use crate::registry::stripe::Stripe;
+    use crate::registry::{Handle, registry};
+
+    const THREADS: usize = 8;
+    const BLOCK: usize = 128;
+
+    /// The blocks of 128 bytes that a thread writes to alone.
+    fn blocks() -> HashSet<usize> {
+        let registry = registry();
+        let signature = Signature {
+            name: NameSource::Code("tests::blocks::{{closure}}"),
+            labels: &[],
+            kind: Kind::Task,
+            location: Location::caller(),
+        };
+        let blocks_of = |address: usize, size: usize| {
+            assert!(address % BLOCK == 0 && size % BLOCK == 0, "{size} bytes at {address:x}");
+            (address / BLOCK)..(address + size) / BLOCK
+        };
+        let collect = |local: &mut super::Local, hot: &Hot<Handle>| {
+            let group = local.known.find(&signature, &registry.groups, &registry.config);
+            let stripe = std::ptr::from_ref(local.stripe(group)) as usize;
+            local.keep_chunk(hot, registry);
+            let chunk = std::ptr::from_ref(local.history(registry).chunk().unwrap()) as usize;
+            let cells = std::ptr::from_ref(hot) as usize;
+            blocks_of(stripe, size_of::<Stripe>())
+                .chain(blocks_of(chunk, size_of::<Chunk>()))
+                .chain(blocks_of(cells, size_of::<Hot<Handle>>()))
+                .collect()
+        };
+        with_local(collect, || panic!("the thread's own is there"))
+    }
+
+    #[test]
+    fn blocks_of_threads_are_aligned_and_have_one_writer() {
+        // Twice, since the second threads have what the first ones left.
+        for _ in 0..2 {
+            let barrier = Arc::new(Barrier::new(THREADS));
+            let thread = |barrier: Arc<Barrier>| {
+                thread::spawn(move || {
+                    let blocks = blocks();
+                    barrier.wait();
+                    blocks
+                })
+            };
+            let threads: Vec<_> = (0..THREADS).map(|_| thread(barrier.clone())).collect();
+            let all: Vec<_> = threads.into_iter().map(|thread| thread.join().unwrap()).collect();
+            let sum: usize = all.iter().map(HashSet::len).sum();
+            let distinct: HashSet<usize> = all.into_iter().flatten().collect();
+            assert_eq!(distinct.len(), sum, "two threads write to one block");
+        }
+    }
 }

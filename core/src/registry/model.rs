@@ -1,32 +1,87 @@
-//! loom models of the slot, the slab and the census: `RUSTFLAGS="--cfg headcount_loom" cargo test --no-default-features --lib model`.
+//! loom models of the slot, the slab, the census and the fast way:
+//! `RUSTFLAGS="--cfg headcount_loom" cargo test -p headcount-core --lib model`.
+
+use std::panic::Location;
 
 use loom::sync::Arc;
 use loom::thread;
 
 use crate::outcome::Outcome;
 use crate::registry::census::Census;
+use crate::registry::config::Config;
+use crate::registry::flags::{COUNTING, Flags, NOT_OPEN, NOT_READY, Seen};
+use crate::registry::group::{Group, Groups, NameSource, Signature};
+use crate::registry::history::Histories;
+use crate::registry::hot::Hot;
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::registry::slab::{FreeSlots, Slab};
-use crate::registry::slot::{ABANDONED, Birth, COUNTED, Slot};
+use crate::registry::slot::{ABANDONED, Birth, COUNTED, Slot, first_bits, group_bits, lineage};
 use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::sync::Mutex;
 
 fn birth(id: u64) -> Birth {
     Birth {
         id,
-        parent: id,
-        scoped: false,
-        kind: Kind::Task,
-        policy: OnShutdown::Wait,
-        flags: 0,
-        group: 0,
+        bits: first_bits(Kind::Task, OnShutdown::Wait, 0),
+        lineage: lineage(id, false),
+        group: group_bits(0),
         started: id,
     }
 }
 
+fn new_stripe() -> &'static Stripe {
+    let bounds = std::sync::Arc::new(Bounds::new(vec![]));
+    Box::leak(Box::new(Stripe::new(bounds, 0, first_bits(Kind::Task, OnShutdown::Wait, 0))))
+}
+
+/// The flag word of a process in which nothing is special.
+fn plain_flags() -> Arc<Flags> {
+    let flags = Flags::new();
+    flags.clear(NOT_READY);
+    Arc::new(flags)
+}
+
+/// A thread's cells with one slot, one id and a stripe.
+fn hot_with(slot: &'static Slot<u64>, id: u64, stripe: &'static Stripe) -> Hot<u64> {
+    let hot = Hot::new();
+    hot.open();
+    give(&hot, slot);
+    hot.keep_ids(id..id + 1);
+    hot.keep_stripe(stripe);
+    hot
+}
+
+fn give(hot: &Hot<u64>, slot: &'static Slot<u64>) {
+    let room = hot.free.room().expect("it has few");
+    hot.free.push(room, slot);
+}
+
+/// Begins a task the fast way, which has all that it needs.
+fn begin(hot: &Hot<u64>, stripe: &'static Stripe, flags: &Flags) -> (&'static Slot<u64>, Seen) {
+    hot.begin(stripe, flags, || 1).expect("nothing is special yet")
+}
+
+/// One poll, after which the task is ready.
+fn poll(slot: &Slot<u64>) {
+    slot.poll_began(2);
+    slot.poll_ended(2, 3);
+    slot.mark_ready();
+}
+
+/// Ends a task the fast way.
+fn end(hot: &Hot<u64>, slot: &'static Slot<u64>) {
+    let (identity, _) = slot.end();
+    assert!(hot.end(slot, identity, |start, end| end - start), "nothing is special");
+}
+
 fn explore(model: impl Fn() + Sync + Send + 'static) {
+    explore_within(3, model);
+}
+
+/// With fewer changes of thread, for models of many steps.
+fn explore_within(preemptions: usize, model: impl Fn() + Sync + Send + 'static) {
     let mut builder = loom::model::Builder::new();
-    builder.preemption_bound = Some(3);
+    builder.preemption_bound = Some(preemptions);
     builder.check(model);
 }
 
@@ -77,10 +132,10 @@ fn slots_are_never_lent_twice() {
     explore(|| {
         let slab: Arc<Slab<u64>> = Arc::new(Slab::new(2, 1));
         let take = |slab: &Slab<u64>, id| {
-            let mut cache = FreeSlots::new();
-            let slot = slab.acquire(&mut cache);
+            let own = FreeSlots::new();
+            let slot = slab.acquire(&own);
             slot.begin(&birth(id));
-            slab.retire(&mut cache);
+            slab.retire(&own);
             slot
         };
         let other = thread::spawn({
@@ -88,9 +143,9 @@ fn slots_are_never_lent_twice() {
             move || {
                 let slot = take(&slab, 1);
                 slot.end();
-                let mut cache = FreeSlots::new();
-                slab.release(slot, &mut cache);
-                slab.retire(&mut cache);
+                let own = FreeSlots::new();
+                slab.release(slot, &own);
+                slab.retire(&own);
                 take(&slab, 2)
             }
         });
@@ -153,28 +208,20 @@ fn a_flag_is_set_before_the_end_or_not_at_all() {
     });
 }
 
-/// A task is counted by who spawned it and as ended by who ended it, elsewhere: no reading finds more ended than spawned.
+/// One thread counts a task as begun, another counts it as ended: no reading finds more ended than begun.
 #[test]
 fn whatever_has_ended_was_spawned_before() {
     explore(|| {
-        let bounds = std::sync::Arc::new(Bounds::new(vec![]));
-        let spawner = Arc::new(Stripe::new(bounds.clone()));
-        let ender = Arc::new(Stripe::new(bounds));
-        // The first task of a stripe makes its buckets, behind a lock that loom does not know.
-        spawner.count_spawn();
-        ender.count_end(Outcome::Ok, 1, 0, 1);
+        let (spawner, ender) = (new_stripe(), new_stripe());
         let slot = new_slot();
-        let reader = thread::spawn({
-            let (spawner, ender) = (spawner.clone(), ender.clone());
-            move || {
-                let mut ended = Ended::default();
-                ender.add_ended(Outcome::Ok, &mut ended);
-                let polls = ender.polls();
-                let spawned = spawner.spawned();
-                let live = slot.read().map_or(0, |task| task.polls());
-                assert!(ended.total() <= spawned, "{ended:?} {spawned}");
-                assert!(polls + live <= 1, "seen as ended and as live");
-            }
+        let reader = thread::spawn(move || {
+            let mut ended = Ended::default();
+            ender.add_ended(Outcome::Ok, &mut ended);
+            let polls = ender.polls();
+            let spawned = spawner.spawned();
+            let live = slot.read().map_or(0, |task| task.polls());
+            assert!(ended.total() <= spawned, "{ended:?} {spawned}");
+            assert!(polls + live <= 1, "seen as ended and as live");
         });
         spawner.count_spawn();
         slot.begin(&birth(1));
@@ -182,6 +229,210 @@ fn whatever_has_ended_was_spawned_before() {
         slot.end();
         ender.count_end(Outcome::Ok, 1, slot.own().polls(), 1);
         reader.join().unwrap();
+    });
+}
+
+/// The same the fast way: begun by one thread, ended by another.
+#[test]
+fn a_task_of_the_fast_way_is_live_or_ended() {
+    explore_within(2, || {
+        let (spawner, ender) = (new_stripe(), new_stripe());
+        let slot = new_slot();
+        let reader = thread::spawn(move || {
+            let mut ended = Ended::default();
+            ender.add_ended(Outcome::Ok, &mut ended);
+            let live = slot.read();
+            assert!(ended.total() + u64::from(live.is_some()) <= 1, "seen as ended and as live");
+            assert!(live.is_none_or(|task| task.id() == 7 && task.started == 1), "{live:?}");
+            assert!(ended.total() <= spawner.spawned(), "{ended:?}");
+        });
+        let flags = plain_flags();
+        let hot = hot_with(slot, 7, spawner);
+        let (slot, _) = begin(&hot, spawner, &flags);
+        let worker = thread::spawn(move || {
+            let hot = hot_with(new_slot(), 8, ender);
+            hot.keep_chunk(Histories::default().lend_with_room(2).chunk());
+            poll(slot);
+            end(&hot, slot);
+        });
+        worker.join().unwrap();
+        reader.join().unwrap();
+        let mut ended = Ended::default();
+        ender.add_ended(Outcome::Ok, &mut ended);
+        assert_eq!((ended.total(), spawner.spawned(), ender.polls()), (1, 1, 1));
+    });
+}
+
+/// A thread ends, and another takes over its stripe, its slot and its history: nothing that either wrote is lost, and no
+/// record is of two tasks.
+#[test]
+fn the_cells_of_a_thread_are_handed_over() {
+    explore_within(2, || {
+        let slab: Arc<Slab<u64>> = Arc::new(Slab::new(1, 1));
+        let histories = Arc::new(Histories::default());
+        let group = new_group();
+        let flags = plain_flags();
+        let one_task = {
+            let (slab, histories, flags) = (slab.clone(), histories.clone(), flags.clone());
+            move |id| {
+                let mut history = histories.lend_with_room(2);
+                let stripe = group.lend_stripe();
+                let hot = hot_with(slab.refill(&FreeSlots::new()), id, stripe);
+                hot.keep_chunk(history.chunk());
+                let (slot, _) = begin(&hot, stripe, &flags);
+                poll(slot);
+                end(&hot, slot);
+                // As the destructor of a thread's own does it.
+                hot.close();
+                slab.retire(&hot.free);
+                group.return_stripe(stripe);
+                history.make_room(2);
+                histories.give_back(history);
+            }
+        };
+        let first = thread::spawn({
+            let one_task = one_task.clone();
+            move || one_task(1)
+        });
+        one_task(2);
+        for record in histories.read(2).records {
+            assert_eq!(record.task.started, 1, "{record:?}");
+        }
+        first.join().unwrap();
+        let totals = group.totals();
+        assert_eq!((totals.spawned, totals.ended[Outcome::Ok as usize].total(), totals.polls), (2, 2, 2));
+        let mut ids: Vec<u64> = histories.read(2).records.iter().map(|record| record.task.id()).collect();
+        ids.sort_unstable();
+        assert_eq!(ids, [1, 2]);
+    });
+}
+
+fn signature() -> Signature<'static> {
+    Signature {
+        name: NameSource::Code("model::task::{{closure}}"),
+        labels: &[],
+        kind: Kind::Task,
+        location: Location::caller(),
+    }
+}
+
+fn new_group() -> &'static Group {
+    Groups::default().find(&signature(), &Config::new())
+}
+
+/// Two threads begin the first task of a group at once: there is one group, with what both counted.
+#[test]
+fn a_group_is_made_once() {
+    explore(|| {
+        let (groups, config) = (Arc::new(Groups::default()), std::sync::Arc::new(Config::new()));
+        let signature = signature();
+        let count = {
+            let groups = groups.clone();
+            move || {
+                let group = groups.find(&signature, &config);
+                let stripe = group.lend_stripe();
+                stripe.count_spawn();
+                group.return_stripe(stripe);
+                group.id
+            }
+        };
+        let other = thread::spawn(count.clone());
+        assert_eq!(count(), other.join().unwrap());
+        assert_eq!(groups.all().len(), 1);
+        assert_eq!(groups.all()[0].totals().spawned, 2);
+    });
+}
+
+/// Holds the handle of a task that began the fast way. If something is special by then, does what the whole way does about the
+/// census and the policy, and says that it was.
+fn hold(slot: &'static Slot<u64>, seen: Seen, flags: &Flags, census: &Census, group: &Group) -> bool {
+    let Some(handle) = slot.hold_plain(slot.identity(), 1, || flags.see() == seen) else { return false };
+    if let Some(mut task) = slot.lock_any() {
+        if let (true, Some(policy)) = (flags.see().differs_from(seen), group.policy()) {
+            task.set_policy(policy);
+        }
+        task.hold(handle);
+    }
+    count(census, slot);
+    true
+}
+
+/// The policies change while a task begins with the former one: it has the new one once both are done.
+#[test]
+fn a_policy_is_not_missed() {
+    explore_within(2, || {
+        let (flags, group, slot) = (plain_flags(), new_group(), new_slot());
+        let stripe = group.lend_stripe();
+        let hot = hot_with(slot, 1, stripe);
+        let setter = thread::spawn({
+            let flags = flags.clone();
+            move || {
+                group.set_policy(Some(OnShutdown::Last));
+                flags.change();
+                if let Some(mut task) = slot.lock_any() {
+                    task.set_policy(group.policy().expect("it was set"));
+                }
+            }
+        });
+        let (_, seen) = begin(&hot, stripe, &flags);
+        hold(slot, seen, &flags, &Census::new(), group);
+        setter.join().unwrap();
+        assert_eq!(slot.read().expect("it lives").policy(), OnShutdown::Last);
+    });
+}
+
+/// The census starts while a task begins the fast way, is held and ends: it is on the count, or was never there to be counted.
+#[test]
+fn the_census_starts_in_between() {
+    explore_within(2, || {
+        let (flags, group, slot) = (plain_flags(), new_group(), new_slot());
+        let census = Arc::new(Census::new());
+        let stripe = group.lend_stripe();
+        let hot = hot_with(slot, 1, stripe);
+        let counter = thread::spawn({
+            let (flags, census) = (flags.clone(), census.clone());
+            move || {
+                census.begin();
+                flags.set(COUNTING);
+                count(&census, slot);
+            }
+        });
+        if let Some((_, seen)) = hot.begin(stripe, &flags, || 1) {
+            hold(slot, seen, &flags, &census, group);
+            poll(slot);
+            let mid = (slot.read().expect("it lives").has(COUNTED), census.count(OnShutdown::Wait));
+            assert!(!mid.0 || mid.1 == 1, "counted as {mid:?}");
+            counter.join().unwrap();
+            assert_eq!(census.count(OnShutdown::Wait), 1);
+            let (identity, _) = slot.end();
+            assert_ne!(identity & COUNTED, 0, "a task that was held is counted");
+            census.remove(OnShutdown::Wait);
+        } else {
+            counter.join().unwrap();
+        }
+        assert_eq!(census.count(OnShutdown::Wait), 0);
+    });
+}
+
+/// The process begins to stop while a task begins: the coordinator finds the task, or its spawner finds out.
+#[test]
+fn a_task_does_not_slip_through_the_closing_door() {
+    explore_within(2, || {
+        let (flags, group, slot) = (plain_flags(), new_group(), new_slot());
+        let stripe = group.lend_stripe();
+        let hot = hot_with(slot, 1, stripe);
+        let coordinator = thread::spawn({
+            let flags = flags.clone();
+            move || {
+                flags.set(NOT_OPEN);
+                slot.lock_any().is_some()
+            }
+        });
+        let noticed = match hot.begin(stripe, &flags, || 1) {
+            Some((_, seen)) => hold(slot, seen, &flags, &Census::new(), group),
+            None => true,
+        };
+        assert!(coordinator.join().unwrap() || noticed);
     });
 }
 

@@ -1,5 +1,7 @@
 //! Where slots come from: chunks that are never given back, a shared pool of batches, and a small cache in each thread.
 
+use std::cell::Cell;
+
 use crate::registry::slot::Slot;
 use crate::sync::Mutex;
 
@@ -17,13 +19,52 @@ pub struct Slab<H: 'static> {
 /// Free slots on their way between pool and thread.
 type Batch<H> = Vec<&'static Slot<H>>;
 
-/// Free slots of one thread: at most two batches.
+/// The most free slots that a thread keeps.
+const KEPT: u8 = u8::MAX;
+
+/// Free slots of one thread: a stack without a destructor.
 #[derive(Debug)]
-pub struct FreeSlots<H: 'static>(Vec<&'static Slot<H>>);
+pub struct FreeSlots<H: 'static> {
+    count: Cell<u8>,
+    /// The slots are at 1 to `count`. Place 0 is empty for ever, so that an empty stack is found out by what it gives.
+    slots: [Cell<Option<&'static Slot<H>>>; KEPT as usize + 1],
+}
 
 impl<H> FreeSlots<H> {
     pub const fn new() -> Self {
-        Self(Vec::new())
+        Self { count: Cell::new(0), slots: [const { Cell::new(None) }; KEPT as usize + 1] }
+    }
+
+    /// The slot that [`pop`](Self::pop) takes next.
+    #[inline]
+    pub fn last(&self) -> Option<&'static Slot<H>> {
+        self.slots[usize::from(self.count.get())].get()
+    }
+
+    /// Takes the slot that [`last`](Self::last) gave.
+    #[inline]
+    pub fn pop(&self) {
+        self.count.set(self.count.get() - 1);
+    }
+
+    /// Where the next slot goes, for [`push`](Self::push); `None` if the stack is full.
+    #[inline]
+    pub fn room(&self) -> Option<u8> {
+        self.count.get().checked_add(1)
+    }
+
+    #[inline]
+    pub fn push(&self, room: u8, slot: &'static Slot<H>) {
+        self.slots[usize::from(room)].set(Some(slot));
+        self.count.set(room);
+    }
+
+    /// Takes the upper `count` slots, or all if there are fewer.
+    fn take(&self, count: usize) -> Batch<H> {
+        let all = usize::from(self.count.get());
+        let left = all.saturating_sub(count);
+        self.count.set(u8::try_from(left).unwrap_or(0));
+        self.slots[left + 1..=all].iter().filter_map(Cell::take).collect()
     }
 }
 
@@ -32,46 +73,52 @@ impl<H> Slab<H> {
         Self { chunk, batch, chunks: Mutex::new(Vec::new()), pool: Mutex::new(Vec::new()) }
     }
 
-    /// A free slot, from the thread's cache if it has one.
+    /// A free slot, from the thread's own if it has one.
     #[inline]
-    pub fn acquire(&self, cache: &mut FreeSlots<H>) -> &'static Slot<H> {
-        match cache.0.pop() {
-            Some(slot) => slot,
-            None => self.refill(cache),
-        }
+    pub fn acquire(&self, own: &FreeSlots<H>) -> &'static Slot<H> {
+        let slot = own.last().unwrap_or_else(|| self.refill(own));
+        own.pop();
+        slot
     }
 
-    /// Takes a free slot back, and hands a batch to the pool if the cache is full.
+    /// Takes a free slot back.
     #[inline]
-    pub fn release(&self, slot: &'static Slot<H>, cache: &mut FreeSlots<H>) {
-        if 2 * self.batch <= cache.0.len() {
-            self.hand_over(cache);
-        }
-        cache.0.push(slot);
+    pub fn release(&self, slot: &'static Slot<H>, own: &FreeSlots<H>) {
+        let room = own.room().unwrap_or_else(|| self.hand_over(own));
+        own.push(room, slot);
     }
 
-    /// Moves a batch from the thread to the pool.
+    /// Moves slots from a thread that is full to the pool, and gives the place of the next one.
     #[cold]
-    fn hand_over(&self, cache: &mut FreeSlots<H>) {
-        let batch = cache.0.split_off(self.batch);
-        self.pool.lock().push(batch);
+    pub fn hand_over(&self, own: &FreeSlots<H>) -> u8 {
+        for _ in 0..2 {
+            self.retire_some(own, self.batch);
+        }
+        own.room().expect("some were handed over")
     }
 
-    /// Takes all back that a thread has, since it ends.
-    pub fn retire(&self, cache: &mut FreeSlots<H>) {
-        let batch = std::mem::take(&mut cache.0);
+    fn retire_some(&self, own: &FreeSlots<H>, count: usize) {
+        let batch = own.take(count);
         if !batch.is_empty() {
             self.pool.lock().push(batch);
         }
     }
 
+    /// Takes all free slots of a thread back, since it ends.
+    pub fn retire(&self, own: &FreeSlots<H>) {
+        while own.last().is_some() {
+            self.retire_some(own, self.batch);
+        }
+    }
+
+    /// Gives free slots to a thread that has none. The result is the last of them, still among them.
     #[cold]
-    fn refill(&self, cache: &mut FreeSlots<H>) -> &'static Slot<H> {
+    pub fn refill(&self, own: &FreeSlots<H>) -> &'static Slot<H> {
         let pooled = self.pool.lock().pop();
-        let mut batch = pooled.unwrap_or_else(|| self.grow());
-        let slot = batch.pop().expect("a batch is never empty");
-        cache.0.append(&mut batch);
-        slot
+        for slot in pooled.unwrap_or_else(|| self.grow()) {
+            own.push(own.room().expect("a batch has room"), slot);
+        }
+        own.last().expect("a batch is never empty")
     }
 
     /// Makes a chunk. No lock is held while it is made; one batch is the caller's, the others the pool's.

@@ -4,7 +4,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-const FLAG_BITS: u32 = 13;
+const FLAG_BITS: u32 = 15;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
@@ -22,11 +22,13 @@ pub const NOT_CANCELLABLE: u64 = 1 << 10;
 pub const FAILED: u64 = 1 << 11;
 /// It is to be aborted as soon as there is what aborts it.
 pub const ABORT_WANTED: u64 = 1 << 12;
+/// Nothing about its polls is special: the processor's counter times them, and it ends where its future is dropped.
+pub const PLAIN: u64 = 1 << 13;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub const SCOPED: u64 = 1;
 /// There too: it was ready, and its future is about to be dropped.
-const READY: u64 = 1 << 1;
+pub const READY: u64 = 1 << 1;
 /// There too: it asked whether the process stops.
 const LISTENS: u64 = 1 << 2;
 
@@ -63,13 +65,49 @@ pub struct Slot<H> {
 #[derive(Clone, Copy, Debug)]
 pub struct Birth {
     pub id: u64,
-    pub parent: u64,
-    pub scoped: bool,
-    pub kind: Kind,
-    pub policy: OnShutdown,
-    pub flags: u64,
-    pub group: u32,
+    /// Kind, policy and flags, from [`first_bits`].
+    pub bits: u64,
+    /// Parent and `SCOPED`, from [`lineage`] or [`as_parent`](Slot::as_parent).
+    pub lineage: u64,
+    /// From [`group_bits`].
+    pub group: u64,
     pub started: u64,
+}
+
+/// Kind, policy and flags of a task that begins.
+#[inline]
+pub const fn first_bits(kind: Kind, policy: OnShutdown, flags: u64) -> u64 {
+    kind as u64 | policy_bits(policy) | flags
+}
+
+/// A parent's id as its child has it; 0 without one.
+#[inline]
+pub const fn lineage(parent: u64, is_scoped: bool) -> u64 {
+    parent << FLAG_BITS | is_scoped as u64
+}
+
+/// A group as its tasks have it, beside the number of polls.
+#[inline]
+pub const fn group_bits(group: u32) -> u64 {
+    (group as u64) << GROUP_SHIFT
+}
+
+/// The group of such bits.
+#[inline]
+pub const fn group_of(bits: u64) -> u32 {
+    (bits >> GROUP_SHIFT) as u32
+}
+
+/// The id of an identity.
+#[inline]
+pub const fn id_of(identity: u64) -> u64 {
+    identity >> FLAG_BITS
+}
+
+/// The kind that bits begin with.
+#[inline]
+pub const fn is_kind(bits: u64, kind: u64) -> bool {
+    bits & KIND_MASK == kind
 }
 
 /// A consistent reading of a slot, or of a record of the history.
@@ -191,14 +229,13 @@ impl<H> Slot<H> {
         // Release: a reader that sees one of the stores below also sees that the slot was free before, so that it does not
         // take them for the former task's. Pairs with the acquire fence in `read`.
         fence(Ordering::Release);
-        self.lineage.store(birth.parent << FLAG_BITS | u64::from(birth.scoped), Ordering::Relaxed);
+        self.lineage.store(birth.lineage, Ordering::Relaxed);
         self.started.store(birth.started, Ordering::Relaxed);
         self.poll.store(0, Ordering::Relaxed);
         self.busy.store(0, Ordering::Relaxed);
-        self.polls.store(u64::from(birth.group) << GROUP_SHIFT, Ordering::Relaxed);
-        let identity = birth.id << FLAG_BITS | birth.kind as u64 | policy_bits(birth.policy) | birth.flags;
+        self.polls.store(birth.group, Ordering::Relaxed);
         // Release: who sees the id sees the fields.
-        self.identity.store(identity, Ordering::Release);
+        self.identity.store(birth.id << FLAG_BITS | birth.bits, Ordering::Release);
     }
 
     /// Marks the begin of a poll. Only by the task's poller, of whom there is one at a time.
@@ -243,6 +280,68 @@ impl<H> Slot<H> {
     pub fn ready_at(&self) -> Option<u64> {
         let is_ready = self.lineage.load(Ordering::Relaxed) & READY != 0;
         is_ready.then(|| self.poll.load(Ordering::Relaxed) >> 1)
+    }
+
+    /// Id and flags, for the thread that began the task and has not handed it to a runtime yet.
+    #[inline]
+    pub fn identity(&self) -> u64 {
+        self.identity.load(Ordering::Relaxed)
+    }
+
+    /// Whether its polls are [`PLAIN`].
+    #[inline]
+    pub fn is_plain(&self) -> bool {
+        self.identity.load(Ordering::Relaxed) & PLAIN != 0
+    }
+
+    /// Parent, `SCOPED` and `READY`. Only for the task's poller, and for the thread that ends it.
+    #[inline]
+    pub fn lineage(&self) -> u64 {
+        self.lineage.load(Ordering::Relaxed)
+    }
+
+    /// Group, and polls begun; the same threads.
+    #[inline]
+    pub fn polls(&self) -> u64 {
+        self.polls.load(Ordering::Relaxed)
+    }
+
+    /// Its lineage as a child's, where it is the current task; `None` if it is scoped, which its children then are too.
+    #[inline]
+    pub fn as_parent(&self) -> Option<u64> {
+        let is_scoped = self.lineage.load(Ordering::Relaxed) & SCOPED != 0;
+        // Acquire: like every reader of the id.
+        (!is_scoped).then(|| self.identity.load(Ordering::Acquire) & !((1 << FLAG_BITS) - 1))
+    }
+
+    /// The fields of an ended task whose last `identity` and `lineage` are known. Only for the thread that ended it.
+    #[inline]
+    pub fn last(&self, identity: u64, lineage: u64) -> Reading {
+        Reading {
+            identity,
+            lineage,
+            started: self.started.load(Ordering::Relaxed),
+            poll: self.poll.load(Ordering::Relaxed),
+            busy: self.busy.load(Ordering::Relaxed),
+            polls_and_group: self.polls.load(Ordering::Relaxed),
+        }
+    }
+
+    /// Keeps the abort handle of a task that began as `born`, if under the lock nothing about it turns out to be special. Else
+    /// the caller has the handle back.
+    #[inline(always)]
+    pub fn hold_plain(&self, born: u64, handle: H, is_plain: impl FnOnce() -> bool) -> Option<H> {
+        let mut held = self.held.lock();
+        let identity = self.identity.load(Ordering::Relaxed);
+        let is_same = (identity ^ born) >> FLAG_BITS == 0;
+        if is_same && identity & (ABORT_WANTED | NOT_CANCELLABLE) == 0 && is_plain() {
+            let former = held.replace(handle);
+            debug_assert!(former.is_none(), "a slot that was begun holds nothing");
+            // There is nothing to drop, and the compiler cannot know that.
+            std::mem::forget(former);
+            return None;
+        }
+        Some(handle)
     }
 
     /// What the owner sees: needs no validation.

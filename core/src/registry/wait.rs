@@ -7,6 +7,7 @@ use tokio::sync::{Notify, mpsc};
 
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::census;
+use crate::registry::flags::{COUNTING, NOT_OPEN, flags};
 use crate::registry::kind::OnShutdown;
 use crate::registry::local::Current;
 use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
@@ -44,6 +45,11 @@ impl Admission {
 
     pub fn set(&self, admit: Admit) {
         self.switch.store(admit as u8, Ordering::Release);
+        if admit == Admit::Open {
+            flags().clear(NOT_OPEN);
+        } else {
+            flags().set(NOT_OPEN);
+        }
     }
 
     pub fn count_late(&self) {
@@ -114,20 +120,13 @@ impl Registry {
     pub fn begin_counting(&self) {
         self.counted.call_once(|| {
             self.census.begin();
+            flags().set(COUNTING);
             self.slab.slots().for_each(|slot| self.count(slot));
         });
     }
 
     fn count(&self, slot: TaskSlot) {
         if let Some(mut task) = slot.lock_any() {
-            self.count_locked(&mut task);
-        }
-    }
-
-    /// Counts a task if counting is on.
-    #[inline]
-    pub fn count_if_counting(&self, current: Current) {
-        if let Some(mut task) = current.slot.lock(current.id) {
             self.count_locked(&mut task);
         }
     }
@@ -168,8 +167,9 @@ impl Registry {
         ends
     }
 
-    fn uncount(&self, policy: OnShutdown) {
-        if self.census.remove(policy) {
+    /// Takes a task off the count of a policy that it had, and wakes those who wait for the last one.
+    pub fn uncount(&self, former: Option<OnShutdown>) {
+        if former.is_some_and(|policy| self.census.remove(policy)) {
             self.watch.none_left.notify_waiters();
         }
     }
@@ -237,28 +237,36 @@ impl Registry {
     /// Gives a live task another policy.
     pub fn set_policy(&self, current: Current, policy: OnShutdown) {
         let Some(mut task) = current.slot.lock(current.id) else { return };
-        let former = task.policy();
-        let counted = task.has(COUNTED);
-        if counted {
+        let former = self.change_policy(&mut task, policy);
+        drop(task);
+        self.uncount(former);
+    }
+
+    /// Gives the task of a locked slot another policy. The caller [takes it off](Self::uncount) the count of the former one, if
+    /// it was on that, after the lock.
+    #[must_use]
+    pub fn change_policy(&self, task: &mut Locked<'_, Handle>, policy: OnShutdown) -> Option<OnShutdown> {
+        let former = task.has(COUNTED).then(|| task.policy());
+        if former.is_some() {
             // Before the task can end, which takes it off the count of its new policy.
             self.census.add(policy);
         }
         task.set_policy(policy);
-        drop(task);
-        if counted {
-            self.uncount(former);
-        }
+        former
     }
 
     /// Gives all live tasks the policy that whoever runs the service set for their name.
     pub fn apply_policies(&self) {
         self.groups.apply_policies(&self.config);
+        // A task that begins with the former policy is met below, or it sees this change when its handle is held.
+        flags().change();
         let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
         self.slab.slots().for_each(|slot| {
-            let Some(task) = slot.read() else { return };
-            if let Some(policy) = policies.get(task.group() as usize).copied().flatten() {
-                self.set_policy(Current { slot, id: task.id() }, policy);
-            }
+            let Some(mut task) = slot.lock_any() else { return };
+            let policy = policies.get(task.group() as usize).copied().flatten();
+            let former = policy.and_then(|policy| self.change_policy(&mut task, policy));
+            drop(task);
+            self.uncount(former);
         });
     }
 

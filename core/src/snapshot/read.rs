@@ -335,7 +335,7 @@ pub fn lookup(id: u64) -> Option<TaskDetails> {
         let statuses = statuses(details.as_deref());
         return Some(TaskDetails { task: TaskLookup::Live(describer.live(&task)), statuses });
     }
-    let (record, note) = registry.histories.find(id)?;
+    let (record, note) = registry.histories.find(id, registry.config.history())?;
     let statuses = statuses(note.as_ref().and_then(|note| note.details.as_deref()));
     let task = TaskLookup::Finished(describer.finished(&record, note.as_ref()));
     Some(TaskDetails { task, statuses })

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use tokio::runtime::Handle;
 use tokio::task::{Builder, JoinHandle};
 
-use crate::registry::local::Current;
+use crate::registry::begin::Begun;
 use crate::registry::registry;
 
 /// Why none of these fails: tokio has no error for futures, and panics itself where it gets no thread for a closure.
 const NEVER: &str = "tokio takes every task";
 
 #[track_caller]
-pub fn spawn<F>(future: F, task: Option<Current>) -> JoinHandle<F::Output>
+pub fn spawn<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -22,7 +22,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_on<F>(future: F, task: Option<Current>, runtime: &Handle) -> JoinHandle<F::Output>
+pub fn spawn_on<F>(future: F, task: Option<Begun>, runtime: &Handle) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -32,7 +32,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_local<F>(future: F, task: Option<Current>) -> JoinHandle<F::Output>
+pub fn spawn_local<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -42,7 +42,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_blocking<F, R>(closure: F, task: Option<Current>) -> JoinHandle<R>
+pub fn spawn_blocking<F, R>(closure: F, task: Option<Begun>) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
@@ -55,7 +55,7 @@ fn builder(name: Option<&str>) -> Builder<'_> {
     name.map_or_else(Builder::new, |name| Builder::new().name(name))
 }
 
-fn name_of(task: Option<Current>) -> Option<Arc<str>> {
+fn name_of(task: Option<Begun>) -> Option<Arc<str>> {
     let group = registry().group(task?.slot.own().group());
     Some(group.name.clone())
 }

@@ -62,7 +62,7 @@ pub(crate) fn command(test: &str) -> Command {
 }
 
 /// What a test that passed wrote in its process, or what is wrong with it.
-fn run_alone(name: &str, variables: &[(&str, &str)], limit: Duration) -> Result<String, String> {
+pub(crate) fn run_alone(name: &str, variables: &[(&str, &str)], limit: Duration) -> Result<String, String> {
     let path = Path::new(env!("CARGO_TARGET_TMPDIR")).join(format!("{name}-{}.log", std::process::id()));
     let output = File::create(&path).unwrap();
     let mut command = command(name);

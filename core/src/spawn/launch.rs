@@ -1,0 +1,377 @@
+//! How a task that has begun is handed to tokio.
+
+use std::fmt::{self, Display};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::pin::Pin;
+use std::task::{Context, Poll};
+
+use tokio::runtime::Handle;
+use tokio::task::JoinHandle;
+use tracing::Span;
+
+#[cfg(tokio_unstable)]
+use super::named;
+use crate::current::note_failure;
+use crate::registry::begin::{Begun, begin_known, hold};
+use crate::registry::registry;
+use crate::tracked::{Entry, Life, Spawned, Tracked};
+
+/// Larger tasks are boxed before they are begun, as tokio does it with futures. An unoptimised build moves a future at each
+/// call, and a box keeps a large one off the stack.
+const BOXED_ABOVE: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
+
+/// Whether a future or closure is boxed: a constant, so that only one of the two ways is compiled for each type.
+pub(super) struct Size<F>(std::marker::PhantomData<F>);
+
+impl<F> Size<F> {
+    pub(super) const IS_LARGE: bool = BOXED_ABOVE < size_of::<Spawned<F>>();
+}
+
+/// Begins a task that has nothing but its code and its location.
+#[inline]
+pub(super) fn begin_code<F, const KIND: u64>(location: &'static Location<'static>) -> Option<Begun> {
+    begin_known::<0, KIND, false>(std::any::type_name::<F>(), [], location)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch<F>(future: F, begun: Option<Begun>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_task(Spawned::new(Box::pin(future), Life::of(begun)), begun)
+    } else {
+        launch_task(Spawned::new(future, Life::of(begun)), begun)
+    }
+}
+
+/// [`launch`] of a task that may have a span. A large future is boxed before anything else moves it.
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch_with<F>(future: F, begun: Option<Begun>, span: Option<Span>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_boxed_with(Box::pin(future), begun, span)
+    } else {
+        launch_boxed_with(future, begun, span)
+    }
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_boxed_with<F>(future: F, begun: Option<Begun>, span: Option<Span>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match span {
+        None => launch(future, begun),
+        Some(span) => launch_in_span(future, begun, span),
+    }
+}
+
+/// [`launch`] of a task that is polled and dropped inside a span. One type for all futures with the same output, so that spans
+/// do not double what is compiled for each.
+#[track_caller]
+#[cold]
+fn launch_in_span<F>(future: F, begun: Option<Begun>, span: Span) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let future: Pin<Box<dyn Future<Output = F::Output> + Send>> =
+        Box::pin(Tracked::new(future, Entry::new(begun, Some(span))));
+    launch_task(Spawned::untracked(future), begun)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_task<F>(task: Spawned<F>, begun: Option<Begun>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if is_refused(begun) {
+        refuse(task);
+        return aborted(tokio::spawn(std::future::pending()));
+    }
+    let born = born(begun);
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn(task, begun);
+    #[cfg(not(tokio_unstable))]
+    let handle = tokio::spawn(task);
+    held(begun, born, handle)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch_on<F>(future: F, begun: Option<Begun>, runtime: &Handle) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_task_on(Spawned::new(Box::pin(future), Life::of(begun)), begun, runtime)
+    } else {
+        launch_task_on(Spawned::new(future, Life::of(begun)), begun, runtime)
+    }
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch_on_with<F>(
+    future: F,
+    begun: Option<Begun>,
+    span: Option<Span>,
+    runtime: &Handle,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_boxed_on_with(Box::pin(future), begun, span, runtime)
+    } else {
+        launch_boxed_on_with(future, begun, span, runtime)
+    }
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_boxed_on_with<F>(
+    future: F,
+    begun: Option<Begun>,
+    span: Option<Span>,
+    runtime: &Handle,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match span {
+        None => launch_on(future, begun, runtime),
+        Some(span) => launch_on_in_span(future, begun, span, runtime),
+    }
+}
+
+#[track_caller]
+#[cold]
+fn launch_on_in_span<F>(
+    future: F,
+    begun: Option<Begun>,
+    span: Span,
+    runtime: &Handle,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let future: Pin<Box<dyn Future<Output = F::Output> + Send>> =
+        Box::pin(Tracked::new(future, Entry::new(begun, Some(span))));
+    launch_task_on(Spawned::untracked(future), begun, runtime)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_task_on<F>(task: Spawned<F>, begun: Option<Begun>, runtime: &Handle) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if is_refused(begun) {
+        refuse(task);
+        return aborted(runtime.spawn(std::future::pending()));
+    }
+    let born = born(begun);
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn_on(task, begun, runtime);
+    #[cfg(not(tokio_unstable))]
+    let handle = runtime.spawn(task);
+    held(begun, born, handle)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch_local<F>(future: F, begun: Option<Begun>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_task_local(Spawned::new(Box::pin(future), Life::of(begun)), begun)
+    } else {
+        launch_task_local(Spawned::new(future, Life::of(begun)), begun)
+    }
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+pub(super) fn launch_local_with<F>(
+    future: F,
+    begun: Option<Begun>,
+    span: Option<Span>,
+) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    if Size::<F>::IS_LARGE {
+        launch_boxed_local_with(Box::pin(future), begun, span)
+    } else {
+        launch_boxed_local_with(future, begun, span)
+    }
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_boxed_local_with<F>(future: F, begun: Option<Begun>, span: Option<Span>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    match span {
+        None => launch_local(future, begun),
+        Some(span) => launch_local_in_span(future, begun, span),
+    }
+}
+
+#[track_caller]
+#[cold]
+fn launch_local_in_span<F>(future: F, begun: Option<Begun>, span: Span) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let future: Pin<Box<dyn Future<Output = F::Output>>> =
+        Box::pin(Tracked::new(future, Entry::new(begun, Some(span))));
+    launch_task_local(Spawned::untracked(future), begun)
+}
+
+#[track_caller]
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn launch_task_local<F>(task: Spawned<F>, begun: Option<Begun>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    if is_refused(begun) {
+        refuse(task);
+        return aborted(tokio::task::spawn_local(std::future::pending()));
+    }
+    let born = born(begun);
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn_local(task, begun);
+    #[cfg(not(tokio_unstable))]
+    let handle = tokio::task::spawn_local(task);
+    held(begun, born, handle)
+}
+
+#[track_caller]
+#[inline]
+pub(super) fn launch_blocking<F, R>(closure: F, begun: Option<Begun>, span: Option<Span>) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let entry = Entry::new(begun, span);
+    if Size::<F>::IS_LARGE {
+        let closure: Box<dyn FnOnce() -> R + Send> = Box::new(closure);
+        launch_blocking_sized(closure, begun, entry)
+    } else {
+        launch_blocking_sized(closure, begun, entry)
+    }
+}
+
+#[track_caller]
+#[inline]
+fn launch_blocking_sized<F, R>(closure: F, begun: Option<Begun>, entry: Entry) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    if is_refused(begun) {
+        refuse((closure, entry));
+        return aborted(tokio::spawn(std::future::pending()));
+    }
+    let born = born(begun);
+    // Dropped unrun, the closure goes first: a task is live until its destructors have run.
+    let task = (closure, entry);
+    let run = move || {
+        let (closure, entry) = task;
+        entry.run(closure)
+    };
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn_blocking(run, begun);
+    #[cfg(not(tokio_unstable))]
+    let handle = tokio::task::spawn_blocking(run);
+    held(begun, born, handle)
+}
+
+/// Whether a new task, unless tracking is off, is to be dropped since the process stops.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn is_refused(begun: Option<Begun>) -> bool {
+    begun.is_some_and(|begun| begun.seen.is_marked() && registry().admission.refuses())
+}
+
+/// Drops a task that came too late. As in a runtime, a destructor that panics does not reach the code that spawned it.
+#[cold]
+fn refuse<T>(task: T) {
+    let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+}
+
+/// The handle of a task that was aborted before its first poll.
+#[cold]
+fn aborted<T>(handle: JoinHandle<T>) -> JoinHandle<T> {
+    handle.abort();
+    handle
+}
+
+/// What the task's slot says of it, before anything else can end it.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn born(begun: Option<Begun>) -> u64 {
+    begun.map_or(0, |begun| begun.slot.identity())
+}
+
+/// Keeps the abort handle of the task.
+#[cfg_attr(not(debug_assertions), inline(always))]
+fn held<T>(begun: Option<Begun>, born: u64, handle: JoinHandle<T>) -> JoinHandle<T> {
+    if let Some(begun) = begun {
+        hold(begun, born, handle.abort_handle());
+    }
+    handle
+}
+
+pin_project_lite::pin_project! {
+    /// Notes an `Err` with the task that it is.
+    pub(super) struct Fallible<F> {
+        #[pin]
+        pub(super) future: F,
+    }
+}
+
+impl<F> fmt::Debug for Fallible<F> {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Fallible").finish_non_exhaustive()
+    }
+}
+
+impl<F, T, E> Future for Fallible<F>
+where
+    F: Future<Output = Result<T, E>>,
+    E: Display,
+{
+    type Output = F::Output;
+
+    fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
+        let poll = self.project().future.poll(context);
+        if let Poll::Ready(Err(error)) = &poll {
+            note_failure(error);
+        }
+        poll
+    }
+}
