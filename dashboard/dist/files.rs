@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-CArdrI5R.js",
-        plain: Content { data: include_bytes!("assets/index-CArdrI5R.js"), tag: "\"c6f29b1b38d85872ae90a972144ffdb1\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CArdrI5R.js.gz"), tag: "\"939d59e792d4a3d10ec6a08dd5a72a24\"" }),
+        path: "assets/index-Cz6oOc_k.css",
+        plain: Content { data: include_bytes!("assets/index-Cz6oOc_k.css"), tag: "\"ae5ca0cb654f16a32fbafe63790b9f42\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-Cz6oOc_k.css.gz"), tag: "\"41fe3caff3c0ff0a79cf2619a48d7373\"" }),
     },
     File {
-        path: "assets/index-y-GXxmRA.css",
-        plain: Content { data: include_bytes!("assets/index-y-GXxmRA.css"), tag: "\"b38cc91b10842df3d5b002f073aa5a05\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-y-GXxmRA.css.gz"), tag: "\"c9d7ba5ba5ebcb96756765c0fc913628\"" }),
+        path: "assets/index-DcVDBnfc.js",
+        plain: Content { data: include_bytes!("assets/index-DcVDBnfc.js"), tag: "\"ab18245242577c10387c368c6c227bf0\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-DcVDBnfc.js.gz"), tag: "\"fce191114f184ce71ec70f0dc72a306c\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"8e1cbef5c2054ee29922cf229066dd01\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"99caa4414abdda0253d752fe9430e21d\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"4decf9ddc99090db6ff2a1b3ae8d9d13\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"a1854df5111c2871924e991e258ff3e0\"" }),
     },
 ]

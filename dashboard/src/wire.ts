@@ -285,18 +285,18 @@ export interface Report {
   /** What was waited for, by how it ended. Abandoned tasks are not among them. */
   ended: OutcomeCounts;
   /** Tasks that served a connection and are gone; they are not among `ended`. */
-  connections_closed: number;
+  connections_closed?: number;
   late_spawns: number;
   forecast_at_start_seconds: number | null;
   /** Of these, spawns that were refused: the task was dropped at once. */
-  refused_spawns: number;
+  refused_spawns?: number;
   /** Counted in full, listed up to 1,000. */
   abandoned_total: number;
   abandoned: ReportTask[];
   detached_total: number;
   detached: ReportTask[];
   /** About how many tasks were alive at the end that headcount does not track. */
-  untracked: number;
+  untracked?: number;
 }
 
 export interface Summary {

@@ -70,7 +70,7 @@ export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
       <span class="extend-note">
         {step.is === "waits" && <>Extending {step.seconds >= DAY ? "until done" : `by ${setting(step.seconds)}`} <button type="button" class="link" onClick={undo}>Undo</button></>}
         {step.is === "said" && step.words}
-        {step.is === "rest" && room !== null && <span class="late">{room <= 0 ? "the platform kills it before an extension ends" : `the platform kills it ${setting(Math.round(room))} after the deadline`}</span>}
+        {step.is === "rest" && room !== null && <span class={room < 30 ? "late" : undefined}>{room <= 0 ? "the platform kills it before an extension ends" : `the platform kills it ${setting(Math.round(room))} after the deadline`}</span>}
       </span>
       {offered.map(({ label, seconds }) => {
         const beyond = room !== null && room < seconds;

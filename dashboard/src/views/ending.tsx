@@ -26,9 +26,11 @@ export function Left({ report, stop }: { report: Report; stop: Shutdown | null }
         ))}
         <div class={abandoned === 0 ? "zero" : "bad"}><dt><Word of="abandoned" /></dt><dd>{count(abandoned)}</dd></div>
         {running > 0 && <div class="bad"><dt>of these still running when the process left</dt><dd>{count(running)}</dd></div>}
+        {(report.connections_closed ?? 0) > 0 && <div><dt>connections closed</dt><dd>{count(report.connections_closed ?? 0)}</dd></div>}
+        {(report.untracked ?? 0) > 0 && <div><dt title="Alive at the end, approximately">untracked</dt><dd>{count(report.untracked ?? 0)}</dd></div>}
         <div class={report.late_spawns === 0 ? "zero" : undefined}>
           <dt>spawned late</dt>
-          <dd>{count(report.late_spawns)}{(report.refused_spawns ?? 0) > 0 && <span class="soft">, {count(report.refused_spawns)} refused</span>}</dd>
+          <dd>{count(report.late_spawns)}{(report.refused_spawns ?? 0) > 0 && <span class="soft">, {count(report.refused_spawns ?? 0)} refused</span>}</dd>
         </div>
       </dl>
       {report.abandoned_total > 0 && <Named title={`Abandoned: ${plural(report.abandoned_total, "task")}`} tasks={report.abandoned} total={report.abandoned_total} why={(task) => reasonOf(task, report)} />}

@@ -53,8 +53,8 @@ export function Finished() {
           <Choice label="Outcome" all="any outcome" of={OUTCOMES} value={outcome} counts={totals === undefined ? undefined : countsOf(totals)} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ outcome: one, cursor: null, from: null, open: null })} />
           <GroupChip />
         </div>
+        <HeldNote held={held && asked.answer !== null} newer={newer} release={letGo} />
         <span class="total">
-          <HeldNote held={held && asked.answer !== null} newer={newer} release={letGo} />
           {asked.answer !== null && totals !== undefined && (
             <>{count(asked.answer.value.total)} remembered <span class="soft">of {count(ended)} finished</span></>
           )}

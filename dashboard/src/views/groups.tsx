@@ -41,6 +41,8 @@ const SHOWN = 8;
 /** Heights of rows as the style sheet has them. */
 const ROW = 29;
 const WARNING = 27;
+/** Points that a line has at least. */
+const LEAST = 12;
 /** What an opened group takes until it is measured. */
 const INSIDE = 400;
 /** Tasks that live shorter than that are missed by samples of how many are alive. */
@@ -194,11 +196,16 @@ function Warned({ group }: { group: Group }) {
 const GroupSpark = still<{ id: number; short: boolean }>(({ id, short }) => {
   const slot = trendSlot.value;
   const figure = short ? "finished" : "live";
-  const points = useMemo(() => trend.groupPoints(id, figure), [slot, figure]);
-  const known = points.filter((point) => point !== null);
-  const most = Math.max(0, ...known);
+  const points = useMemo(() => known(trend.groupPoints(id, figure)), [slot, figure]);
+  const most = Math.max(0, ...points.map((point) => point ?? 0));
   return <Spark points={points} label={short ? `finished per second, at most ${most < 10 ? most.toFixed(1) : count(most)}` : `live, at most ${count(most)}`} />;
 });
+
+/** From the first point that is known, so that a young process does not look idle. */
+function known(points: (number | null)[]): (number | null)[] {
+  const first = points.findIndex((point) => point !== null);
+  return first === -1 ? points : points.slice(Math.min(first, points.length - LEAST));
+}
 
 /** Not where a control or selected text is meant. */
 function onRow(event: MouseEvent): boolean {

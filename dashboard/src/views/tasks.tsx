@@ -37,8 +37,8 @@ export function Tasks() {
           <Toggle label="Tree" hint="Children below the tasks that spawned them" on={tree} onToggle={() => adjust({ as: tree ? null : "tree", cursor: null, from: null })} />
           <GroupChip />
         </div>
+        <HeldNote held={held && asked.answer !== null} newer={newer} release={release} />
         <span class="total">
-          <HeldNote held={held && asked.answer !== null} newer={newer} release={release} />
           {asked.answer !== null && plural(asked.answer.value.total, tree ? "task without a live parent" : "live task", tree ? "tasks without a live parent" : "live tasks")}
         </span>
       </div>

@@ -70,5 +70,5 @@ export function likely({ done, done_in_seconds: seconds, band_seconds: band, exp
   const cut = abandoned === 0 ? "" : `, ${count(abandoned)} abandoned`;
   if (pending === 0) return "";
   if (done === 0) return abandoned === 0 ? "no estimate: too few tasks of their groups have finished" : `${plural(abandoned, "task")} will likely be abandoned`;
-  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done + abandoned))} likely done${within}${cut}`;
+  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done))} likely done${within}${cut}`;
 }
