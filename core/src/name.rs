@@ -1,6 +1,14 @@
 //! Names, labels and fields: what users give is brought into bounds here, and unnamed tasks are named after their code.
 
+mod block;
+mod code;
+mod place;
+
 use std::borrow::Cow;
+
+pub use self::block::Blocks;
+pub use self::code::{CodeName, of_type};
+pub use self::place::location;
 
 /// Longest name, label key or label value, in bytes.
 pub const MAX_NAME: usize = 128;
@@ -68,120 +76,9 @@ pub fn label_key(key: &str) -> String {
     clean
 }
 
-/// The path of the code behind a future or closure of this type, where it has one.
-///
-/// Best effort: [`std::any::type_name`] promises nothing. A type that ends in `{{closure}}` gives its path; of any other
-/// the first generic argument that does, so that adaptors are looked through.
-pub fn of_type(type_name: &str) -> Option<String> {
-    if type_name.starts_with("dyn ") {
-        return None;
-    }
-    if type_name.ends_with("::{{closure}}") {
-        return Some(path_of(type_name));
-    }
-    let open = type_name.find('<').filter(|open| *open != 0)?;
-    let close = matching(type_name, open)?;
-    split_top(&type_name[open + 1..close], ", ").into_iter().find_map(of_type)
-}
-
-/// A path without closures and generics; `<A as B>::f` is `A::f`.
-fn path_of(path: &str) -> String {
-    let mut parts: Vec<String> = Vec::new();
-    for part in split_top(path, "::") {
-        match part.strip_prefix('<').and_then(|inner| inner.strip_suffix('>')) {
-            Some(inner) => parts.extend(implementor(inner)),
-            None if part == "{{closure}}" => {}
-            None => parts.push(part[..part.find('<').unwrap_or(part.len())].to_owned()),
-        }
-    }
-    parts.retain(|part| !part.is_empty());
-    parts.join("::")
-}
-
-/// `A` of `A as B`; nothing of `impl B for A`, whose path is known from what stands before it.
-fn implementor(inner: &str) -> Option<String> {
-    if inner.starts_with("impl ") {
-        return None;
-    }
-    let parts = split_top(inner, " as ");
-    parts.first().map(|part| path_of(part))
-}
-
-/// Splits at a separator that stands outside all brackets.
-fn split_top<'a>(text: &'a str, separator: &str) -> Vec<&'a str> {
-    let mut parts = Vec::new();
-    let (mut depth, mut start, mut at) = (0_usize, 0, 0);
-    while at < text.len() {
-        if depth == 0 && text[at..].starts_with(separator) {
-            parts.push(&text[start..at]);
-            at += separator.len();
-            start = at;
-            continue;
-        }
-        depth = depth_after(text, at, depth);
-        at += text[at..].chars().next().map_or(1, char::len_utf8);
-    }
-    parts.push(&text[start..]);
-    parts
-}
-
-/// Where the bracket that opens at `open` closes.
-fn matching(text: &str, open: usize) -> Option<usize> {
-    let mut depth = 0;
-    for (at, _) in text.char_indices().skip_while(|(at, _)| *at < open) {
-        depth = depth_after(text, at, depth);
-        if depth == 0 {
-            return Some(at);
-        }
-    }
-    None
-}
-
-fn depth_after(text: &str, at: usize, depth: usize) -> usize {
-    match text.as_bytes()[at] {
-        b'<' | b'(' | b'[' => depth + 1,
-        b'>' if text[..at].ends_with('-') => depth,
-        b'>' | b')' | b']' => depth.saturating_sub(1),
-        _ => depth,
-    }
-}
-
 #[cfg(all(test, not(headcount_loom)))]
 mod tests {
     use super::*;
-
-    #[test]
-    fn paths_come_out_of_type_names() {
-        let cases = [
-            ("app::send_email::{{closure}}", Some("app::send_email")),
-            ("app::Mailer::send::{{closure}}", Some("app::Mailer::send")),
-            ("<app::Ses as app::Provider>::send::{{closure}}", Some("app::Ses::send")),
-            (
-                "<app::Pool<u8> as app::Provider<alloc::string::String>>::send::{{closure}}",
-                Some("app::Pool::send"),
-            ),
-            ("app::run<alloc::string::String>::{{closure}}", Some("app::run")),
-            ("app::handler::{{closure}}::{{closure}}", Some("app::handler")),
-            ("app::mail::<impl app::Mailer>::send::{{closure}}", Some("app::mail::send")),
-            ("tracing::instrument::Instrumented<app::f::{{closure}}>", Some("app::f")),
-            (
-                "tokio::time::timeout::Timeout<tracing::instrument::Instrumented<app::f::{{closure}}>>",
-                Some("app::f"),
-            ),
-            ("futures_util::future::Map<app::f::{{closure}}, app::main::{{closure}}>", Some("app::f")),
-            ("tokio::task::task_local::TaskLocalFuture<u32, app::f::{{closure}}>", Some("app::f")),
-            ("core::pin::Pin<alloc::boxed::Box<app::f<fn(u8) -> u8>::{{closure}}>>", Some("app::f")),
-            ("core::pin::Pin<alloc::boxed::Box<dyn core::future::Future<Output = ()> + Send>>", None),
-            ("dyn core::future::Future<Output = app::f::{{closure}}>", None),
-            ("fn(u32) -> app::Answer", None),
-            ("app::Hand", None),
-            ("<<<", None),
-            ("", None),
-        ];
-        for (type_name, expected) in cases {
-            assert_eq!(of_type(type_name).as_deref(), expected, "{type_name}");
-        }
-    }
 
     #[test]
     fn label_keys_are_legal_and_not_ours() {

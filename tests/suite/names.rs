@@ -9,7 +9,9 @@
 )]
 
 use std::future::{Future, pending, ready};
+use std::marker::PhantomData;
 use std::pin::Pin;
+use std::task::{Context, Poll};
 use std::time::Duration;
 
 use futures_util::FutureExt;
@@ -51,6 +53,17 @@ fn boxed() -> Pin<Box<dyn Future<Output = ()> + Send>> {
     Box::pin(function())
 }
 
+/// A future written by hand.
+struct Hand<T>(PhantomData<T>);
+
+impl<T> Future for Hand<T> {
+    type Output = ();
+
+    fn poll(self: Pin<&mut Self>, _: &mut Context<'_>) -> Poll<()> {
+        Poll::Ready(())
+    }
+}
+
 fn compute() -> u32 {
     42
 }
@@ -82,9 +95,12 @@ fn the_code_is_the_name() {
     assert_eq!(name_of_future(async { Mailer.method().await }), "suite::names::the_code_is_the_name");
     assert_eq!(name_of_future(Box::leak(Box::new(Mailer)).method()), "suite::names::Mailer::method");
     assert_eq!(name_of_future(Box::leak(Box::new(Mailer)).send()), "suite::names::Mailer::send");
-    assert_eq!(name_of_future(generic::<Vec<Option<String>>>(Vec::new())), "suite::names::generic");
-    assert_eq!(name_of_future(generic(function())), "suite::names::generic");
-    assert_eq!(name_of(handler), "suite::names::handler");
+    assert_eq!(name_of_future(generic::<Vec<Option<String>>>(Vec::new())), "suite::names::generic<Vec>");
+    assert_eq!(name_of_future(generic(function())), "suite::names::generic<suite::names::function>");
+    assert_eq!(name_of(handler), "suite::names::handler::{1}");
+    assert_eq!(name_of_future(Hand(PhantomData::<u32>)), "suite::names::Hand<u32>");
+    assert_eq!(name_of_future(Hand(PhantomData::<u32>).instrument(span.clone())), "suite::names::Hand<u32>");
+    assert_eq!(name_of(|| headcount::spawn_blocking(compute)), "suite::names::compute");
     assert_eq!(name_of_future(function().instrument(span.clone())), "suite::names::function");
     assert_eq!(name_of_future(function().map(|()| 1)), "suite::names::function");
     assert_eq!(name_of_future(REQUEST.scope(1, function())), "suite::names::function");
@@ -93,8 +109,42 @@ fn the_code_is_the_name() {
         name_of_future(REQUEST.scope(1, function().instrument(span).map(|()| 2))),
         "suite::names::function"
     );
-    assert_eq!(name_of(|| headcount::spawn_blocking(|| ())), "suite::names::the_code_is_the_name");
-    assert_eq!(name_of(|| headcount::spawn((async || {})())), "suite::names::the_code_is_the_name");
+    assert_eq!(name_of(|| headcount::spawn_blocking(|| ())), "suite::names::the_code_is_the_name::{1}");
+    assert_eq!(name_of(|| headcount::spawn((async || {})())), "suite::names::the_code_is_the_name::{2}");
+}
+
+/// A function, its blocks, and the blocks that a wrapper spawns for others: one series each.
+#[tokio::test]
+async fn tasks_of_one_function_are_told_apart() {
+    own_process!();
+    async fn outer() {
+        for _ in 0..2 {
+            headcount::spawn(async {}).await.unwrap();
+            headcount::spawn(async {}).await.unwrap();
+            headcount::spawn_blocking(|| ()).await.unwrap();
+        }
+    }
+    fn wrapper<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
+        headcount::spawn(async move { future.await })
+    }
+    headcount::spawn(outer()).await.unwrap();
+    wrapper(function()).await.unwrap();
+    wrapper(Hand(PhantomData::<u8>)).await.unwrap();
+    let mut names: Vec<String> = headcount::snapshot()
+        .groups
+        .iter()
+        .map(|group| group.name.replace("suite::names::tasks_of_one_function_are_told_apart", "here"))
+        .collect();
+    names.sort();
+    let expected = [
+        "here::outer",
+        "here::outer::{1}",
+        "here::outer::{2}",
+        "here::outer::{3}",
+        "here::wrapper<Hand>",
+        "here::wrapper<suite::names::function>",
+    ];
+    assert_eq!(names, expected);
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::panic::Location;
 use std::sync::Arc;
 
 use crate::clock;
-use crate::name::{self, MAX_LABELS, MAX_NAME, OTHER};
+use crate::name::{self, Blocks, CodeName, MAX_LABELS, MAX_NAME, OTHER};
 use crate::outcome::Outcome;
 use crate::registry::config::Config;
 use crate::registry::kind::{Kind, Labels, OnShutdown};
@@ -192,9 +192,9 @@ struct Key {
 }
 
 impl Key {
-    fn of(signature: &Signature<'_>) -> Self {
+    fn of(signature: &Signature<'_>, name: Arc<str>) -> Self {
         Self {
-            name: clean_name(signature),
+            name,
             labels: clean_labels(signature.labels),
             kind: signature.kind,
             location: Some(signature.location),
@@ -206,7 +206,7 @@ impl Key {
     }
 
     fn location_text(&self) -> Arc<str> {
-        self.location.map_or_else(|| "".into(), |place| place_of(place).into())
+        self.location.map_or_else(|| "".into(), |place| name::location(place).into())
     }
 }
 
@@ -231,16 +231,14 @@ pub fn first_flags(kind: Kind) -> u64 {
     }
 }
 
-fn place_of(location: &Location<'_>) -> String {
-    format!("{}:{}", location.file(), location.line())
-}
-
-fn clean_name(signature: &Signature<'_>) -> Arc<str> {
+/// A name as given, or what the code gives.
+fn clean_name(signature: &Signature<'_>, code: Option<&CodeName>, blocks: &mut Blocks) -> Arc<str> {
     let name = match signature.name {
         NameSource::Given(name) => Some(name.clone()),
-        NameSource::Code(type_name) => name::of_type(type_name).map(Cow::Owned),
+        NameSource::Code(_) => code.map(|code| Cow::Owned(blocks.name(code, signature.location))),
     };
-    let name = name.filter(|name| !name.is_empty()).unwrap_or_else(|| place_of(signature.location).into());
+    let name =
+        name.filter(|name| !name.is_empty()).unwrap_or_else(|| name::location(signature.location).into());
     name::cut(name, MAX_NAME).into()
 }
 
@@ -276,6 +274,7 @@ struct Table {
     by_key: HashMap<Key, &'static Group, foldhash::fast::RandomState>,
     list: Vec<&'static Group>,
     overflow_groups: usize,
+    blocks: Blocks,
     names_at: HashMap<&'static Location<'static>, Vec<Arc<str>>>,
 }
 
@@ -283,8 +282,13 @@ impl Groups {
     /// The group of a spawn, made if it is new and there is room. Threads [remember](super::known) the answer.
     #[cold]
     pub fn find(&self, signature: &Signature<'_>, config: &Config) -> &'static Group {
-        let key = Key::of(signature);
+        let code = match signature.name {
+            NameSource::Given(_) => None,
+            NameSource::Code(type_name) => name::of_type(type_name),
+        };
         let mut table = self.table.lock();
+        let name = clean_name(signature, code.as_ref(), &mut table.blocks);
+        let key = Key::of(signature, name);
         if let Some(group) = table.by_key.get(&key) {
             return group;
         }
