@@ -10,7 +10,7 @@ use crate::code::Code;
 use crate::error::Error;
 use crate::forms::Form;
 use crate::ratchet;
-use crate::scan::Site;
+use crate::scan::{Shape, Site};
 
 /// What no census of sources can have.
 pub(crate) const NOT_SEEN: [&str; 4] = [
@@ -74,6 +74,16 @@ impl Site {
     /// Spawned past headcount.
     pub(crate) fn is_plain(&self) -> bool {
         self.form.plain() && !self.tracked
+    }
+
+    /// What the task is made of, as far as it can be seen: a block or closure, or the value of some call.
+    fn argument(&self) -> &'static str {
+        let shapes = || self.args.iter().map(|arg| &arg.shape);
+        match () {
+            () if shapes().any(|shape| matches!(shape, Shape::Block(_))) => "block",
+            () if shapes().any(|shape| matches!(shape, Shape::Closure(_))) => "closure",
+            () => "value",
+        }
     }
 
     fn state(&self) -> &'static str {
@@ -168,7 +178,7 @@ fn as_json(code: &Code, census: &Census) -> String {
             let (line, column) = source.position(site.at);
             sites.push(json!({
                 "file": source.shown, "line": line, "column": column, "form": site.form.to_string(), "state": site.state(),
-                "function": site.function, "test": site.test, "macro": site.within_macro,
+                "function": site.function, "argument": site.argument(), "test": site.test, "macro": site.within_macro,
             }));
         }
         for wrapper in &found.wrappers {
