@@ -172,6 +172,27 @@ fn without_code_it_is_the_place() {
     }
 }
 
+/// However many functions one wrapper spawns, each has its group.
+#[tokio::test]
+async fn a_wrapper_of_many_functions_loses_none() {
+    own_process!();
+    macro_rules! spawned {
+        ($($name:ident)*) => {
+            $(
+                async fn $name() {}
+                wrapper($name()).await.unwrap();
+            )*
+        };
+    }
+    fn wrapper<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
+        headcount::spawn(async move { future.await })
+    }
+    spawned!(a b c d e f g h i j k l m n o p q r s t u v w x y z);
+    let groups = headcount::snapshot().groups;
+    assert_eq!(groups.len(), 26);
+    assert!(groups.iter().all(|group| group.name.contains("::wrapper<suite::names::") && group.spawned == 1));
+}
+
 /// The location is that of the call, also through the builder and where a name is given.
 #[tokio::test]
 async fn the_place_is_the_callers() {

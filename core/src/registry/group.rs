@@ -16,7 +16,7 @@ use crate::registry::storm::Storm;
 use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
-/// Most names that one place in the code may give.
+/// Most names that users may give at one location. The code of a program has only so many, however many one wrapper spawns.
 const MAX_NAMES_PER_LOCATION: usize = 20;
 
 /// Labels as users give them.
@@ -292,7 +292,8 @@ impl Groups {
         if let Some(group) = table.by_key.get(&key) {
             return group;
         }
-        if table.has_room(&key, config) {
+        let given = matches!(signature.name, NameSource::Given(_));
+        if table.has_room(&key, given, config) {
             return table.insert(key, signature.labels, config);
         }
         let overflow = Key::overflow(signature.kind);
@@ -319,11 +320,11 @@ impl Groups {
 }
 
 impl Table {
-    fn has_room(&mut self, key: &Key, config: &Config) -> bool {
+    fn has_room(&mut self, key: &Key, given: bool, config: &Config) -> bool {
         if config.max_groups() <= self.list.len() - self.overflow_groups {
             return false;
         }
-        let Some(location) = key.location else { return true };
+        let Some(location) = key.location.filter(|_| given) else { return true };
         let names = self.names_at.entry(location).or_default();
         if names.contains(&key.name) {
             return true;
