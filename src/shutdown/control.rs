@@ -1,6 +1,7 @@
 //! What the process shares of its shutdown: what other threads ask of the coordinator, and what it publishes.
 //!
-//! The coordinator is the only one that changes the stage and opens [gates](super::gates); all others send it a [`Command`].
+//! The coordinator is the only one that changes the stage and opens [gates](super::gates); all others send it
+//! a [`Command`].
 
 use std::borrow::Cow;
 use std::collections::BTreeMap;
@@ -127,7 +128,8 @@ impl Control {
         self.stage.store(stage.number(), Ordering::Release);
     }
 
-    /// Whether requests beyond a limit are served: while the shutdown is announced, or is about to be, or there is none.
+    /// Whether requests beyond a limit are served: while the shutdown is announced, or is about to be, or
+    /// there is none.
     pub(super) fn serves_late(&self) -> bool {
         self.announces.load(Ordering::Acquire) && self.stage() <= Stage::Announcing
     }
@@ -169,7 +171,8 @@ impl Control {
         }
     }
 
-    /// The report, once it is made. It is given to those that await it a moment later, see [`conclude`](Self::conclude).
+    /// The report, once it is made. It is given to those that await it a moment later, see
+    /// [`conclude`](Self::conclude).
     pub(crate) fn report(&self) -> Option<&Report> {
         self.report.get()
     }
@@ -210,7 +213,8 @@ struct Exempt {
     times: usize,
 }
 
-/// Something that awaits the report. If it is polled inside tracked tasks, those are not waited for meanwhile.
+/// Something that awaits the report. If it is polled inside tracked tasks, those are not waited for
+/// meanwhile.
 struct Awaiting {
     control: &'static Control,
     tasks: Vec<Current>,

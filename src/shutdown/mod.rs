@@ -23,7 +23,8 @@
 //! Invariants:
 //!
 //! 1. Only the coordinator changes the stage, opens gates and abandons tasks.
-//! 2. The coordinator never blocks: lines, files, hooks and signals have threads of their own, and it waits for each a bounded time.
+//! 2. The coordinator never blocks: lines, files, hooks and signals have threads of their own, and it waits
+//!    for each a bounded time.
 //! 3. Each task that is waited for is in the report exactly once: by how it ended, or as abandoned.
 
 mod audience;
@@ -131,7 +132,8 @@ pub(crate) fn scraped() {
     control().tell(Command::Scraped);
 }
 
-/// Begins the shutdown if nothing has, and resolves with its report. Where nothing is installed the report is empty.
+/// Begins the shutdown if nothing has, and resolves with its report. Where nothing is installed the report is
+/// empty.
 pub(crate) async fn drain(is_installed: bool) -> Report {
     if !is_installed || !is_enabled() {
         off::begin();

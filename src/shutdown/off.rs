@@ -1,7 +1,8 @@
-//! The shutdown of a process in which `HEADCOUNT=off`: the application stops on signals as before, and nothing is waited for.
+//! The shutdown of a process in which `HEADCOUNT=off`: the application stops on signals as before, and
+//! nothing is waited for.
 //!
-//! Listening for a signal takes its default action away from it, for good. So a second signal ends the process here too: without
-//! that, an open stream would keep alive for ever what a graceful server waits for.
+//! Listening for a signal takes its default action away from it, for good. So a second signal ends the
+//! process here too: without that, an open stream would keep alive what a graceful server waits for.
 
 use std::future::poll_fn;
 use std::io;
@@ -23,7 +24,8 @@ use super::gates::{Off, OffSignal, gates};
 /// Signals this close together are one, as they are where headcount is on.
 const SAME_SIGNAL: Duration = Duration::from_millis(200);
 
-/// Lets `draining()` and `shutdown_requested()` follow signals. `install` calls it where the variable says `off`.
+/// Lets `draining()` and `shutdown_requested()` follow signals. `install` calls it where the variable says
+/// `off`.
 pub(crate) fn turn_off() {
     let _ = gates().off.set(Off { signal, begun });
 }
@@ -126,7 +128,7 @@ fn end_with_the_next() {
     }
 }
 
-/// What ends a process, as tokio tells it.
+/// What ends a process, as tokio has it.
 #[cfg(unix)]
 struct Signals([unix::Signal; 2]);
 

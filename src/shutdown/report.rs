@@ -35,11 +35,12 @@ pub enum ShutdownOutcome {
 
 /// What became of the tasks when the process stopped: as a value, as JSON, as text, as exit code.
 ///
-/// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT, 143 by SIGTERM, 1 through
-/// the API; 124 something was abandoned at the deadline; 0. Cloning it costs as much as cloning a few `Arc`s.
+/// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT,
+/// 143 by SIGTERM, 1 through the API; 124 something was abandoned at the deadline; 0. Cloning it costs as
+/// much as cloning a few `Arc`s.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
-#[must_use = "return it from main, so that the exit code tells how it went"]
+#[must_use = "return it from main, so that the exit code says how it went"]
 pub struct Report {
     /// The service's name.
     pub service: Arc<str>,
@@ -51,7 +52,7 @@ pub struct Report {
     pub reason: Arc<str>,
     /// How it ended.
     pub result: ShutdownOutcome,
-    /// Who forced it: `SIGINT`, `SIGTERM` or `API`.
+    /// What forced it: `SIGINT`, `SIGTERM` or `API`.
     pub forced_by: Option<&'static str>,
     /// 0, or 124, 130, 143 or 1; see [`Report`].
     pub exit_code: u8,
@@ -66,7 +67,8 @@ pub struct Report {
     pub forecast_at_start: Option<Duration>,
     /// What was waited for, by how it ended. Abandoned tasks are not among them.
     pub ended: OutcomeCounts,
-    /// Tasks with [`OnShutdown::Connection`](crate::OnShutdown::Connection) that are gone; they are not among `ended`.
+    /// Tasks with [`OnShutdown::Connection`](crate::OnShutdown::Connection) that are gone; they are not among
+    /// `ended`.
     pub connections_closed: u64,
     /// Tasks spawned after draining began.
     pub late_spawns: u64,
@@ -109,7 +111,8 @@ pub struct ReportTask {
     pub location: Arc<str>,
     /// Why it did not end: what cut it, and what holds it still.
     pub reason: Arc<str>,
-    /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to the end.
+    /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to
+    /// the end.
     pub aborted: bool,
 }
 
@@ -145,7 +148,8 @@ impl Report {
         self.result == ShutdownOutcome::Drained
     }
 
-    /// The report of a process that was forked from the one that headcount was installed in. It has none of headcount's threads.
+    /// The report of a process that was forked from the one that headcount was installed in. It has none of
+    /// headcount's threads.
     pub(crate) fn forked(from: u32) -> Self {
         let reason = format!(
             "headcount was installed in process {from}, from which this one was forked: fork first, then install"
@@ -215,7 +219,7 @@ pub(crate) fn named(what: &str, tasks: &[ReportTask], total: u64) -> String {
         return String::new();
     }
     let shown = tasks.len().min(MAX_NAMED);
-    let names: Vec<_> = tasks[..shown].iter().map(|task| text::who(&task.name, task.id)).collect();
+    let names: Vec<_> = tasks[..shown].iter().map(|task| text::named(&task.name, task.id)).collect();
     let names = names.join(", ");
     match total - shown as u64 {
         0 => format!("; {what}: {names}"),

@@ -18,7 +18,8 @@ pub(crate) fn write(path: &Path, bytes: &[u8]) -> io::Result<()> {
     }
 }
 
-/// Whether the report will be written, as far as can be said before; an error says why not. Nothing is changed.
+/// Whether the report will be written, as far as can be said before; an error says why not. Nothing is
+/// changed.
 pub(crate) fn check(path: &Path) -> io::Result<()> {
     match kind_of(path) {
         Kind::Directory => Err(io::Error::other("it is a directory")),
@@ -33,8 +34,8 @@ pub(crate) fn check(path: &Path) -> io::Result<()> {
     }
 }
 
-/// Writes the report to a file of its own in the directory, and removes the oldest beyond a number. The name begins with the time at which
-/// the shutdown began, so that names sort as times.
+/// Writes the report to a file of its own in the directory, and removes the oldest beyond a number. The name
+/// begins with the time at which the shutdown began, so that names sort as times.
 pub(crate) fn keep(directory: &Path, started_at: SystemTime, at_most: usize, bytes: &[u8]) -> io::Result<()> {
     make(directory)?;
     let time = humantime::format_rfc3339_millis(started_at).to_string().replace(':', "-");
@@ -114,7 +115,7 @@ fn replace(path: &Path, bytes: &[u8]) -> io::Result<()> {
     written
 }
 
-/// A new file that nobody else may read.
+/// A new file that no other user may read.
 fn create(path: &Path) -> io::Result<File> {
     // Left over from a process that was killed while it wrote; its mode may be another.
     let _ = fs::remove_file(path);

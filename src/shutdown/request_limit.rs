@@ -1,4 +1,5 @@
-//! Request limits: after how many requests a process stops gracefully. The tower layer counts, this room keeps the counts.
+//! Request limits: after how many requests a process stops gracefully. The tower layer counts, this room
+//! keeps the counts.
 
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Arc, Weak};

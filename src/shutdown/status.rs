@@ -86,8 +86,8 @@ impl Status {
     /// Takes in how many ended by themselves, were aborted, and are pending.
     pub(crate) fn count(&mut self, ended: u64, aborted: u64, pending: u64) {
         let gone = ended + aborted;
-        // A task is counted as gone a moment before it is no longer pending. In both it would be in the total twice, for ever; what
-        // the look before found gone is not pending any more.
+        // A task is counted as gone a moment before it is no longer pending. In both it would be in the total
+        // twice, for good; what the look before found gone is not pending any more.
         self.surely_gone = if pending == 0 { gone } else { self.gone.min(gone) };
         self.gone = gone;
         self.ended = ended;

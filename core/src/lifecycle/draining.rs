@@ -22,10 +22,11 @@ pub struct Off {
     pub begun: fn() -> bool,
 }
 
-/// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has come.
+/// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has
+/// come.
 ///
-/// Costs two loads. For loops that do not await; others better await [`draining`]. Unlike that it is true already while the
-/// shutdown is announced and the service goes on.
+/// Costs two loads. For loops that do not await; others better await [`draining`]. Unlike that it is true
+/// already while the shutdown is announced and the service goes on.
 pub fn shutdown_requested() -> bool {
     let gates = gates();
     gates.note_asking();

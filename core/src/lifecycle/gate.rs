@@ -20,7 +20,7 @@ impl Gate {
         self.open.load(Ordering::Acquire)
     }
 
-    /// Opens it and wakes all who wait.
+    /// Opens it and wakes everything that waits before it.
     pub fn open(&self) {
         self.open.store(true, Ordering::Release);
         self.waiting.notify_waiters();

@@ -1,7 +1,8 @@
 //! What tasks see of a shutdown: whether it was asked for, and the gates that open as it goes on.
 //!
-//! The coordinator opens the gates, and nothing else does. Tasks wait before them or look whether they are open. This module calls
-//! nothing above it: that a task looked is noted here, and [`Gates::asking`] wakes whatever wants to know.
+//! The coordinator opens the gates, and nothing else does. Tasks wait before them or look whether they are
+//! open. This module calls nothing above it: that a task looked is noted here, and [`Gates::asking`] wakes
+//! whatever wants to know.
 
 mod draining;
 mod gate;
@@ -76,7 +77,8 @@ impl Gates {
         let _ = self.home.set(Home { pid: std::process::id(), when_forked });
     }
 
-    /// The process that headcount was installed in, if this one was forked from it since. None of its threads are here.
+    /// The process that headcount was installed in, if this one was forked from it since. None of its threads
+    /// are here.
     pub fn forked_from(&self) -> Option<u32> {
         let home = self.home.get().filter(|home| home.pid != std::process::id())?;
         (home.when_forked)();

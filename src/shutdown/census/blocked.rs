@@ -24,7 +24,7 @@ pub(crate) async fn watch(log: Logger) {
     }
 }
 
-/// Tells of polls that were not told of before; gives all that block now.
+/// Reports polls that were not reported before; gives all that block now.
 fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let (now, limit) = (clock::ticks(), registry().config.blocked_after_ticks());
     let blocked = slots::all(|task| is_blocked(task, now, limit));
@@ -34,9 +34,9 @@ fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let mut describer = Describer::new();
     for (_, task) in named {
         let task = describer.live(task);
-        let (who, length) = (text::who(&task.name, task.id), text::length(task.state_for));
+        let (name, length) = (text::named(&task.name, task.id), text::length(task.state_for));
         log.blocked(format!(
-            "{who} has not yielded for {length}: it blocks its thread ({})",
+            "{name} has not yielded for {length}: it blocks its thread ({})",
             place(&task.location)
         ));
     }

@@ -1,4 +1,5 @@
-//! What lives, as the shutdown sees it: counts, lists, and when it will likely end. It reads and changes nothing.
+//! What lives, as the shutdown sees it: counts, lists, and when it will likely end. It reads and changes
+//! nothing.
 
 mod blocked;
 mod listing;

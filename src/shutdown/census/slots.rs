@@ -55,8 +55,8 @@ pub(crate) fn is_still_hoped_for(task: &Reading) -> bool {
 
 /// The task and the tasks whose polls it is polled inside of: what cannot go on before it does.
 ///
-/// A future that is tracked in place has its parent's poll around it, or that of the task it was handed to. The runtime knows the
-/// latter by its own id, which the abort handle has too.
+/// A future that is tracked in place has its parent's poll around it, or that of the task it was handed to.
+/// The runtime knows the latter by its own id, which the abort handle has too.
 pub(crate) fn enclosing(current: Current) -> Vec<Current> {
     let mut tasks = vec![current];
     let mut inner = current;

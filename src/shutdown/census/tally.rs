@@ -1,4 +1,5 @@
-//! How the tasks that were waited for have ended: the difference of exact totals, so that a million tasks need no list.
+//! How the tasks that were waited for have ended: the difference of exact totals, so that a million tasks
+//! need no list.
 
 use crate::registry::registry;
 use headcount_core::{Outcome, OutcomeCounts};
@@ -16,7 +17,8 @@ struct Totals {
 
 impl Totals {
     fn read() -> Self {
-        // First what is taken off, then what it is taken off from: a task that ends meanwhile counts as waited for.
+        // First what is taken off, then what it is taken off from: a task that ends meanwhile counts as
+        // waited for.
         let unawaited = registry().unawaited_ends();
         let refused = registry().admission.refused();
         let mut spawned = 0;

@@ -53,7 +53,8 @@ impl Ending {
         self.process.settings.hide.contains(&Hide::Fields)
     }
 
-    /// Writes the report to its file and its directory on a thread of its own, since a file system may hang. Gives what went wrong.
+    /// Writes the report to its file and its directory on a thread of its own, since a file system may hang.
+    /// Gives what went wrong.
     async fn write_files(&self, report: &Report) -> Vec<String> {
         let Settings { report_file, report_dir, reports, .. } = &self.process.settings;
         let Ok(json) = serde_json::to_vec_pretty(report) else { return Vec::new() };
@@ -132,8 +133,8 @@ impl Coordinator {
 
     /// How many tasks live in the application's runtime that headcount does not track.
     ///
-    /// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is read until it no longer
-    /// falls, for some milliseconds at the most.
+    /// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is
+    /// read until it no longer falls, for some milliseconds at the most.
     fn untracked(&self) -> u64 {
         let read = || self.process.untracked(&crate::snapshot()).unwrap_or(0);
         let mut lowest = read();

@@ -1,4 +1,5 @@
-//! The application's hook on abandoned tasks, on a thread of its own: it may hang without holding up the shutdown.
+//! The application's hook on abandoned tasks, on a thread of its own: it may hang without holding up the
+//! shutdown.
 
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -88,8 +89,8 @@ fn perform(hook: &OnAbandon, job: Job, log: &Logger) {
         if let Some(reading) = slots::read(task) {
             let task = Describer::new().live(&reading);
             if catch_unwind(AssertUnwindSafe(|| hook(&task))).is_err() {
-                let who = text::who(&task.name, task.id);
-                log.line(Line::warn(format!("on_abandon panicked for {who}")).with(Data::task(&task)));
+                let name = text::named(&task.name, task.id);
+                log.line(Line::warn(format!("on_abandon panicked for {name}")).with(Data::task(&task)));
             }
         }
         job.handed.fetch_add(1, Ordering::AcqRel);
@@ -97,7 +98,8 @@ fn perform(hook: &OnAbandon, job: Job, log: &Logger) {
     let _ = job.done.send(());
 }
 
-/// The hook, and what it has been handed: everything that is left, and before that tasks whose grace was over.
+/// The hook, and what it has been handed: everything that is left, and before that tasks whose grace was
+/// over.
 pub(super) struct Handover {
     hooks: Hooks,
     timeout: Duration,

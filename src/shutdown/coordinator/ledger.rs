@@ -1,4 +1,4 @@
-//! The account of the tasks: who is waited for until when, what was abandoned, and the sums at the end.
+//! The account of the tasks: what is waited for until when, what was abandoned, and the sums at the end.
 
 use std::collections::{HashMap, HashSet};
 
@@ -36,7 +36,7 @@ pub(crate) struct Ledger {
     abandoned: Abandoned,
     /// Tasks that have a timer.
     timed: HashSet<u64>,
-    /// When `Last` tasks were told.
+    /// When the turn of each `Last` task came.
     told: HashMap<u64, Moment>,
     /// Tasks that serve a connection and have not ended, and how the others ended.
     connections: HashSet<u64>,
@@ -70,7 +70,7 @@ impl Ledger {
         self.timed.remove(&id);
     }
 
-    /// A `Last` task was told. The first time counts.
+    /// The turn of a `Last` task has come. The first time counts.
     pub(crate) fn note_told(&mut self, id: u64, now: Moment) {
         self.told.entry(id).or_insert(now);
     }
@@ -137,7 +137,8 @@ impl Ledger {
         self.connections.remove(&id);
     }
 
-    /// Whether an end is on its way that a line is due for, or that closes a connection; asked when nothing is waited for any more.
+    /// Whether an end is on its way that a line is due for, or that closes a connection; asked when nothing
+    /// is waited for any more.
     pub(crate) fn awaits_an_end(&self) -> bool {
         !self.connections.is_empty() || self.listed.values().any(|current| slots::is_gone(*current))
     }
@@ -176,7 +177,8 @@ impl Ledger {
         new
     }
 
-    /// Adds up, once: from now on it stays so. A task that ends later is no part of it, such as one that awaited the report.
+    /// Adds up, once: from now on it stays so. A task that ends later is no part of it, such as one that
+    /// awaited the report.
     pub(crate) fn settle(&mut self, untracked: u64) {
         self.listed.clear();
         if self.account.is_none() {

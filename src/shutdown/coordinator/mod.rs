@@ -6,11 +6,13 @@
 //!                                              ledger · voice · handover · ending
 //! ```
 //!
-//! The [`run`] loop waits for whatever comes first and hands it to the [machine](super::machine) together with all that it knows; what
-//! comes back, [`stages`] performs. The [`ledger`] keeps the account of the tasks, the [`voice`] knows what the log was told, the
-//! [handover](hooks) passes tasks to the application's hook, and the [`ending`] makes the report and ends the process.
+//! The [`run`] loop waits for whatever comes first and hands it to the [machine](super::machine) together
+//! with all that it knows; what comes back, [`stages`] performs. The [`ledger`] keeps the account of the
+//! tasks, the [`voice`] knows what the log has, the [handover](hooks) passes tasks to the application's
+//! hook, and the [`ending`] makes the report and ends the process.
 //!
-//! Nothing in it blocks or waits for a request: lines, files and hooks have threads of their own, and each is waited for a bounded time.
+//! Nothing in it blocks or waits for a request: lines, files and hooks have threads of their own, and each is
+//! waited for a bounded time.
 
 mod abandoned;
 mod ending;

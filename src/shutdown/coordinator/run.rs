@@ -111,8 +111,8 @@ pub(in crate::shutdown) fn start(
     result.recv().map_err(io::Error::other)?
 }
 
-/// A coordinator that panicked must not leave a process behind that cannot be stopped: what awaits the report gets one, and tasks
-/// that await draining are told. The third signal works in any case.
+/// A coordinator that panicked must not leave a process behind that cannot be stopped: what awaits the report
+/// gets one, and tasks that await draining are woken. The third signal works in any case.
 fn last_resort(log: &Logger) {
     log.line(Line::error("The coordinator panicked: nothing is waited for"));
     gates().request();

@@ -20,10 +20,12 @@ use crate::snapshot::OnShutdown;
 /// How often the figures for page and metrics are read while it drains.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
 
-/// Where more live, they are told before they are counted and listed: telling a million takes longer than all of that.
+/// Where more live, they are woken before they are counted and listed: waking a million takes longer than all
+/// of that.
 const CROWD: u64 = 200_000;
 
-/// The grace of a `Last` task that has none of its own, where it is told only when the others are abandoned.
+/// The grace of a `Last` task that has none of its own, where its turn comes only when the others are
+/// abandoned.
 const LAST_GRACE: Duration = Duration::from_secs(1);
 
 /// What such a task has for being dropped, at the most.
@@ -111,7 +113,8 @@ impl Coordinator {
         self.cancel(&cancelled);
     }
 
-    /// Aborts `Cancel` tasks. They are waited for until they are dropped, which should be at once; what cannot be aborted is not.
+    /// Aborts `Cancel` tasks. They are waited for until they are dropped, which should be at once; what
+    /// cannot be aborted is not.
     fn cancel(&mut self, tasks: &[Seen]) {
         self.voice.cancelling(tasks);
         let gone = self.now().saturating_add(self.process.settings.abort_grace);
@@ -221,7 +224,8 @@ impl Coordinator {
         registry().set_policy(current, OnShutdown::Detach);
     }
 
-    /// Aborting begins: everything that is left is abandoned, but for `Last` tasks that have not had their grace.
+    /// Aborting begins: everything that is left is abandoned, but for `Last` tasks that have not had their
+    /// grace.
     fn begin_aborting(&mut self) {
         self.refuse_spawns();
         self.voice.log().close_screen();
@@ -252,7 +256,8 @@ impl Coordinator {
         self.refresh();
     }
 
-    /// When the grace of a `Last` task ends that it has in any case, from when it was told; `None` for other tasks.
+    /// When the grace of a `Last` task ends that it has in any case, from when its turn came; `None` for other
+    /// tasks.
     fn last_grace_ends(&self, current: Current, task: &Reading) -> Option<Moment> {
         if task.policy() != OnShutdown::Last || self.ledger.is_abandoned(current.id) {
             return None;
@@ -260,7 +265,7 @@ impl Coordinator {
         let now = self.now();
         let at_most = self.machine.aborts_until()?.saturating_sub(now);
         let at_most = at_most.saturating_sub(DROP_MARGIN.min(at_most / 4));
-        // A force ends what it was told before, so its grace begins again.
+        // A force cuts the time that it had, so its grace begins again.
         let told = self.ledger.told(current.id).filter(|_| self.machine.forced_by().is_none());
         let ends = told.unwrap_or(now).saturating_add(own_grace(current).unwrap_or(LAST_GRACE));
         Some(ends.min(now.saturating_add(at_most)))

@@ -141,7 +141,8 @@ impl Voice {
         self.back_off.next()
     }
 
-    /// Says what is waited for, and gives the tasks that lines named. `is_held_up`: the application does not await the report yet.
+    /// Says what is waited for, and gives the tasks that lines named. `is_held_up`: the application does not
+    /// await the report yet.
     pub(super) fn waiting(
         &self,
         listing: &Listing,
@@ -177,7 +178,8 @@ impl Voice {
         if listing.total <= NAMED as u64 { self.few(listing) } else { self.crowd(listing) }
     }
 
-    /// What somebody should look at first, at the head of the drain: what does not yield, and what keeps failing.
+    /// What somebody should look at first, at the head of the drain: what does not yield, and what keeps
+    /// failing.
     pub(super) fn attention(&self, settings: &Settings) {
         let yardsticks = Yardsticks { slow_poll: settings.slow_poll, blocked_after: settings.blocked_after };
         let snapshot = crate::snapshot();

@@ -3,12 +3,13 @@
 //! What a signal means depends on what came before:
 //!
 //! ```text
-//!  nothing ──any signal──▶ started ──second──▶ forced ──third──▶ the process exits, 128 + the signal that forced
-//!     └──shutdown(), API, request limit, drain()──▲   ╰─ the first SIGTERM is only logged if no signal started it
+//!  nothing ──any signal──▶ started ──second──▶ forced ──third──▶ exit, with 128 + the signal that forced
+//!     └── shutdown(), API, limit, drain() ──▲   ╰─ if no signal started it, the first SIGTERM is only logged
 //! ```
 //!
-//! Signals within 200 ms of one that counted are the same one: a shell signals the whole process group, and wrappers pass it on.
-//! SIGHUP only begins a shutdown and never forces one: a terminal or a service manager sends it behind another signal.
+//! Signals within 200 ms of one that counted are the same one: a shell signals the whole process group, and
+//! wrappers pass it on. SIGHUP only begins a shutdown and never forces one: a terminal or a service manager
+//! sends it behind another signal.
 
 use std::fmt;
 
@@ -67,7 +68,8 @@ pub(crate) enum Meaning {
     Same,
 }
 
-/// How far signals have got. The signal thread's own: that a shutdown was asked for is kept once, in the gates.
+/// How far signals have got. The signal thread's own: that a shutdown was asked for is kept once, in the
+/// gates.
 #[derive(Clone, Copy, Debug, Default)]
 pub(crate) struct Ladder {
     /// The shutdown was begun by a signal.

@@ -58,8 +58,8 @@ impl Listener {
     }
 }
 
-/// Whether signals have their default action. A process that was forked from this one inherits the handlers, but not the thread behind
-/// them, so without this only SIGKILL would end it.
+/// Whether signals have their default action. A process that was forked from this one inherits the handlers,
+/// but not the thread behind them, so without this only SIGKILL would end it.
 static GIVEN_BACK: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Gives signals their default action back.

@@ -1,4 +1,5 @@
-//! What an operator can do about a task that was cut: one hint a group, true for the state that the task was in.
+//! What an operator can do about a task that was cut: one hint a group, true for the state that the task was
+//! in.
 
 use std::collections::HashSet;
 use std::time::Duration;
@@ -32,7 +33,8 @@ impl Hints {
         Self { drain_timeout, hinted: HashSet::new() }
     }
 
-    /// The hint for a task, if there is one that its group did not have; `finished`: whether one of its group ever ended.
+    /// The hint for a task, if there is one that its group did not have; `finished`: whether one of its group
+    /// ever ended.
     pub(crate) fn of(&mut self, task: &TaskInfo, cut: Cut, finished: bool) -> Option<String> {
         let hint = hint(task, cut, finished, self.drain_timeout)?;
         self.hinted.insert(task.group).then_some(hint)
@@ -50,7 +52,7 @@ fn hint(task: &TaskInfo, cut: Cut, finished: bool, drain_timeout: Option<Duratio
             Some(grace) => {
                 format!("its grace was {}: `.grace(…)` gives it more", text::setting(Some(grace)))
             }
-            None => "it was told when the others were abandoned: `HEADCOUNT_HOOK_TIMEOUT` and `.grace(…)` give it \
+            None => "its turn came when the others were abandoned: `HEADCOUNT_HOOK_TIMEOUT` and `.grace(…)` give it \
                      more"
                 .to_owned(),
         }),
@@ -60,7 +62,7 @@ fn hint(task: &TaskInfo, cut: Cut, finished: bool, drain_timeout: Option<Duratio
         }
         (Cut::Deadline, OnShutdown::Last) => {
             let longer = longer(drain_timeout?, drain_timeout?)?;
-            Some(format!("it was told and had the rest of the time: {longer} gives it more"))
+            Some(format!("it had the rest of the time: {longer} gives it more"))
         }
         (Cut::Force, OnShutdown::Last) => None,
         (Cut::Deadline, _) => needs_time(task, drain_timeout).or_else(|| never_ended(task, finished, drain_timeout)),
@@ -213,9 +215,7 @@ mod tests {
                 last(),
                 Cut::Deadline,
                 false,
-                Some(
-                    "it was told and had the rest of the time: HEADCOUNT_DRAIN_TIMEOUT='1m 1s' gives it more",
-                ),
+                Some("it had the rest of the time: HEADCOUNT_DRAIN_TIMEOUT='1m 1s' gives it more"),
             ),
             (
                 "a `Last` task told when the others were abandoned",
@@ -223,7 +223,7 @@ mod tests {
                 Cut::Grace,
                 false,
                 Some(
-                    "it was told when the others were abandoned: `HEADCOUNT_HOOK_TIMEOUT` and `.grace(…)` give it \
+                    "its turn came when the others were abandoned: `HEADCOUNT_HOOK_TIMEOUT` and `.grace(…)` give it \
                      more",
                 ),
             ),

@@ -14,7 +14,8 @@ pub(crate) struct Line {
     pub(crate) level: Level,
     pub(crate) text: String,
     pub(crate) data: Data,
-    /// At WARN where INFO is switched off: a process that says only what is wrong still says what it waits for.
+    /// At WARN where INFO is switched off: a process that says only what is wrong still says what it waits
+    /// for.
     pub(crate) is_loud: bool,
 }
 

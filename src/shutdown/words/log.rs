@@ -1,8 +1,8 @@
 //! The log of a shutdown, written on the [thread for that](crate::observer::Lines).
 //!
-//! Each line is one event of `tracing` with a text for people. Where a subscriber takes data (JSON, OpenTelemetry, journald), the event
-//! has the same as fields. Where the fields would only be printed behind the text that says it all, it has none: that is asked
-//! once a shutdown, see [`takes_data`].
+//! Each line is one event of `tracing` with a text for people. Where a subscriber takes data (JSON,
+//! OpenTelemetry, journald), the event has the same as fields. Where the fields would only be printed behind
+//! the text that says it all, it has none: that is asked once a shutdown, see [`takes_data`].
 
 use std::error::Error;
 use std::fmt;
@@ -129,7 +129,8 @@ impl Logger {
         self.progress.data.store(0, Ordering::Release);
     }
 
-    /// Waits until all lines so far are written: as long as there is progress, and `at_most`. False if some are not.
+    /// Waits until all lines so far are written: as long as there is progress, and `at_most`. False if some
+    /// are not.
     pub(crate) async fn flush(&self, stuck_after: Duration, at_most: Duration) -> bool {
         let wanted = self.progress.handed.load(Ordering::Acquire);
         let began = Instant::now();
@@ -149,7 +150,8 @@ impl Logger {
         }
     }
 
-    /// Writes lines that the log has not written to standard error, past the log, whose pipe may be full; and how many it still had.
+    /// Writes lines that the log has not written to standard error, past the log, whose pipe may be full; and
+    /// how many it still had.
     pub(crate) fn write_past(&self, lines: Vec<LastLine>) {
         if self.to == Log::Off {
             return;
@@ -225,8 +227,8 @@ impl Progress {
 
 /// Whether the current subscriber takes data, rather than printing fields behind the text.
 ///
-/// Asked with a span, which nothing prints: of an error among its fields, formatters for people also look for the source, and
-/// those for data only take the text. What does not look at spans at all is given data.
+/// Asked with a span, which nothing prints: of an error among its fields, formatters for people also look for
+/// the source, and those for data only take the text. What does not look at spans at all is given data.
 fn takes_data() -> bool {
     if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
         return false;
@@ -285,7 +287,8 @@ fn write_line(to: Log, with_data: bool, line: &Line) {
     or_past_it(emit, line.level, &line.text);
 }
 
-/// Emits an event. If the subscriber panics, which it does where its writer cannot write, the line goes to standard error.
+/// Emits an event. If the subscriber panics, which it does where its writer cannot write, the line goes to
+/// standard error.
 fn or_past_it(emit: impl FnOnce(), level: Level, text: &str) {
     static SAID: AtomicBool = AtomicBool::new(false);
     if catch_unwind(AssertUnwindSafe(emit)).is_err() {

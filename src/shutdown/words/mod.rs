@@ -1,4 +1,5 @@
-//! The words of a shutdown: what the log, the terminal and the report say. It knows plain data, and where lines go.
+//! The words of a shutdown: what the log, the terminal and the report say. It knows plain data, and where
+//! lines go.
 
 mod budget;
 mod hint;

@@ -1,8 +1,8 @@
 //! The task lines on a terminal, redrawn in place without touching what the application writes.
 //!
-//! The bottom rows are taken out of the terminal's scrolling region, as package managers do for their progress bar. What anybody
-//! else writes scrolls above them, whoever it is and whichever stream it uses; a bar that counts lines upwards from the
-//! cursor, as most do, would be torn by the first `println!`.
+//! The bottom rows are taken out of the terminal's scrolling region, as package managers do for their
+//! progress bar. What anybody else writes scrolls above them, whatever it is and whichever stream it uses; a
+//! bar that counts lines upwards from the cursor, as most do, would be torn by the first `println!`.
 
 use std::fmt::Write;
 use std::io;
@@ -52,7 +52,7 @@ impl Screen {
                 ours
             }
             Some(_) => {
-                // The terminal has moved the rows about: give them up, and begin anew below.
+                // The terminal has moved the rows about: give them up, and begin again below.
                 out += &[SAVE, WHOLE_SCREEN, RESTORE, "\x1b[J"].concat();
                 0
             }

@@ -53,7 +53,7 @@ pub(crate) fn connections(count: u64) -> String {
 }
 
 /// `send-email #17`.
-pub(crate) fn who(name: &str, id: impl fmt::Display) -> String {
+pub(crate) fn named(name: &str, id: impl fmt::Display) -> String {
     format!("{} #{id}", escape(name))
 }
 
@@ -112,19 +112,20 @@ pub(crate) fn percent(progress: Progress) -> Option<u64> {
 
 /// `send-email #17 running 3.2s, idle 1.1s, "batch 3/10" 30% (src/main.rs:41), usually 1.2s, p95 3.4s`.
 pub(crate) fn task(task: &TaskInfo) -> String {
-    let mut text = format!("{} {} ({})", who(&task.name, task.id), doing(task), place(&task.location));
+    let mut text = format!("{} {} ({})", named(&task.name, task.id), doing(task), place(&task.location));
     if let Some(usual) = task.usual {
         let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
     }
     text
 }
 
-/// The lines of some tasks, equal ones as one: `rumqttd::remote ×5 (#2–#6) running 3.5s, idle 1.1s (src/link.rs:9)`.
+/// The lines of some tasks, equal ones as one: `rumqttd::remote ×5 (#2–#6) running 3.5s, idle 1.1s
+/// (src/link.rs:9)`.
 pub(crate) fn collapsed<'a>(tasks: &[&'a TaskInfo]) -> Vec<(String, Vec<&'a TaskInfo>)> {
     let mut lines: Vec<(String, Vec<&'a TaskInfo>)> = Vec::new();
     for info in tasks {
         let whole = task(info);
-        let doing = whole.strip_prefix(&who(&info.name, info.id)).unwrap_or(&whole).to_owned();
+        let doing = whole.strip_prefix(&named(&info.name, info.id)).unwrap_or(&whole).to_owned();
         match lines.iter_mut().find(|(known, tasks)| *known == doing && tasks[0].name == info.name) {
             Some((_, tasks)) => tasks.push(info),
             None => lines.push((doing, vec![info])),
@@ -133,7 +134,7 @@ pub(crate) fn collapsed<'a>(tasks: &[&'a TaskInfo]) -> Vec<(String, Vec<&'a Task
     let line = |(doing, tasks): (String, Vec<&'a TaskInfo>)| {
         let name = &tasks[0].name;
         let text = match tasks[..] {
-            [task] => format!("{}{doing}", who(name, task.id)),
+            [task] => format!("{}{doing}", named(name, task.id)),
             _ => format!("{} ×{} ({}){doing}", escape(name), tasks.len(), ranges(&tasks)),
         };
         (text, tasks)
@@ -191,7 +192,7 @@ pub(crate) fn ended(name: &str, id: u64, outcome: Outcome, after: Duration, rema
         Outcome::Rejected => "was rejected",
         _ => "was abandoned",
     };
-    format!("{} {how} after {}, {remaining} remaining", who(name, id), took(after))
+    format!("{} {how} after {}, {remaining} remaining", named(name, id), took(after))
 }
 
 /// `3 completed, 1 failed, 5 connections closed, 2 abandoned`. What is 0 is left out but for the first.
@@ -216,10 +217,11 @@ pub(crate) fn counts(ended: &OutcomeCounts, connections: u64, abandoned: u64) ->
     text
 }
 
-/// `index-rebuild #9 abandoned after 61s, "batch 3/10" 30% (src/index.rs:88)`, with why it cannot be aborted and the hint, if any.
+/// `index-rebuild #9 abandoned after 61s, "batch 3/10" 30% (src/index.rs:88)`, with why it cannot be aborted
+/// and the hint, if any.
 pub(crate) fn abandoned(task: &TaskInfo, hint: Option<&str>) -> String {
-    let (who, age, place) = (who(&task.name, task.id), took(task.age), place(&task.location));
-    let mut text = format!("{who} abandoned after {age}{}{} ({place})", asked(task), said(task));
+    let (name, age, place) = (named(&task.name, task.id), took(task.age), place(&task.location));
+    let mut text = format!("{name} abandoned after {age}{}{} ({place})", asked(task), said(task));
     if !task.cancellable {
         let cut = if task.kind == Kind::Request { ", its response is cut" } else { "" };
         let _ = write!(text, ", {} is not ours to abort{cut}", what(task));
@@ -249,7 +251,7 @@ pub(crate) fn still_there(task: &TaskInfo, since_abort: Duration) -> String {
     let since = length(task.state_for);
     format!(
         "{} not gone {} after the abort: {inside} for {since} ({})",
-        who(&task.name, task.id),
+        named(&task.name, task.id),
         took(since_abort),
         place(&task.location)
     )

@@ -110,7 +110,8 @@ fn the_deadline_names_and_aborts() {
     assert_eq!((&report["exit_code"], &report["reason"]), (&124.into(), &"SIGTERM".into()));
 }
 
-/// What ends because others are aborted counts as they do: requests behind the cut, children of a task that is dropped.
+/// What ends because others are aborted counts as they do: requests behind the cut, children of a task that
+/// is dropped.
 #[test]
 fn all_that_ends_at_the_deadline_is_abandoned() {
     own_process!();

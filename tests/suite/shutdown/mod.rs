@@ -1,6 +1,7 @@
 //! The shutdown of real processes by real signals.
 //!
-//! The tests start a process under test, which does what its arguments say, signal it, read its log, and check how it ends.
+//! The tests start a process under test, which does what its arguments say, signal it, read its log, and
+//! check how it ends.
 
 mod account;
 mod bounds;

@@ -48,7 +48,7 @@ fn a_last_task_has_what_is_left_of_the_time() {
     let end = term(&[("DRAIN_TIMEOUT", "1200ms")], &["last batcher 60000", "--hook writes"]);
     end.exited_with(124).logged(&[
         "Deadline of 1s 200ms reached: aborting 1 task",
-        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): it was told and had the rest of the time: \
+        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): it had the rest of the time: \
          HEADCOUNT_DRAIN_TIMEOUT='3s' gives it more",
         "Stopped at the deadline, in ~s (0 completed, 1 abandoned); abandoned: batcher #~",
     ]);

@@ -27,7 +27,8 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
     let pid = nix::unistd::Pid::from_raw(child.id().try_into().unwrap());
     for _ in 0..count {
         nix::sys::signal::kill(pid, signal).unwrap();
-        // Two that wait to be delivered are one, and so are two within 200 ms. It says nothing of when it took one in.
+        // Two that wait to be delivered are one, and so are two within 200 ms. It says nothing of when it
+        // took one in.
         wait_until_delivered(pid, signal);
         std::thread::sleep(Duration::from_secs(1));
     }

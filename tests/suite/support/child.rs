@@ -1,11 +1,12 @@
 //! The process under test: does what its arguments say.
 //!
-//! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last NAME MS`,
-//! `last-grace NAME MS`. Others: `forever NAME`,
-//! `status NAME`, `cancel NAME`, `detach NAME MS`, `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`,
-//! `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `requests NAME COUNT`,
-//! `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection NAME`, `closes NAME MS`, `plain NAME`.
-//! What `main` does: `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`, `--after MS`. What begins it: `--call REASON`.
+//! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last
+//! NAME MS`, `last-grace NAME MS`. Others: `forever NAME`, `status NAME`, `cancel NAME`, `detach NAME MS`,
+//! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `late NAME`,
+//! `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`,
+//! `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection
+//! NAME`, `closes NAME MS`, `plain NAME`. What `main` does: `--main drain | ignore | hang | return |
+//! in-a-task | account | spawns-after | daemon`, `--after MS`. What begins it: `--call REASON`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -65,7 +66,8 @@ fn code_of_main(report: &Report) -> i32 {
     report.exit_code.into()
 }
 
-/// The log of most services, or what the variable `LOG_AS` says: `json`, `both`, `warn`, or one whose writer panics.
+/// The log of most services, or what the variable `LOG_AS` says: `json`, `both`, `warn`, or one whose writer
+/// panics.
 fn start_log() {
     use tracing_subscriber::fmt;
     use tracing_subscriber::prelude::*;
@@ -167,7 +169,8 @@ async fn run(options: Options) -> Option<Report> {
         print_lines();
     }
     if !["ignore", "in-a-task"].contains(&options.main.as_str()) {
-        // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the process first.
+        // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the
+        // process first.
         let _ = hc.draining().now_or_never();
     }
     say("ready");

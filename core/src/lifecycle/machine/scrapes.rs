@@ -4,7 +4,8 @@ use std::time::Duration;
 
 use super::Moment;
 
-/// Assumed while a single scrape is all there was: the interval that Prometheus' own example configuration has.
+/// Assumed while a single scrape is all there was: the interval that Prometheus' own example configuration
+/// has.
 const UNKNOWN_INTERVAL: Duration = Duration::from_secs(15);
 
 /// The newest gaps between scrapes that are remembered.
@@ -32,13 +33,14 @@ impl Scrapes {
         self.newest
     }
 
-    /// The interval: the longest of the newest gaps, since of two scrapers one is enough and neither must be missed.
+    /// The interval: the longest of the newest gaps, since of two scrapers one is enough and neither must be
+    /// missed.
     pub(crate) fn interval(&self) -> Option<Duration> {
         self.newest?;
         Some(self.gaps.iter().flatten().max().copied().unwrap_or(UNKNOWN_INTERVAL))
     }
 
-    /// How long to wait for another; `None` if nobody ever scraped.
+    /// How long to wait for another; `None` if there was no scrape.
     pub(crate) fn patience(&self) -> Option<Duration> {
         self.interval().map(|interval| interval.saturating_mul(2))
     }

@@ -26,7 +26,7 @@ pub enum Stage {
     Running,
     /// Readiness is withdrawn, the service goes on.
     Announcing,
-    /// Tasks have been told, and are waited for.
+    /// Tasks were notified, and are waited for.
     Draining,
     /// Tasks that are left are handed to the hook, then aborted.
     Aborting,
@@ -66,7 +66,7 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How long the stage Aborting takes at the most: the bound also of `Last` tasks that are told only then.
+    /// How long the stage Aborting takes at the most: the bound also of `Last` tasks that are notified only then.
     pub fn aborting_at_most(&self) -> Duration {
         self.hook_timeout.saturating_add(self.abort_grace)
     }
@@ -133,10 +133,10 @@ pub enum Input {
     Extend(Duration),
     /// How many are waited for.
     Pending(Pending),
-    /// Whether the application waits for the report; true also when nobody ever asked for it.
+    /// Whether the application waits for the report; true also when nothing ever asked for it.
     Released(bool),
-    /// Whether the application follows the shutdown: something outside tracked tasks asked whether the process stops, or something
-    /// awaits the report or has it.
+    /// Whether the application follows the shutdown: something outside tracked tasks asked whether the
+    /// process stops, or something awaits the report or has it.
     Asked(bool),
     /// The hook has returned for every task.
     HookReturned,

@@ -171,7 +171,8 @@ impl Machine {
         [own, self.exit_at].into_iter().flatten().min()
     }
 
-    /// Takes in what happened, and says what is to be done. All that is known goes into one call: nothing is decided on half of it.
+    /// Takes in what happened, and says what is to be done. All that is known goes into one call: nothing is
+    /// decided on half of it.
     pub fn on(&mut self, now: Moment, inputs: &[Input]) -> Vec<Effect> {
         let mut effects = Vec::new();
         for input in inputs {
@@ -316,8 +317,8 @@ impl Machine {
         }
     }
 
-    /// When nothing that is left is waited for any more, if what was abandoned has until then to be dropped. `Last` tasks have the whole
-    /// stage, since they may have been told when it began.
+    /// When nothing that is left is waited for any more, if what was abandoned has until then to be dropped.
+    /// `Last` tasks have the whole stage, since its begin may be when they were notified.
     fn settles_at(&self, dropped_until: Moment) -> Moment {
         let has_last = self.pending.is_some_and(|pending| 0 < pending.last);
         let until = self.aborts_until().unwrap_or(dropped_until);
