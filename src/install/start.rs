@@ -17,7 +17,7 @@ use crate::console;
 use crate::error::Error;
 #[cfg(feature = "metrics")]
 use crate::metrics::Metrics;
-use crate::observer::{Observer, Worker};
+use crate::observer::{self, Observer, Worker};
 use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{self, Builder, Hide, Settings};
@@ -97,6 +97,9 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     shutdown::start(&process, &observer, audience)?;
     started.keep();
     configure(&process.settings);
+    if process.settings.panic_hook {
+        observer::panics::name_tasks();
+    }
     #[cfg(feature = "metrics")]
     metrics.record();
     let installed = Installed {

@@ -58,6 +58,13 @@ impl Lines {
     }
 }
 
+impl Lines {
+    /// Lines that there was no room for, and that the log has not reported yet.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.losses.unread.load(Ordering::Relaxed)
+    }
+}
+
 impl fmt::Debug for Lines {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Lines").field("losses", &self.losses).finish_non_exhaustive()

@@ -11,6 +11,7 @@
 
 pub(crate) mod dispatch;
 pub(crate) mod lines;
+pub(crate) mod panics;
 #[cfg(feature = "admin")]
 pub(crate) mod reader;
 mod worker;

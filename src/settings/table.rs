@@ -210,6 +210,11 @@ settings! {
     ["HEADCOUNT_REPORTS", "20", "shutdown"]
     reports(at_most: usize): usize = at_most;
 
+    /// Whether a panic hook writes the name of a task that panics to standard error, before the hook that was set. For programs with
+    /// `panic = "abort"`, which end before anything else can name the task.
+    ["HEADCOUNT_PANIC_HOOK", "no"]
+    panic_hook(name_tasks: bool): bool = name_tasks;
+
     /// How many finished tasks are kept, of any outcome and once more of those that were not ok.
     ["HEADCOUNT_HISTORY", "1000"]
     history(tasks: usize): usize = tasks;

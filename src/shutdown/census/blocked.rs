@@ -7,7 +7,7 @@ use super::{NAMED, Seen, counted, slots};
 use crate::clock;
 use crate::name::place;
 use crate::registry::registry;
-use crate::shutdown::words::{Logger, text};
+use crate::shutdown::words::{Data, Line, Logger, text};
 use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 
 /// How often it looks: a pass over a million tasks takes milliseconds, and nothing of it falls on them.
@@ -35,13 +35,12 @@ fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     for (_, task) in named {
         let task = describer.live(task);
         let (name, length) = (text::named(&task.name, task.id), text::length(task.state_for));
-        log.blocked(format!(
-            "{name} has not yielded for {length}: it blocks its thread ({})",
-            place(&task.location)
-        ));
+        let place = place(&task.location);
+        let text = format!("{name} has not yielded for {length}: it blocks its thread ({place})");
+        log.blocked(Line::warn(text).with(Data::task(&task)));
     }
     if let Some(rest) = text::rest(&counted(rest)) {
-        log.blocked(rest);
+        log.blocked(Line::warn(rest));
     }
     blocked.iter().map(|(_, task)| (task.id(), task.polls())).collect()
 }

@@ -158,16 +158,17 @@ impl Coordinator {
         let settings = &process.settings;
         let control = control();
         let wanted = wanted(settings);
+        // What can fail comes first, and signals come last of it: an `install` that fails takes nothing over.
+        let hooks = Hooks::start(settings.on_abandon.clone(), log.clone())?;
+        if settings.sighup == SigHup::Ignore {
+            signal::ignore_hang_up()?;
+        }
         let ears = Ears {
             listener: (!wanted.is_empty()).then(|| Listener::start(&wanted)).transpose()?,
             ends: registry().watch_ends(),
             commands: control.connect(!settings.announce_delay.is_zero()),
             early: None,
         };
-        if settings.sighup == SigHup::Ignore {
-            signal::ignore_hang_up()?;
-        }
-        let hooks = Hooks::start(settings.on_abandon.clone(), log.clone())?;
         Ok(Self {
             audience,
             control,

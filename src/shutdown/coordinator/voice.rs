@@ -17,7 +17,7 @@ use crate::shutdown::machine::{Forcer, Moment};
 use crate::shutdown::report::Report;
 use crate::shutdown::signal::Signal;
 use crate::shutdown::words::{
-    BackOff, Cut, Data, Hints, LastLine, Line, Logger, Waiting, heading, screen_task, text,
+    BackOff, Cut, Data, Hints, LastLine, Line, Logger, Sums, Waiting, closing, heading, screen_task, text,
 };
 use crate::snapshot::TaskInfo;
 use headcount_core::internal::snapshot::read::Describer;
@@ -375,17 +375,10 @@ impl Voice {
 
     /// The last line of a drain that came to its end.
     pub(super) fn drained(&self, account: &Account, took: Duration, abandoned: &str) {
-        let (ended, took) = (&account.ended, text::took(took));
-        let counts = text::counts(ended, account.connections, account.abandoned);
-        let data = sums(account);
-        let line = if account.abandoned != 0 {
-            Line::warn(format!("Background tasks ended in {took} ({counts}){abandoned}"))
-        } else if ended.ok == 0 && ended.total() != 0 {
-            Line::info(format!("All background tasks ended in {took} ({counts})")).loud()
-        } else {
-            Line::info(format!("All background tasks completed in {took} ({counts})")).loud()
-        };
-        self.log.line(line.with(data));
+        let Account { ended, connections, abandoned: cut, .. } = account;
+        let line =
+            closing(Sums { ended, connections: *connections, abandoned: *cut, names: abandoned }, took);
+        self.log.line(line.with(sums(account)));
     }
 
     pub(super) fn lingering(&self, at_most: Option<Duration>) {

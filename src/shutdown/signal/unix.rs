@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::os::unix::net::UnixStream;
 use std::sync::atomic::{AtomicBool, Ordering};
-use std::sync::{Arc, LazyLock};
+use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 
 use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
@@ -25,22 +25,26 @@ impl Listener {
         let ignored = ignored();
         let numbers = wanted.iter().map(|signal| number(*signal));
         let numbers: Vec<i32> = numbers.filter(|number| !is_in(ignored, *number)).collect();
-        for number in &numbers {
-            signal_hook::flag::register_conditional_default(*number, Arc::clone(&GIVEN_BACK))?;
-        }
-        let mut signals = Signals::new(numbers)?;
         let (ours, mut theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
+        let ours = tokio::net::UnixStream::from_std(ours)?;
         millis();
-        let mut ladder = Ladder::default();
+        // The thread is there before the handlers: without it they would only take the default actions away.
+        let (handlers, signals) = mpsc::channel::<Signals>();
         let wait = move || {
+            let mut ladder = Ladder::default();
+            let Ok(mut signals) = signals.recv() else { return };
             for number in signals.forever() {
                 tell(&mut ladder, number, &mut theirs);
             }
         };
         thread::Builder::new().name("headcount-signal".to_owned()).spawn(wait)?;
-        tokio::net::UnixStream::from_std(ours).map(Self)
+        for number in &numbers {
+            signal_hook::flag::register_conditional_default(*number, Arc::clone(&GIVEN_BACK))?;
+        }
+        let _ = handlers.send(Signals::new(numbers).inspect_err(|_| give_back())?);
+        Ok(Self(ours))
     }
 
     /// What the next signal means that means anything.

@@ -106,8 +106,13 @@ impl Logger {
     }
 
     /// A task that blocks its thread.
-    pub(crate) fn blocked(&self, text: String) {
-        self.write(move |_, _| warn!(target: "headcount::blocked", "{text}"));
+    pub(crate) fn blocked(&self, line: Line) {
+        self.write(move |_, data| {
+            let emit = || {
+                if data { blocked_event(&line) } else { warn!(target: "headcount::blocked", "{}", line.text) }
+            };
+            or_past_it(emit, line.level, &line.text);
+        });
     }
 
     pub(crate) fn waiting(&self, line: Waiting) {
@@ -156,7 +161,7 @@ impl Logger {
         if self.to == Log::Off {
             return;
         }
-        let unwritten = self.unwritten();
+        let (unwritten, dropped) = (self.unwritten(), self.lines.dropped());
         let write = move || {
             let own = lines.iter().filter(|line| !line.is_written.load(Ordering::Acquire)).count() as u64;
             for LastLine { line, is_written } in &lines {
@@ -164,7 +169,7 @@ impl Logger {
                     to_stderr(line.level, TARGET, &line.text);
                 }
             }
-            let lost = unwritten.saturating_sub(own);
+            let lost = unwritten.saturating_sub(own) + dropped;
             if 0 < own && 0 < lost {
                 let text = format!("{lost} lines of this log were not written: nothing reads it");
                 to_stderr(Level::WARN, TARGET, &text);
@@ -309,11 +314,11 @@ fn event_of_text(level: Level, text: &str) {
 }
 
 /// One event with all that a line may say; what it does not say is not there.
-fn event(level: Level, text: &str, data: &Data) {
-    macro_rules! at {
-        ($level:expr) => {
-            tracing::event!(
-                target: "headcount::shutdown",
+macro_rules! event_with {
+    ($target:literal, $level:expr, $text:expr, $data:expr) => {{
+        let (text, data): (&str, &Data) = ($text, $data);
+        tracing::event!(
+                target: $target,
                 $level,
                 task = data.task.as_deref(),
                 id = data.id,
@@ -343,14 +348,20 @@ fn event(level: Level, text: &str, data: &Data) {
                 untracked = data.untracked,
                 exit_code = data.exit_code,
                 "{text}"
-            )
-        };
-    }
+        )
+    }};
+}
+
+fn event(level: Level, text: &str, data: &Data) {
     match level {
-        Level::ERROR => at!(Level::ERROR),
-        Level::WARN => at!(Level::WARN),
-        _ => at!(Level::INFO),
+        Level::ERROR => event_with!("headcount::shutdown", Level::ERROR, text, data),
+        Level::WARN => event_with!("headcount::shutdown", Level::WARN, text, data),
+        _ => event_with!("headcount::shutdown", Level::INFO, text, data),
     }
+}
+
+fn blocked_event(line: &Line) {
+    event_with!("headcount::blocked", Level::WARN, &line.text, &line.data);
 }
 
 fn waiting(to: Log, with_data: bool, line: &Waiting) {

@@ -2,6 +2,7 @@
 //! lines go.
 
 mod budget;
+mod closing;
 mod hint;
 mod line;
 mod log;
@@ -9,6 +10,7 @@ mod screen;
 pub(crate) mod text;
 
 pub(crate) use budget::{line as budget_line, warnings as budget_warnings};
+pub(crate) use closing::{Sums, closing};
 pub(crate) use hint::{Cut, Hints};
 pub(crate) use line::{Data, Line};
 pub(crate) use log::{BackOff, LastLine, Logger, Waiting};

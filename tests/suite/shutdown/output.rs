@@ -305,3 +305,19 @@ fn what_cannot_be_written_is_said_at_install() {
         assert!(at(what).unwrap() < at("Shutting down").unwrap(), "{:#?}", end.lines);
     }
 }
+
+#[test]
+fn a_panic_that_ends_the_process_names_its_task() {
+    own_process!();
+    for (setting, names) in [("yes", true), ("no", false)] {
+        let mut command = command(&["panic worse 100"]);
+        command.env("PANIC_ABORTS", "1").env("HEADCOUNT_PANIC_HOOK", setting);
+        let mut process = Process::spawn(command);
+        process.wait_for("ready");
+        process.signal(SIGTERM);
+        let end = process.end();
+        assert_eq!(end.killed_by, Some(nix::sys::signal::Signal::SIGABRT as i32));
+        let line = end.lines.iter().find(|line| line.contains("worse #1 panics after 0."));
+        assert_eq!(line.is_some_and(|line| line.contains(": as told (tests/suite/support/child.rs:")), names);
+    }
+}

@@ -37,6 +37,10 @@ fn child() {
     // Behind what the test harness wrote on its line.
     say("");
     start_log();
+    if std::env::var_os("PANIC_ABORTS").is_some() {
+        // As a program compiled with `panic = "abort"` does.
+        std::panic::set_hook(Box::new(|_| std::process::abort()));
+    }
     let options = Options::parse(&arguments);
     if options.main == "daemon" {
         return daemon();
