@@ -21,8 +21,6 @@ pub(crate) struct Process {
     /// The runtime that `install` ran in.
     pub(crate) application: Option<Handle>,
     ready: AtomicBool,
-    /// Whether a report was made. The tasks that still live then are known.
-    drained: AtomicBool,
 }
 
 /// Which process this is.
@@ -44,7 +42,6 @@ impl Process {
             identity: Identity::new(settings.service_name()),
             application: Handle::try_current().ok(),
             ready: AtomicBool::new(settings.ready),
-            drained: AtomicBool::new(false),
             settings,
         }
     }
@@ -56,14 +53,6 @@ impl Process {
 
     pub(crate) fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
-    }
-
-    pub(crate) fn is_drained(&self) -> bool {
-        self.drained.load(Ordering::Acquire)
-    }
-
-    pub(crate) fn set_drained(&self) {
-        self.drained.store(true, Ordering::Release);
     }
 
     /// Threads that poll: those of the application's runtime, or as many as tokio starts by default.

@@ -126,7 +126,7 @@ impl Headcount {
 
 impl Drop for Headcount {
     fn drop(&mut self) {
-        if self.installed.as_ref().is_some_and(|installed| !installed.process.is_drained()) {
+        if self.installed.is_some() && !shutdown::is_reported() {
             log_lost_tasks();
         }
     }

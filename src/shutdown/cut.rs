@@ -29,7 +29,7 @@ pub(crate) fn end(tasks: &[Current], why: Why) -> Vec<(Current, Abort)> {
 }
 
 /// Cancels a task by its id; `None` if no such task lives.
-#[cfg_attr(not(feature = "admin"), expect(dead_code))]
+#[cfg(feature = "admin")]
 pub(crate) fn cancel(id: u64) -> Option<Abort> {
     let task = registry().find(id)?;
     end(&[task], Why::Cancelled).first().map(|(_, abort)| *abort)

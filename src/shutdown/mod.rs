@@ -56,6 +56,7 @@ use tracing::{info, warn};
 pub(crate) use audience::{Audience, Farewell};
 pub use control::shutdown;
 pub(crate) use control::{Cause, Command, control};
+#[cfg(feature = "admin")]
 pub(crate) use cut::cancel;
 pub(crate) use headcount_core::internal::lifecycle::{self as gates, gates, machine};
 pub(crate) use headcount_core::{Draining, Stage, draining};
@@ -107,6 +108,11 @@ pub(crate) fn log_budget(process: &Process) {
 /// Whether a shutdown has begun.
 pub(crate) fn is_stopping() -> bool {
     gates().is_requested()
+}
+
+/// Whether the report was made: what still lives then is in it.
+pub(crate) fn is_reported() -> bool {
+    control().report().is_some()
 }
 
 /// When tasks that are left are aborted.

@@ -10,7 +10,7 @@ use crate::registry::wait::Ended;
 use crate::shutdown::census::slots;
 use crate::shutdown::machine::Moment;
 use crate::shutdown::report::{MAX_LISTED, ReportTask};
-use crate::shutdown::words::text;
+use crate::shutdown::words::{Cut, text};
 use crate::snapshot::TaskInfo;
 use headcount_core::Outcome;
 
@@ -21,6 +21,7 @@ const AT_ONCE: Duration = Duration::from_millis(50);
 struct Entry {
     current: Current,
     group: u32,
+    cut: Cut,
     is_past_deadline: bool,
     /// When it was aborted.
     aborted: Option<Moment>,
@@ -44,7 +45,7 @@ pub(crate) struct Abandoned {
 
 impl Abandoned {
     /// Abandons a task; false if it has ended, or was abandoned before.
-    pub(crate) fn add(&mut self, current: Current, task: &Reading, is_past_deadline: bool) -> bool {
+    pub(crate) fn add(&mut self, current: Current, task: &Reading, cut: Cut, is_past_deadline: bool) -> bool {
         if self.entries.contains_key(&current.id) || !current.watch() {
             return false;
         }
@@ -53,6 +54,7 @@ impl Abandoned {
             Entry {
                 current,
                 group: task.group(),
+                cut,
                 is_past_deadline,
                 aborted: None,
                 is_named: false,
@@ -139,7 +141,7 @@ impl Abandoned {
         infos.sort_by_key(|task| (task.started_at, task.id));
         let listed = infos.into_iter().filter_map(|task| {
             let entry = self.entries.get(&task.id.get()).filter(|entry| !is_spared(entry))?;
-            let reason = text::why_abandoned(task, entry.is_past_deadline, held(entry));
+            let reason = text::why_abandoned(task, entry.cut, entry.is_past_deadline, held(entry));
             Some(ReportTask::new(task, entry.ended.is_some(), &reason, hide_fields))
         });
         listed.collect()

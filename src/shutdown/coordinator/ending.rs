@@ -123,11 +123,11 @@ impl Coordinator {
             let took = self.now().saturating_sub(self.machine.began());
             let abandoned = self.ledger.abandoned_listed(true);
             let names = report::named("abandoned", &abandoned, account.abandoned);
-            self.voice.drained(&account, took, &names);
             let forecast = self.control.status.lock().as_ref().and_then(|status| status.forecast_at_start);
             if let Some(forecast) = forecast.filter(|_| WORTH_JUDGING <= took) {
                 self.voice.judged(forecast, took);
             }
+            self.voice.drained(&account, took, &names);
         }
     }
 
@@ -161,7 +161,6 @@ impl Coordinator {
             self.voice.cut_short(&report, &account);
         }
         self.control.set_report(report.clone());
-        self.process.set_drained();
         // Flushed after the file, whose failure is a line as well.
         let lines = async {
             for problem in self.ending.write_files(&report).await {

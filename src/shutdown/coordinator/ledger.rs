@@ -9,6 +9,7 @@ use crate::registry::wait::Ended;
 use crate::shutdown::census::{Seen, Tally, slots};
 use crate::shutdown::machine::Moment;
 use crate::shutdown::report::{MAX_LISTED, ReportTask};
+use crate::shutdown::words::Cut;
 use crate::snapshot::{Kind, OnShutdown, TaskInfo};
 use headcount_core::internal::snapshot::read::Describer;
 use headcount_core::{Outcome, OutcomeCounts};
@@ -80,9 +81,9 @@ impl Ledger {
     }
 
     /// Enters tasks as abandoned; gives those that were not before, oldest first.
-    pub(crate) fn abandon(&mut self, mut tasks: Vec<Seen>, is_past_deadline: bool) -> Vec<Seen> {
+    pub(crate) fn abandon(&mut self, mut tasks: Vec<Seen>, cut: Cut, is_past_deadline: bool) -> Vec<Seen> {
         tasks.sort_by_key(|(_, task)| (task.started, task.id()));
-        tasks.retain(|(current, task)| self.abandoned.add(*current, task, is_past_deadline));
+        tasks.retain(|(current, task)| self.abandoned.add(*current, task, cut, is_past_deadline));
         let mut describer = Describer::new();
         for (_, task) in &tasks {
             if !self.abandoned.has_room() {

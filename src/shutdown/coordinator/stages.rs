@@ -179,7 +179,7 @@ impl Coordinator {
 
     /// The graces of these tasks are over: they are abandoned.
     fn end_graces(&mut self, over: Vec<Seen>) {
-        let abandoned = self.ledger.abandon(over, self.machine.verdict() == Verdict::Deadline);
+        let abandoned = self.ledger.abandon(over, Cut::Grace, self.machine.verdict() == Verdict::Deadline);
         if abandoned.is_empty() {
             return;
         }
@@ -211,7 +211,7 @@ impl Coordinator {
     /// A task that was aborted is still there: it is waited for no more.
     fn stop_waiting(&mut self, current: Current, task: Reading) {
         let now = self.now();
-        let abandoned = self.ledger.abandon(vec![(current, task)], false);
+        let abandoned = self.ledger.abandon(vec![(current, task)], Cut::Stuck, false);
         self.voice.cut(&abandoned, Cut::Stuck);
         self.ledger.note_abort(current.id, now.saturating_sub(self.process.settings.abort_grace));
         let still_there = self.ledger.still_there(&[current], now);
@@ -242,7 +242,7 @@ impl Coordinator {
             }
         }
         let cut = if forced_by.is_some() { Cut::Force } else { Cut::Deadline };
-        let left = self.ledger.abandon(left, forced_by.is_none());
+        let left = self.ledger.abandon(left, cut, forced_by.is_none());
         let budget = self.machine.deadline().map(|at| at.saturating_sub(self.machine.began()));
         self.voice.aborting(forced_by, budget, left.len() as u64, last.len() as u64);
         self.voice.cut(&left, cut);
@@ -292,8 +292,9 @@ impl Coordinator {
     /// Abandons what is left of these; gives what was not abandoned before.
     pub(super) fn abandon_rest(&mut self, is_left: impl Fn(&Reading) -> bool) -> Vec<Current> {
         let forced = self.machine.forced_by().is_some();
-        let rest = self.ledger.abandon(slots::all(is_left), !forced);
-        self.voice.cut(&rest, if forced { Cut::Force } else { Cut::Deadline });
+        let cut = if forced { Cut::Force } else { Cut::Deadline };
+        let rest = self.ledger.abandon(slots::all(is_left), cut, !forced);
+        self.voice.cut(&rest, cut);
         let rest: Vec<Current> = rest.into_iter().map(|(current, _)| current).collect();
         if !rest.is_empty() {
             self.handover.batch(rest.clone(), self.handover.timeout());

@@ -3,6 +3,7 @@
 use std::fmt::{self, Write};
 use std::time::Duration;
 
+use super::hint::Cut;
 use crate::name::{escape, place};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
 use headcount_core::{Outcome, OutcomeCounts};
@@ -258,11 +259,18 @@ pub(crate) fn still_there(task: &TaskInfo, since_abort: Duration) -> String {
 }
 
 /// Why a task was abandoned, and what holds it still, for the report: `cut by the deadline, still inside a poll for 5m 50s`.
-pub(crate) fn why_abandoned(task: &TaskInfo, is_past_deadline: bool, held: Option<Duration>) -> String {
-    let cut = match task.grace {
+pub(crate) fn why_abandoned(
+    task: &TaskInfo,
+    cut: Cut,
+    is_past_deadline: bool,
+    held: Option<Duration>,
+) -> String {
+    let cut = match (cut, task.grace) {
         _ if is_past_deadline => "cut by the deadline".to_owned(),
-        Some(grace) => format!("its grace of {} ran out", length(grace)),
-        None => "cut by force".to_owned(),
+        (Cut::Grace, Some(grace)) => format!("its grace of {} ran out", length(grace)),
+        (Cut::Grace, None) => "its grace ran out".to_owned(),
+        (Cut::Stuck, _) => "cancelled".to_owned(),
+        (Cut::Force | Cut::Deadline, _) => "cut by force".to_owned(),
     };
     match held {
         None => cut,
@@ -407,13 +415,16 @@ mod tests {
     #[test]
     fn a_report_says_why_a_task_was_abandoned() {
         let task = changed!(example(), grace: Some(ms(1_000)));
-        assert_eq!(why_abandoned(&task, true, None), "cut by the deadline");
-        assert_eq!(why_abandoned(&task, false, None), "its grace of 1.0s ran out");
+        assert_eq!(why_abandoned(&task, Cut::Deadline, true, None), "cut by the deadline");
+        assert_eq!(why_abandoned(&task, Cut::Grace, false, None), "its grace of 1.0s ran out");
+        // A force cuts also what still had its grace.
+        assert_eq!(why_abandoned(&task, Cut::Force, false, None), "cut by force");
         let closure = changed!(task, grace: None, kind: Kind::Blocking);
         assert_eq!(
-            why_abandoned(&closure, false, Some(ms(3_200))),
+            why_abandoned(&closure, Cut::Force, false, Some(ms(3_200))),
             "cut by force, still inside its closure for 3.2s"
         );
+        assert_eq!(why_abandoned(&closure, Cut::Stuck, false, Some(ms(0))), "cancelled, not dropped yet");
     }
 
     #[test]
