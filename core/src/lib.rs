@@ -10,6 +10,7 @@
 #![cfg_attr(docsrs, feature(doc_cfg))]
 #![allow(rustdoc::private_intra_doc_links, reason = "the documents of `registry` are for maintainers")]
 
+mod awaited;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod clock;
 mod current;
@@ -38,6 +39,7 @@ pub mod testing;
 #[allow(missing_docs, clippy::missing_panics_doc, reason = "only `Tracked` is of the API")]
 mod tracked;
 
+pub use crate::awaited::outcome_of;
 pub use crate::current::{TaskHandle, current};
 pub use crate::idle::idle;
 pub use crate::lifecycle::machine::Stage;
@@ -48,7 +50,10 @@ pub use crate::registry::config::Text;
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use crate::snapshot::{Snapshot, State, snapshot};
-pub use crate::spawn::{Site, TaskBuilder, spawn, spawn_blocking, spawn_local, spawn_on, task, track};
+pub use crate::spawn::{
+    Site, TaskBuilder, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local, spawn_local_on,
+    spawn_on, task, track,
+};
 pub use crate::tracked::Tracked;
 
 /// For the crate `headcount` of the same version alone; no promise of stability covers it.

@@ -56,7 +56,7 @@ impl Builder {
             shutdown::turn_off();
             return Ok(Headcount { installed: None });
         }
-        let variables = self.settings.take_variables(settings::variables())?;
+        let variables = self.settings.take_variables(self.settings.environment())?;
         self.settings.read_token()?;
         if INSTALLED.swap(true, Ordering::SeqCst) {
             return Err(Error::already_installed());

@@ -19,6 +19,27 @@ pub struct Builder {
 }
 
 impl Builder {
+    /// Ignores the `HEADCOUNT_*` variables: for a program whose environment is not the operator's, such as a command-line tool.
+    ///
+    /// `HEADCOUNT=off` still turns everything off, since tasks may be spawned before `install`.
+    pub fn ignore_env(mut self) -> Self {
+        self.settings.ignore_env = true;
+        self
+    }
+
+    /// Removes the token that the code set, and the file that holds one.
+    pub fn no_token(mut self) -> Self {
+        self.settings.token = None;
+        self.settings.token_file = None;
+        self
+    }
+
+    /// Removes the report file that the code set.
+    pub fn no_report_file(mut self) -> Self {
+        self.settings.report_file = None;
+        self
+    }
+
     /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
     /// text stays as it is. It runs on the task's own thread, so it must not block.
     pub fn redact(

@@ -12,7 +12,7 @@ pub(crate) use self::table::{Difference, Settings};
 #[cfg(feature = "admin")]
 pub(crate) use self::value::Value;
 pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder, SigHup};
-pub(crate) use self::variables::{Variables, is_off, variables};
+pub(crate) use self::variables::{Variables, is_off};
 
 #[cfg(test)]
 mod tests;

@@ -41,6 +41,7 @@ macro_rules! settings {
         #[derive(Clone)]
         pub(crate) struct Settings {
             $(pub(crate) $name: $type,)*
+            pub(crate) ignore_env: bool,
             pub(crate) redact: Option<Redact>,
             pub(crate) on_abandon: Option<OnAbandon>,
             #[cfg(feature = "exporter")]
@@ -53,6 +54,7 @@ macro_rules! settings {
             fn default() -> Self {
                 Self {
                     $($name: default_of($variable, $default),)*
+                    ignore_env: false,
                     redact: None,
                     on_abandon: None,
                     #[cfg(feature = "exporter")]

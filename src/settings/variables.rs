@@ -22,7 +22,7 @@ impl Settings {
     /// Lets variables win over what the code said, then fills in what follows from other settings.
     pub(crate) fn take_variables(
         &mut self,
-        variables: impl Iterator<Item = (String, String)>,
+        variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Variables, Error> {
         let mut taken = Variables::default();
         for (variable, text) in variables {
@@ -34,6 +34,11 @@ impl Settings {
         taken.unknown.sort_unstable();
         self.fill_in();
         Ok(taken)
+    }
+
+    /// The variables that may win, unless the code ignores them.
+    pub(crate) fn environment(&self) -> Vec<(String, String)> {
+        if self.ignore_env { Vec::new() } else { variables().collect() }
     }
 
     /// Settings that were set although this build leaves out what they steer.
@@ -74,7 +79,7 @@ impl fmt::Debug for Settings {
 }
 
 /// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.
-pub(crate) fn variables() -> impl Iterator<Item = (String, String)> {
+fn variables() -> impl Iterator<Item = (String, String)> {
     let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
     let text = |text: OsString| text.to_string_lossy().into_owned();
     std::env::vars_os()

@@ -166,3 +166,19 @@ fn dropping_it_with_live_tasks_names_them() {
     own_process!();
     assert_says(&run("lost", &[]), &["WARN", "left-behind #1", "tests/suite/install.rs:"]);
 }
+
+#[test]
+fn a_program_may_ignore_the_environment() {
+    own_process!("HEADCOUNT_DRAIN_TIMEOUT" = "nonsense");
+    assert!(Headcount::builder().admin(None).install().is_err());
+    drop(Headcount::builder().ignore_env().admin(None).install().unwrap());
+}
+
+#[test]
+fn a_token_can_be_taken_back() {
+    own_process!();
+    let everywhere: std::net::SocketAddr = "0.0.0.0:0".parse().unwrap();
+    let builder = Headcount::builder().ignore_env().admin(everywhere).token("secret");
+    assert!(builder.clone().no_token().install().unwrap_err().is_unprotected());
+    drop(builder.install().unwrap());
+}

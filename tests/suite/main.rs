@@ -17,6 +17,7 @@ mod support;
 mod admin;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 mod console;
+mod elsewhere;
 mod failures;
 mod find;
 mod fixtures;

@@ -1,5 +1,6 @@
 //! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks, admission, aborts.
 
+use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::lock::Mutex;
@@ -11,7 +12,7 @@ use crate::registry::flags::{COUNTING, NOT_OPEN, flags};
 use crate::registry::kind::OnShutdown;
 use crate::registry::local::Current;
 use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
-use crate::registry::{Handle, Registry, TaskSlot};
+use crate::registry::{Handle, Registry, TaskSlot, registry};
 
 /// What becomes of new tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -104,6 +105,26 @@ pub struct Watch {
     unawaited: [AtomicU64; Outcome::COUNT],
     /// Tasks inside `idle()`, each as often as it is.
     inside: Mutex<Vec<Current>>,
+    /// The tokio ids of the newest abandoned tasks, for the code that awaits their handles.
+    abandoned: Mutex<VecDeque<tokio::task::Id>>,
+}
+
+/// How many ids of abandoned tasks are kept.
+const ABANDONED_IDS: usize = 10_000;
+
+impl Watch {
+    fn keep_abandoned(&self, id: tokio::task::Id) {
+        let mut ids = self.abandoned.lock();
+        if ABANDONED_IDS <= ids.len() {
+            ids.pop_front();
+        }
+        ids.push_back(id);
+    }
+
+    /// Whether the task with this id of tokio's was abandoned, as far as that is kept.
+    pub fn was_abandoned(&self, id: tokio::task::Id) -> bool {
+        self.abandoned.lock().contains(&id)
+    }
 }
 
 /// What an abort came to.
@@ -304,8 +325,12 @@ impl Current {
 
     /// Flags the task: when it is dropped from now on, it counts as abandoned.
     pub fn abandon(self) {
-        if let Some(mut task) = self.slot.lock(self.id) {
-            task.set(ABANDONED);
+        let Some(mut task) = self.slot.lock(self.id) else { return };
+        task.set(ABANDONED);
+        let id = task.handle().map(Handle::id);
+        drop(task);
+        if let Some(id) = id {
+            registry().watch.keep_abandoned(id);
         }
     }
 

@@ -148,6 +148,12 @@ impl TaskBuilder {
         self
     }
 
+    /// Polls it inside a span, and logs its failure there.
+    pub fn span(mut self, span: Span) -> Self {
+        self.more().span = Some(span);
+        self
+    }
+
     /// Opens a leak check with this task.
     pub(crate) const fn scope(mut self, scope: u64) -> Self {
         self.scope = Some(scope);
@@ -264,7 +270,7 @@ impl TaskBuilder {
 
     /// Begins the task: the fast way if it has nothing but a name and labels that the program knows.
     #[cfg_attr(not(debug_assertions), inline(always))]
-    fn begin<F, const KIND: u64>(
+    pub(super) fn begin<F, const KIND: u64>(
         self,
         location: &'static Location<'static>,
     ) -> (Option<Begun>, Option<Span>) {

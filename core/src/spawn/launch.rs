@@ -6,7 +6,7 @@ use std::pin::Pin;
 use std::task::{Context, Poll};
 
 use tokio::runtime::Handle;
-use tokio::task::JoinHandle;
+use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Span;
 
 #[cfg(tokio_unstable)]
@@ -310,6 +310,50 @@ where
     #[cfg(not(tokio_unstable))]
     let handle = tokio::task::spawn_blocking(run);
     held(begun, born, handle)
+}
+
+#[track_caller]
+pub(super) fn launch_in<F>(
+    set: &mut JoinSet<F::Output>,
+    future: F,
+    begun: Option<Begun>,
+    span: Option<Span>,
+) -> AbortHandle
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    match span {
+        None if Size::<F>::IS_LARGE => {
+            launch_task_in(set, Spawned::new(Box::pin(future), Life::of(begun)), begun)
+        }
+        None => launch_task_in(set, Spawned::new(future, Life::of(begun)), begun),
+        Some(span) => {
+            let future: Pin<Box<dyn Future<Output = F::Output> + Send>> =
+                Box::pin(Tracked::new(future, Entry::new(begun, Some(span))));
+            launch_task_in(set, Spawned::untracked(future), begun)
+        }
+    }
+}
+
+#[track_caller]
+fn launch_task_in<F>(set: &mut JoinSet<F::Output>, task: Spawned<F>, begun: Option<Begun>) -> AbortHandle
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if is_refused(begun) {
+        refuse(task);
+        let handle = set.spawn(std::future::pending());
+        handle.abort();
+        return handle;
+    }
+    let born = born(begun);
+    let handle = set.spawn(task);
+    if let Some(begun) = begun {
+        hold(begun, born, handle.clone());
+    }
+    handle
 }
 
 /// Whether a new task, unless tracking is off, is to be dropped since the process stops.

@@ -1,6 +1,7 @@
 //! The spawn family: each function is the named, listed and measured equal of a tokio call.
 
 mod builder;
+mod elsewhere;
 mod launch;
 #[cfg(tokio_unstable)]
 mod named;
@@ -17,6 +18,7 @@ use crate::registry::kind::{BLOCKING, FUTURE, LOCAL, TASK};
 use crate::tracked::{Entry, Tracked};
 
 pub use self::builder::TaskBuilder;
+pub use self::elsewhere::{spawn_blocking_on, spawn_in, spawn_local_on};
 pub use crate::registry::site::Site;
 
 /// Spawns a future, as [`tokio::spawn`] does, and tracks it.

@@ -1,0 +1,37 @@
+//! What the code that awaits a task learns about its end.
+
+use tokio::task::JoinError;
+
+use crate::outcome::Outcome;
+use crate::registry::registry;
+
+/// The outcome of a task whose [`JoinHandle`](tokio::task::JoinHandle) gave this error.
+///
+/// tokio tells a panic from a cancellation, and nothing more. This function also tells whether the shutdown abandoned the task.
+/// The newest 10,000 abandoned tasks are known; the end of an older one is [`Outcome::Cancelled`].
+///
+/// # Cost
+///
+/// A lock, and a search among the abandoned tasks.
+///
+/// # Examples
+///
+/// ```
+/// # use headcount_core as headcount;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// let handle = headcount::spawn(std::future::pending::<()>());
+/// handle.abort();
+/// let error = handle.await.unwrap_err();
+/// assert_eq!(headcount::outcome_of(&error), headcount::Outcome::Cancelled);
+/// # }
+/// ```
+pub fn outcome_of(error: &JoinError) -> Outcome {
+    if error.is_panic() {
+        Outcome::Panic
+    } else if registry().watch.was_abandoned(error.id()) {
+        Outcome::Abandoned
+    } else {
+        Outcome::Cancelled
+    }
+}
