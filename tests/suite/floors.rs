@@ -15,7 +15,7 @@ const CORE: &[&[&str]] = &[
     &["outcome"],
     &["registry"],
     &["lifecycle", "snapshot"],
-    &["current", "samples", "tracked"],
+    &["awaited", "current", "samples", "tracked"],
     &["idle", "spawn"],
     &["testing"],
 ];
