@@ -8,7 +8,8 @@ use std::ops::Range;
 pub(crate) struct Edit {
     pub(crate) range: Range<usize>,
     pub(crate) text: String,
-    /// Of insertions at one offset the lower comes first: what closes an inner call, then an outer one, then what opens.
+    /// Of insertions at one offset the lower comes first: what closes an inner call, then an outer one, then
+    /// what opens.
     rank: isize,
 }
 

@@ -1,4 +1,5 @@
-//! Imports that nothing uses any more after the edits are removed, so that the result compiles without a warning.
+//! Imports that nothing uses any more after the edits are removed, so that the result compiles without a
+//! warning.
 
 use std::collections::HashSet;
 use std::ops::Range;

@@ -1,6 +1,8 @@
-//! What the names in a code base stand for: modules with their items and imports, over all files, so that an import of an import is followed.
+//! What the names in a code base stand for: modules with their items and imports, over all files, so that an
+//! import of an import is followed.
 //!
-//! Not seen: items that macros make, `#[path]`, and what crates outside of the files re-export, but for those that [`crate::forms`] knows.
+//! Not seen: items that macros make, `#[path]`, and what crates outside of the files re-export, but for
+//! those that [`crate::forms`] knows.
 
 use std::collections::{HashMap, HashSet};
 use std::fs;
@@ -382,7 +384,8 @@ struct Walk {
     seen: HashSet<(ModuleId, Vec<String>)>,
 }
 
-/// Whether an external path, or one that begins with it, is of interest: all that a glob import of another crate can be asked.
+/// Whether an external path, or one that begins with it, is of interest: all that a glob import of another
+/// crate can be asked.
 pub(crate) fn is_known(path: &[String]) -> bool {
     const MODULES: [[&str; 2]; 5] = [
         ["tokio", "task"],

@@ -1,7 +1,9 @@
 //! Arguments of macros: tokens that are Rust as often as not.
 //!
-//! They are read as statements, else as expressions with commas (`println!`, `join!`), else piece by piece: whatever parses as an expression at
-//! some token is one, as the branches of `select!` are. What remains is looked at as tokens: a path and a parenthesis.
+//! They are read as statements, else as expressions with commas (`println!`, `join!`), else piece by piece:
+//! whatever parses as an expression at
+//! some token is one, as the branches of `select!` are. What remains is looked at as tokens: a path and a
+//! parenthesis.
 
 use proc_macro2::{Delimiter, Ident, TokenStream, TokenTree};
 use syn::parse::{ParseStream, Parser, discouraged::Speculative};

@@ -5,7 +5,8 @@
 //!                                                  └─▶ migrate (rewrite, imports, names, edit) ──▶ write
 //! ```
 //!
-//! Files are parsed, and edited as text at the bytes that the parser's spans name: what is not replaced stays as it was, down to its spaces.
+//! Files are parsed, and edited as text at the bytes that the parser's spans name: what is not replaced
+//! stays as it was, down to its spaces.
 
 mod audit;
 mod cli;

@@ -22,7 +22,7 @@ pub(crate) struct Change {
     pub(crate) text: String,
 }
 
-/// What is told about a place in a file.
+/// A line of the report about a place in a file.
 pub(crate) struct Note {
     pub(crate) at: usize,
     pub(crate) text: String,

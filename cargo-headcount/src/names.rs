@@ -1,4 +1,5 @@
-//! Names for tasks that are called alike otherwise: blocks of a function that spawns several, or that is called `new`.
+//! Names for tasks that are called alike otherwise: blocks of a function that spawns several, or that is
+//! called `new`.
 
 use std::collections::{BTreeMap, BTreeSet};
 

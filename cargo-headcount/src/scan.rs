@@ -46,7 +46,8 @@ pub(crate) enum Call {
     Path(Range<usize>, String),
     /// `path` as a value.
     Value(Range<usize>, String),
-    /// `receiver.method(…)`, and whether generic arguments are given: the bytes up to and with the parenthesis.
+    /// `receiver.method(…)`, and whether generic arguments are given: the bytes up to and with the
+    /// parenthesis.
     Method { opening: Range<usize>, generics: bool },
 }
 
@@ -288,7 +289,8 @@ impl Scanner<'_> {
     fn wrapper(&mut self, attributes: &[Attribute], start: Option<Span>, signature: &Signature) {
         let given = given_parameters(signature);
         let hands_on = |names: &BTreeSet<String>| given.iter().any(|(name, _)| names.contains(name));
-        // A block that awaits the caller's future is a wrapper, one that calls the caller's closure is a task of this function.
+        // A block that awaits the caller's future is a wrapper, one that calls the caller's closure is a
+        // task of this function.
         let passes = |arg: &Arg| {
             let future = |(name, future): &(String, bool)| *future && arg.idents.contains(name);
             if arg.shape == Shape::Other { hands_on(&arg.idents) } else { given.iter().any(future) }
@@ -863,7 +865,8 @@ fn is_test(attribute: &Attribute) -> bool {
     }
 }
 
-/// The parameters that are futures or closures of the caller, generic, `impl` or boxed, and whether each is a future.
+/// The parameters that are futures or closures of the caller, generic, `impl` or boxed, and whether each is
+/// a future.
 fn given_parameters(signature: &Signature) -> Vec<(String, bool)> {
     let mut generics: BTreeMap<String, bool> = BTreeMap::new();
     for param in signature.generics.type_params() {

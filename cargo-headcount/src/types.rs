@@ -1,6 +1,8 @@
-//! What type an expression has, as far as it matters for `.spawn(…)`: from annotations, constructors, fields and return types.
+//! What type an expression has, as far as it matters for `.spawn(…)`: from annotations, constructors, fields
+//! and return types.
 //!
-//! Pointers, locks, options and collections are looked through: `Arc<Mutex<Option<JoinSet<T>>>>` counts as `JoinSet`, since no method of
+//! Pointers, locks, options and collections are looked through: `Arc<Mutex<Option<JoinSet<T>>>>` counts as
+//! `JoinSet`, since no method of
 //! the layers is called `spawn`.
 
 use syn::{Expr, Pat, Type};

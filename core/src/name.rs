@@ -1,4 +1,5 @@
-//! Names, labels and fields: what users give is brought into bounds here, and unnamed tasks are named after their code.
+//! Names, labels and fields: what users give is brought into bounds here, and unnamed tasks are named after
+//! their code.
 
 mod block;
 mod code;
@@ -40,7 +41,8 @@ pub fn cut(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {
     Cow::Owned(format!("{}…", &text[..end]))
 }
 
-/// Writes control characters, and those that change the direction of a line, as escapes, so that no text can forge a line of the log.
+/// Writes control characters, and those that change the direction of a line, as escapes, so that no text can
+/// forge a line of the log.
 pub fn escape(text: &str) -> Cow<'_, str> {
     if !text.chars().any(needs_escape) {
         return Cow::Borrowed(text);
@@ -61,7 +63,8 @@ fn needs_escape(character: char) -> bool {
         || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
 }
 
-/// A label's key as Prometheus allows it: letters, digits and `_`, beginning with a letter, and none that the metrics use themselves.
+/// A label's key as Prometheus allows it: letters, digits and `_`, beginning with a letter, and none that
+/// the metrics use themselves.
 pub fn label_key(key: &str) -> String {
     let legal = |character: char| if character.is_ascii_alphanumeric() { character } else { '_' };
     let mut clean: String = key.chars().take(MAX_NAME).map(legal).collect();

@@ -5,7 +5,7 @@ use crate::audit::Census;
 use crate::cli::{Migrate, Target};
 use crate::code::testing::code;
 
-/// The text after the migration, and what is told.
+/// The text after the migration, and the notes of the report.
 fn migrate(text: &str, options: &Migrate) -> (String, Vec<String>) {
     let plan = plan(&code(text), 0, options).unwrap_or_else(|error| panic!("{error}: {text}"));
     let notes = plan.notes.into_iter().map(|note| note.text).collect();

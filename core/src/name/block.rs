@@ -12,7 +12,8 @@ pub struct Blocks {
 }
 
 impl Blocks {
-    /// The name of a block spawned there: `app::send::{1}` for the first block of `app::send`. All other code keeps its path.
+    /// The name of a block spawned there: `app::send::{1}` for the first block of `app::send`. All other
+    /// code keeps its path.
     pub fn name(&mut self, code: &CodeName, location: &'static Location<'static>) -> String {
         if !code.block {
             return code.path.clone();

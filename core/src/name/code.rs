@@ -2,10 +2,13 @@
 //!
 //! Best effort: [`std::any::type_name`] promises nothing. The forms that it has today:
 //!
-//! - `app::send::{{closure}}` is the future of `async fn send`, or a block or closure of `fn send`. Its name is `app::send`.
-//! - `app::send::{{closure}}::{{closure}}` is a block within one of those. It has a name of its own, `app::send::{1}`, numbered by
+//! - `app::send::{{closure}}` is the future of `async fn send`, or a block or closure of `fn send`. Its name
+//!   is `app::send`.
+//! - `app::send::{{closure}}::{{closure}}` is a block within one of those. It has a name of its own,
+//!   `app::send::{1}`, numbered by
 //!   [`Blocks`](super::Blocks) in the order in which the blocks of a function first spawn.
-//! - `app::Reaper<app::Postgres>` is a future written by hand, and `app::copy` a function: `app::Reaper<Postgres>`, `app::copy`.
+//! - `app::Reaper<app::Postgres>` is a future written by hand, and `app::copy` a function:
+//!   `app::Reaper<Postgres>`, `app::copy`.
 //! - `tracing::instrument::Instrumented<F>` adapts a future, and is called as `F` is.
 //! - `dyn Future`, pointers to functions, tuples and references have no name.
 
@@ -96,7 +99,8 @@ fn find(type_name: &str, depth: usize) -> Option<Found> {
     {
         return Some(found);
     }
-    // A type of the standard library says nothing about a task, and a name without a path is a primitive or a parameter.
+    // A type of the standard library says nothing about a task, and a name without a path is a primitive or
+    // a parameter.
     if std || parts.len() < 2 {
         return None;
     }

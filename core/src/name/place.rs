@@ -1,4 +1,5 @@
-//! Locations in code, short enough to read: a dependency's without the directories of the machine it was compiled on.
+//! Locations in code, short enough to read: a dependency's without the directories of the machine it was
+//! compiled on.
 
 use std::panic::Location;
 
@@ -15,7 +16,8 @@ fn file(path: &str) -> String {
     let parts: Vec<&str> = path.split(['/', '\\']).collect();
     let absolute = parts[0].is_empty() || parts[0].ends_with(':');
     let root = |from: &[&str]| from.iter().rposition(|part| ROOTS.contains(part));
-    // The first root behind the registry's or checkout's directory, since a package may have a `src` within its `src`.
+    // The first root behind the registry's or checkout's directory, since a package may have a `src` within
+    // its `src`.
     let checkout = parts.iter().position(|part| *part == "registry" || *part == "checkouts");
     let package = match checkout {
         Some(at) if parts[at] == "registry" => Some(at + 3),
