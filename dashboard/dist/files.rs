@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-Cz6oOc_k.css",
-        plain: Content { data: include_bytes!("assets/index-Cz6oOc_k.css"), tag: "\"ae5ca0cb654f16a32fbafe63790b9f42\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-Cz6oOc_k.css.gz"), tag: "\"41fe3caff3c0ff0a79cf2619a48d7373\"" }),
+        path: "assets/index-CBdzeeuw.css",
+        plain: Content { data: include_bytes!("assets/index-CBdzeeuw.css"), tag: "\"9d999b7a1d9ceb46dc834fb9b1c7c9b7\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
     },
     File {
-        path: "assets/index-DcVDBnfc.js",
-        plain: Content { data: include_bytes!("assets/index-DcVDBnfc.js"), tag: "\"ab18245242577c10387c368c6c227bf0\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-DcVDBnfc.js.gz"), tag: "\"fce191114f184ce71ec70f0dc72a306c\"" }),
+        path: "assets/index-CGuHMsSS.js",
+        plain: Content { data: include_bytes!("assets/index-CGuHMsSS.js"), tag: "\"a825668f9cbb4d959322ec2eea22d48e\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CGuHMsSS.js.gz"), tag: "\"a4f50b6b1e158ed07a0329215dee6e9f\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"4decf9ddc99090db6ff2a1b3ae8d9d13\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"a1854df5111c2871924e991e258ff3e0\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"476cded4b8ec048068a1a152df22f4d0\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"c155513b145559e40514753a7f175f1e\"" }),
     },
 ]

@@ -15,7 +15,7 @@ export interface Asked<T> {
 
 export const NOTHING = { answer: null, problem: null, path: null };
 /** What all that is asked again and again may take of the network, in bytes a second. */
-const BYTES_PER_SECOND = 12_000;
+const BYTES_PER_SECOND = 9_000;
 let names = 0;
 
 /** The newest answers, so that Back shows at once what it returns to. */

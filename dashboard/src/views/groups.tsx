@@ -148,12 +148,12 @@ const GroupRow = still<GroupRowProps>(({ group, open, placed, warned }) => {
             {placed && <span class="pairs"> {plain(group.location)}</span>}
           </button>
         </th>
-        <td class="c-figure">
+        <td class="c-figure c-live">
           <Short of={group.live} />
         </td>
         <td class="c-figure mid"><Rate of={group.finished_per_second} /></td>
         <td class="c-figure wide"><Quantile of="p50" usual={group.usual} /></td>
-        <td class="c-figure"><Quantile of="p95" usual={group.usual} /></td>
+        <td class="c-figure c-p95"><Quantile of="p95" usual={group.usual} /></td>
         <td class="c-figure wide"><Quantile of="p99" usual={group.usual} /></td>
         <td class="c-figure mid"><Share of={group.busy_share} /></td>
         <td class={`c-figure ${group.warnings.some(({ code }) => code === "failing") ? "bad" : ""}`}><Share of={group.failed_share} /></td>

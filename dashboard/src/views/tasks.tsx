@@ -1,9 +1,10 @@
+import { useRef } from "preact/hooks";
 import { plain, plural } from "../format.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { Choice, Chip, Toggle } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { HeldNote } from "../parts/held.tsx";
-import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { NOTHING, useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
 import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
@@ -22,8 +23,9 @@ export function Tasks() {
   const asked = useAnswer<Page<Task>>(path);
   const { held, hold, release } = useHold();
   const blocked = useBlocked(sort !== null || cursor !== null || tree);
-  const rest = (asked.answer?.value.items ?? []).filter(({ id }) => !blocked.some((one) => one.id === id));
-  const rows = useHeld([...blocked, ...(tree ? rootsOf(rest) : rest)], held, asked.path);
+  const above = blocked ?? [];
+  const rest = (asked.answer?.value.items ?? []).filter(({ id }) => !above.some((one) => one.id === id));
+  const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, asked.path);
   const spawned = summary.value?.spawned ?? 0;
   const newer = useGrown(held, spawned);
   const narrowed = q !== "" || state !== null || kind !== null || group !== null;
@@ -42,7 +44,8 @@ export function Tasks() {
           {asked.answer !== null && plural(asked.answer.value.total, tree ? "task without a live parent" : "live task", tree ? "tasks without a live parent" : "live tasks")}
         </span>
       </div>
-      <Listing asked={asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
+      {/* What stands above comes first: nothing is pushed down afterwards. */}
+      <Listing asked={blocked === null ? NOTHING : asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
         {({ at, instance }) => (
           <div class={asked.path === path ? undefined : "stale"} {...hold}>
             <TaskTable
@@ -63,14 +66,19 @@ export function Tasks() {
   );
 }
 
-/** Tasks that hold a worker are above all others, wherever they would stand by age. */
-function useBlocked(elsewhere: boolean): Task[] {
+/** Tasks that hold a worker are above all others, wherever they would stand by age. Null while it is not known which. */
+function useBlocked(elsewhere: boolean): Task[] | null {
   const { q, state, kind, group } = place.value;
+  const drawn = useRef(false);
   const any = 0 < (summary.value?.blocked ?? 0) && !elsewhere && state === null;
   const narrowed = new URLSearchParams({ state: "blocked", sort: "age", limit: String(BLOCKED) });
   for (const [key, value] of Object.entries({ q, kind, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
-  const { answer } = useAnswer<Page<Task>>(any ? `tasks?${narrowed}` : null, 2);
-  return any ? (answer?.value.items ?? []) : [];
+  const { answer, problem } = useAnswer<Page<Task>>(any ? `tasks?${narrowed}` : null, 2);
+  if (!any || problem !== null || answer !== null) drawn.current ||= summary.value !== null;
+  if (!any || problem !== null) return [];
+  if (answer !== null) return answer.value.items;
+  // A list that is seen already is not taken away.
+  return drawn.current ? [] : null;
 }
 
 /** A server that does not know `roots` sends children too: those whose parent is listed are below it already. */
