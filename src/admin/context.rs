@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use parking_lot::Mutex;
 
+use super::delta::Chain;
 use super::events;
 use super::history::History;
 use super::hub::Hub;
@@ -25,6 +26,8 @@ pub(crate) struct Admin {
     pub(super) lines: Lines,
     pub(super) hub: Arc<Hub>,
     pub(super) history: Mutex<History>,
+    /// What clients that merge were told.
+    pub(super) chain: Mutex<Option<Chain>>,
     pub(super) probe: Probe,
     pub(super) readers: Readers,
     /// The thread of the server.
@@ -39,6 +42,7 @@ impl Admin {
             worker: Worker::start("headcount-admin")?,
             hub: Arc::new(Hub::new(process.settings.sse_clients, metrics.events_dropped())),
             history: Mutex::new(History::new(process.workers())),
+            chain: Mutex::new(None),
             probe: Probe::default(),
             lines,
             process,

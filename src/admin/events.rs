@@ -12,10 +12,12 @@ use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use tokio::time::MissedTickBehavior;
 
 use super::context::{Admin, Context};
+use super::delta::Chain;
+use super::extract::Query;
 use super::hub::{Until, follow};
 use super::problem::Problem;
 use super::summary::{hello, summary};
@@ -33,7 +35,7 @@ pub(super) async fn send_report(admin: &Arc<Admin>, report: &Report) {
     let frame = move || last_frame(&reading, &told);
     // Made here if the reader cannot.
     let last = admin.readers.short(frame).await.unwrap_or_else(|_| last_frame(admin, report));
-    admin.hub.send(last, Until::Everybody);
+    admin.hub.send(last, None, Until::Everybody);
     admin.hub.emptied().await;
 }
 
@@ -59,7 +61,20 @@ fn round(admin: &Admin) {
     let (snapshot, load) = forecast::snapshot();
     admin.history.lock().record(Instant::now(), &snapshot);
     if admin.hub.has_clients() {
-        admin.hub.send(summary_frame(summary(admin, &snapshot, &load)), until);
+        let summary = summary(admin, &snapshot, &load);
+        let delta = delta(&mut admin.chain.lock(), &summary, admin.hub.has_merging_clients());
+        admin.hub.send(summary_frame(summary), delta, until);
+    }
+}
+
+/// What changed since the frame before, where a client wants that.
+fn delta(chain: &mut Option<Chain>, summary: &Summary, is_wanted: bool) -> Option<Bytes> {
+    match chain {
+        Some(chain) if is_wanted => Some(chain.next(summary)),
+        _ => {
+            *chain = is_wanted.then(|| Chain::new(summary));
+            None
+        }
     }
 }
 
@@ -70,13 +85,27 @@ fn last_frame(admin: &Admin, report: &Report) -> Bytes {
     last.into()
 }
 
+/// How the events are told.
+#[derive(Debug, Deserialize)]
+#[cfg_attr(test, derive(utoipa::IntoParams))]
+#[cfg_attr(test, into_params(parameter_in = Query))]
+pub(super) struct EventParameters {
+    /// After a whole summary only what changed: top-level keys, and of groups their `id` with the keys that changed. Such an event has
+    /// `delta: true`. `oldest_age_seconds` goes on by itself while `oldest_task` stays.
+    #[serde(default)]
+    delta: bool,
+}
+
 /// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted router until draining begins.
-#[cfg_attr(test, utoipa::path(get, path = "/api/v1/events", tag = "read", responses(
+#[cfg_attr(test, utoipa::path(get, path = "/api/v1/events", tag = "read", params(EventParameters), responses(
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 503, description = "Others follow already, as many as `sse_clients` allows", body = Problem,
      content_type = "application/problem+json"),
 )))]
-pub(super) async fn events(State(context): State<Context>) -> Response {
+pub(super) async fn events(
+    State(context): State<Context>,
+    Query(parameters): Query<EventParameters>,
+) -> Response {
     let Some(place) = context.admin.hub.enter() else {
         let detail = "as many clients as `sse_clients` allows follow the events already";
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
@@ -86,7 +115,7 @@ pub(super) async fn events(State(context): State<Context>) -> Response {
         (header::HeaderName::from_static("x-accel-buffering"), "no"),
     ];
     let hello = frame("hello", &hello(&context.admin.process.identity));
-    (headers, Body::from_stream(follow(place, hello, context.mount))).into_response()
+    (headers, Body::from_stream(follow(place, hello, context.mount, parameters.delta))).into_response()
 }
 
 fn frame(event: &str, data: &impl Serialize) -> Bytes {

@@ -495,7 +495,11 @@ fn trends() -> Trends {
         finished_per_second: vec![28.4, 30.0, 29.8],
         failed_per_second: vec![0.0, 0.2, 0.0],
         busy_share: vec![0.02, 0.021, 0.02],
-        groups: vec![GroupTrend { id: 3, live: vec![180, 200, 214] }],
+        groups: vec![GroupTrend {
+            id: 3,
+            live: vec![180, 200, 214],
+            finished_per_second: vec![28.4, 30.0, 29.8],
+        }],
     }
 }
 

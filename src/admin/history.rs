@@ -44,7 +44,16 @@ struct Point {
     finished_per_second: f64,
     failed_per_second: f64,
     busy_share: f64,
-    groups: HashMap<u32, u64>,
+    groups: HashMap<u32, GroupPoint>,
+}
+
+/// One point of a group.
+#[derive(Clone, Copy, Debug, Default)]
+struct GroupPoint {
+    live: u64,
+    /// In all, from which the rate of the next point follows.
+    finished: u64,
+    finished_per_second: f64,
 }
 
 /// What a rate is the difference of.
@@ -134,9 +143,19 @@ impl History {
             finished_per_second: per_second(added.finished as f64),
             failed_per_second: per_second(added.failed as f64),
             busy_share,
-            groups: snapshot.groups.iter().map(|group| (group.id.get(), group.live)).collect(),
+            groups: snapshot.groups.iter().map(|group| self.group_point(group, seconds)).collect(),
         };
         push(&mut self.points, POINTS, point);
+    }
+
+    fn group_point(&self, group: &GroupInfo, seconds: f64) -> (u32, GroupPoint) {
+        let before = self.points.back().and_then(|point| point.groups.get(&group.id.get()));
+        let finished = group.finished.total();
+        let added = finished.saturating_sub(before.map_or(0, |before| before.finished));
+        // In the first point nothing is known of the time in which they finished.
+        let known = 0.0 < seconds && !self.points.is_empty();
+        let finished_per_second = if known { rounded(added as f64 / seconds) } else { 0.0 };
+        (group.id.get(), GroupPoint { live: group.live, finished, finished_per_second })
     }
 
     /// What was added over the last while, and in what time; `None` in the first second. `group` as in
@@ -187,9 +206,13 @@ impl History {
 
     pub(super) fn trends(&self, snapshot: &Snapshot) -> Trends {
         let points = || self.points.iter();
-        let group = |group: &GroupInfo| GroupTrend {
-            id: group.id.get(),
-            live: points().map(|point| point.groups.get(&group.id.get()).copied().unwrap_or(0)).collect(),
+        let group = |group: &GroupInfo| {
+            let of = |point: &Point| point.groups.get(&group.id.get()).copied().unwrap_or_default();
+            GroupTrend {
+                id: group.id.get(),
+                live: points().map(|point| of(point).live).collect(),
+                finished_per_second: points().map(|point| of(point).finished_per_second).collect(),
+            }
         };
         Trends {
             interval_seconds: POINT_EVERY.as_secs_f64(),

@@ -18,6 +18,8 @@ pub(super) struct Hub {
     frames: watch::Sender<Frame>,
     limit: usize,
     clients: AtomicUsize,
+    /// Of these, those that merge.
+    merging: AtomicUsize,
     /// A metric: frames that clients missed.
     dropped: Arc<AtomicU64>,
     /// Something changed that clients should not wait a second for.
@@ -30,6 +32,8 @@ pub(super) struct Hub {
 struct Frame {
     number: u64,
     bytes: Bytes,
+    /// The same for clients that have the frame before, and merge.
+    delta: Option<Bytes>,
     until: Until,
 }
 
@@ -61,6 +65,7 @@ impl Hub {
             frames: watch::Sender::default(),
             limit,
             clients: AtomicUsize::new(0),
+            merging: AtomicUsize::new(0),
             dropped,
             changed: Notify::new(),
             left: Notify::new(),
@@ -95,25 +100,34 @@ impl Hub {
         self.changed.notified().await;
     }
 
-    pub(super) fn send(&self, bytes: Bytes, until: Until) {
+    /// Whether a client merges what changed.
+    pub(super) fn has_merging_clients(&self) -> bool {
+        0 < self.merging.load(Ordering::Acquire)
+    }
+
+    pub(super) fn send(&self, bytes: Bytes, delta: Option<Bytes>, until: Until) {
         self.frames.send_modify(|frame| {
             if frame.until != Until::Everybody {
-                *frame = Frame { number: frame.number + 1, bytes, until };
+                *frame = Frame { number: frame.number + 1, bytes, delta, until };
             }
         });
     }
 }
 
-/// The frames for a client, after `hello`.
+/// The frames for a client, after `hello`. One that merges gets what changed, wherever it has the frame before.
 pub(super) fn follow(
     place: Place,
     hello: Bytes,
     mount: Mount,
+    merges: bool,
 ) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
     let frames = place.0.frames.subscribe();
     let seen = frames.borrow().number;
+    place.0.merging.fetch_add(usize::from(merges), Ordering::AcqRel);
     place.0.wake();
-    stream::unfold(Follower { place, frames, seen, hello: Some(hello), mount, over: false }, Follower::next)
+    let follower =
+        Follower { place, frames, seen, hello: Some(hello), mount, merges, has_whole: false, over: false };
+    stream::unfold(follower, Follower::next)
 }
 
 struct Follower {
@@ -122,6 +136,9 @@ struct Follower {
     seen: u64,
     hello: Option<Bytes>,
     mount: Mount,
+    merges: bool,
+    /// It has a frame to merge into.
+    has_whole: bool,
     over: bool,
 }
 
@@ -130,6 +147,7 @@ impl Drop for Follower {
     fn drop(&mut self) {
         let newest = self.frames.borrow().number;
         self.missed(newest.saturating_sub(self.seen));
+        self.place.0.merging.fetch_sub(usize::from(self.merges), Ordering::AcqRel);
     }
 }
 
@@ -153,13 +171,15 @@ impl Follower {
             .ok()?
             .clone();
         self.missed(frame.number.saturating_sub(seen + 1));
+        let is_next = self.merges && self.has_whole && frame.number == seen + 1;
+        self.has_whole = true;
         self.seen = frame.number;
         self.over = match frame.until {
             Until::Nobody => false,
             Until::Draining => self.mount == Mount::Application,
             Until::Everybody => true,
         };
-        Some((Ok(frame.bytes), self))
+        Some((Ok(frame.delta.filter(|_| is_next).unwrap_or(frame.bytes)), self))
     }
 }
 
@@ -184,18 +204,34 @@ mod tests {
     async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
         let (hub, dropped) = hub();
         let dropped = || dropped.load(Ordering::Relaxed);
-        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own));
+        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own, false));
         assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
         for frame in ["one", "two", "three"] {
-            hub.send(bytes(frame), Until::Nobody);
+            hub.send(bytes(frame), None, Until::Nobody);
         }
         assert_eq!(client.next().await, Some(Ok(bytes("three"))));
         assert_eq!(dropped(), 2);
-        hub.send(bytes("report"), Until::Everybody);
-        hub.send(bytes("late"), Until::Nobody);
+        hub.send(bytes("report"), None, Until::Everybody);
+        hub.send(bytes("late"), None, Until::Nobody);
         assert_eq!(client.next().await, Some(Ok(bytes("report"))));
         assert_eq!(client.next().await, None);
         assert_eq!(dropped(), 2);
+    }
+
+    #[tokio::test]
+    async fn a_client_that_merges_gets_what_changed_unless_it_missed_a_frame() {
+        let (hub, _) = hub();
+        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own, true));
+        assert!(hub.has_merging_clients());
+        let send = |whole, delta| hub.send(bytes(whole), Some(bytes(delta)), Until::Nobody);
+        assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
+        send("one", "+1");
+        assert_eq!(client.next().await, Some(Ok(bytes("one"))), "nothing to merge into yet");
+        send("two", "+2");
+        assert_eq!(client.next().await, Some(Ok(bytes("+2"))));
+        send("three", "+3");
+        send("four", "+4");
+        assert_eq!(client.next().await, Some(Ok(bytes("four"))), "it missed the third");
     }
 
     #[test]

@@ -11,6 +11,7 @@ mod api;
 mod assets;
 mod connections;
 mod context;
+mod delta;
 mod events;
 mod extract;
 #[cfg(test)]

@@ -138,7 +138,10 @@ pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
 fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast) -> Vec<Task> {
     let others = load.count(|waited| waited.policy == OnShutdown::Wait);
     let rows = Rows::new(load, shutdown::terms(settings), Some(others), forecast.done_in);
-    let described = status.listing.named.iter().map(|(_, task)| {
+    // The list is up to a second old.
+    let has_ended = |id: u64| status.recently_ended.iter().any(|ended| u64::from(ended.id) == id);
+    let left = status.listing.named.iter().filter(|(current, _)| !has_ended(current.id));
+    let described = left.map(|(_, task)| {
         let row = rows.row(task);
         Task::new(task.clone(), row, &settings.hide)
     });
@@ -147,6 +150,7 @@ fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast)
 
 fn burn_down(status: &Status, elapsed: Duration, pending: u64) -> Vec<(f64, u64)> {
     let points = status.burn_down.iter().map(|(at, pending)| (seconds(*at), *pending));
-    let now = control().report().is_none().then(|| (seconds(elapsed), pending));
+    // What is abandoned remains, whenever it is dropped.
+    let now = (control().stage() < Stage::Aborting).then(|| (seconds(elapsed), pending));
     points.chain(now).collect()
 }

@@ -22,11 +22,10 @@ const CORE: &[&[&str]] = &[
 
 /// headcount; everything of the core is below its lowest floor.
 const APPLICATION: &[&[&str]] = &[
-    &["docs", "error", "forecast", "fresh"],
+    &["error", "forecast", "fresh"],
     &["attention"],
     &["settings"],
-    &["observer", "process"],
-    &["forecast"],
+    &["docs", "observer", "process"],
     &["shutdown"],
     &["console", "layer", "metrics"],
     &["admin"],

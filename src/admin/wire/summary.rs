@@ -297,6 +297,7 @@ pub(in crate::admin) struct Trends {
 pub(in crate::admin) struct GroupTrend {
     pub(in crate::admin) id: u32,
     pub(in crate::admin) live: Vec<u64>,
+    pub(in crate::admin) finished_per_second: Vec<f64>,
 }
 
 impl From<snapshot::OutcomeCounts> for OutcomeCounts {

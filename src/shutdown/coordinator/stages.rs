@@ -346,7 +346,8 @@ impl Coordinator {
         }
         self.change_status(|status| {
             status.count(ended, gone, pending);
-            status.add_point(listing.total);
+            // What was abandoned did not finish: the curve ends at it.
+            status.add_point(listing.total + account.abandoned);
             status.abandoned = abandoned;
             status.listing = listing;
         });

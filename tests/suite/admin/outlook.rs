@@ -90,6 +90,17 @@ async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
     searches(admin);
     rows(admin);
     assert_eq!(json(admin, "/api/v1/stops")["items"].as_array().unwrap().len(), 0);
+    let metrics = get(admin, "/metrics").expect(200);
+    let value = |name: &str| {
+        let line = metrics.text().lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
+        line.unwrap().parse::<f64>().unwrap()
+    };
+    assert_eq!(
+        value("headcount_stop_forecast_seconds").round(),
+        25.0,
+        "the deadline, since something is cut"
+    );
+    assert!(2.5 < value("headcount_stop_expected_abandoned"));
 }
 
 fn attention(admin: SocketAddr, summary: &Value) {
@@ -187,4 +198,6 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     let reported = over["report"]["forecast_at_start_seconds"].as_f64().unwrap();
     assert!((reported - at_start).abs() < 0.001, "{reported}");
     assert!(1.4 < over["took_seconds"].as_f64().unwrap(), "{over}");
+    assert_eq!(over["burn_down"].as_array().unwrap().last().unwrap()[1], 1, "one was abandoned: {over}");
+    assert_eq!(over["report"]["abandoned"][0]["reason"], "its grace of 0.7s ran out");
 }
