@@ -17,3 +17,9 @@ pub mod runtime;
 pub mod scenario;
 pub mod settings;
 pub mod subject;
+
+/// The allocator of the build.
+pub const ALLOCATOR: &str = if cfg!(feature = "mimalloc") { "mimalloc" } else { "glibc's" };
+
+/// What a task may take at most, times that of bare tokio, which itself takes less with a fast allocator.
+pub const RATIO_GOAL: f64 = if cfg!(feature = "mimalloc") { 1.25 } else { 1.15 };

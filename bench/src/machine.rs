@@ -11,6 +11,7 @@ pub fn describe() -> String {
         format!("- Memory: {}", field("/proc/meminfo", "MemTotal").unwrap_or_default()),
         format!("- Kernel: {}", output("uname", &["-sr"])),
         format!("- Compiler: {}", output("rustc", &["--version"])),
+        format!("- Allocator: {}", crate::ALLOCATOR),
         format!("- headcount: {}", output("git", &["describe", "--always", "--dirty", "--exclude", "*"])),
         format!("- Date: {}", output("date", &["--utc", "+%Y-%m-%d %H:%M UTC"])),
     ];

@@ -23,6 +23,14 @@ impl Flavor {
         }
     }
 
+    /// The same in a goal.
+    pub fn workers(self) -> &'static str {
+        match self {
+            Self::MultiThread => "many workers",
+            Self::CurrentThread => "one thread",
+        }
+    }
+
     /// A runtime of this flavor, with a worker for each core.
     pub fn build(self) -> Runtime {
         let mut builder = match self {

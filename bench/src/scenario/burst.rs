@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use crate::RATIO_GOAL;
 use crate::report::{Compare, Report};
 use crate::rounds::{Measure, column};
 use crate::runtime::{Flavor, on_a_worker};
@@ -40,9 +41,8 @@ pub fn run(settings: Settings) -> Report {
     for flavor in Flavor::ALL {
         let what = Burst { runtime: flavor.build(), bursts: settings.scaled(2_000) };
         let column = column(flavor.title(), "burst of 64", Compare::Ratio, &what, settings);
-        if flavor == Flavor::MultiThread {
-            report.goals.extend(column.goal("burst of 64 on a worker, times `tokio::spawn`", 1.25, ""));
-        }
+        let goal = format!("burst of 64, times `tokio::spawn`, {}", flavor.workers());
+        report.goals.extend(column.goal(&goal, RATIO_GOAL, ""));
         report.columns.push(column);
     }
     report

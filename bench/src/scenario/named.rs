@@ -1,4 +1,4 @@
-//! Spawn and await under a name, and under a name and a label with few values.
+//! Spawn and await under a name, under a name and a label with few values, and from a static site with both.
 
 use std::time::Instant;
 
@@ -16,19 +16,28 @@ const PROVIDERS: [&str; 4] = ["ses", "smtp", "sendgrid", "mailgun"];
 struct Named {
     runtime: Runtime,
     tasks: usize,
-    labelled: bool,
+    how: How,
+}
+
+#[derive(Clone, Copy)]
+enum How {
+    Named,
+    Labelled,
+    Site,
 }
 
 impl Measure for Named {
     fn measure<S: Subject>(&self, subject: S) -> f64 {
-        let (tasks, labelled) = (self.tasks, self.labelled);
+        let (tasks, how) = (self.tasks, self.how);
         on_a_worker(&self.runtime, async move {
             let start = Instant::now();
             for index in 0..tasks {
-                let handle = if labelled {
-                    subject.spawn_labelled("send-email", PROVIDERS[index % PROVIDERS.len()], async {})
-                } else {
-                    subject.spawn_named("send-email", async {})
+                let handle = match how {
+                    How::Named => subject.spawn_named("send-email", async {}),
+                    How::Labelled => {
+                        subject.spawn_labelled("send-email", PROVIDERS[index % PROVIDERS.len()], async {})
+                    }
+                    How::Site => subject.spawn_site(async {}),
                 };
                 handle.await.expect("the task ends");
             }
@@ -40,11 +49,11 @@ impl Measure for Named {
 pub fn run(settings: Settings) -> Report {
     ByHand::install();
     let tasks = settings.scaled(100_000);
-    let named = Named { runtime: Flavor::MultiThread.build(), tasks, labelled: false };
-    let labelled = Named { labelled: true, runtime: Flavor::MultiThread.build(), tasks };
-    let columns = vec![
-        column(TABLE, "named", Compare::Ratio, &named, settings),
-        column(TABLE, "named, one label", Compare::Ratio, &labelled, settings),
-    ];
+    let ways = [("named", How::Named), ("named, one label", How::Labelled), ("a static site", How::Site)];
+    let column = |(head, how)| {
+        let what = Named { runtime: Flavor::MultiThread.build(), tasks, how };
+        column(TABLE, head, Compare::Ratio, &what, settings)
+    };
+    let columns = ways.map(column).into();
     Report { columns, ..Report::default() }
 }

@@ -40,7 +40,7 @@ pub fn run(settings: Settings) -> Report {
         let what = Outside { runtime: flavor.build(), bursts: settings.scaled(100) };
         let column = column(flavor.title(), "from outside", Compare::Ratio, &what, settings);
         if flavor == Flavor::MultiThread {
-            report.goals.extend(column.goal("from outside the runtime, times `tokio::spawn`", 1.35, ""));
+            report.goals.extend(column.goal("from outside the runtime, times `tokio::spawn`", 1.15, ""));
         }
         report.columns.push(column);
     }

@@ -1,7 +1,8 @@
 //! `/metrics` and a page of the API, at 1,000 and 1,000,000 live tasks of 100 groups.
 
 use std::hint::black_box;
-use std::time::Instant;
+use std::thread;
+use std::time::{Duration, Instant};
 
 use headcount::Headcount;
 
@@ -55,6 +56,18 @@ pub fn run(settings: Settings) -> Report {
         longer: 1,
     };
     let (section, goals) = gaps::measure(&reader, &runtime, settings);
+    report.sections.push(section);
+    report.goals.extend(goals);
+    let scraper = Reader {
+        title: format!("Ten scrapes a second of {live} live tasks"),
+        name: "`/metrics` ten times a second",
+        read: &|| {
+            black_box(client.get("/metrics"));
+            thread::sleep(Duration::from_millis(100));
+        },
+        longer: 2,
+    };
+    let (section, goals) = gaps::measure(&scraper, &runtime, settings);
     report.sections.push(section);
     report.goals.extend(goals);
     runtime.shutdown_background();

@@ -4,6 +4,7 @@ use std::time::Instant;
 
 use tokio::runtime::Runtime;
 
+use crate::RATIO_GOAL;
 use crate::report::{Compare, Report};
 use crate::rounds::{Measure, column};
 use crate::runtime::{Flavor, on_a_worker};
@@ -34,9 +35,8 @@ pub fn run(settings: Settings) -> Report {
     for flavor in Flavor::ALL {
         let what = SpawnAwait { runtime: flavor.build(), tasks: settings.scaled(100_000) };
         let column = column(flavor.title(), "spawn + await", Compare::Ratio, &what, settings);
-        if flavor == Flavor::MultiThread {
-            report.goals.extend(column.goal("spawn + await, times `tokio::spawn`", 1.25, ""));
-        }
+        let goal = format!("spawn + await, times `tokio::spawn`, {}", flavor.workers());
+        report.goals.extend(column.goal(&goal, RATIO_GOAL, ""));
         report.columns.push(column);
     }
     report

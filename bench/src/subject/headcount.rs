@@ -44,4 +44,12 @@ impl Subject for Headcount {
     {
         headcount::task(name).label("provider", provider).spawn(future)
     }
+
+    fn spawn_site<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        headcount::task!("send-email", provider = "ses").spawn(future)
+    }
 }

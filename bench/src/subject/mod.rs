@@ -56,4 +56,13 @@ pub trait Subject: Copy + Send + Sync + 'static {
     {
         self.spawn_named(name, future)
     }
+
+    /// Spawns under a name and a label that the program knows before it runs. A subject without such sites spawns by the name.
+    fn spawn_site<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        self.spawn_named("send-email", future)
+    }
 }
