@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
+        path: "assets/index-BgKa-a6d.js",
+        plain: Content { data: include_bytes!("assets/index-BgKa-a6d.js"), tag: "\"a67f6b22b8dc1dcb7dfd550b08b75dee\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BgKa-a6d.js.gz"), tag: "\"8b9f51afd4e79ecc46b679021d78cba1\"" }),
+    },
+    File {
         path: "assets/index-CBdzeeuw.css",
         plain: Content { data: include_bytes!("assets/index-CBdzeeuw.css"), tag: "\"9d999b7a1d9ceb46dc834fb9b1c7c9b7\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
-    },
-    File {
-        path: "assets/index-CGuHMsSS.js",
-        plain: Content { data: include_bytes!("assets/index-CGuHMsSS.js"), tag: "\"a825668f9cbb4d959322ec2eea22d48e\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CGuHMsSS.js.gz"), tag: "\"a4f50b6b1e158ed07a0329215dee6e9f\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"476cded4b8ec048068a1a152df22f4d0\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"c155513b145559e40514753a7f175f1e\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"dd0527502412dc591d14efa0c7e8cd87\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"1324ce6714f35f3db92a5821e6184cd0\"" }),
     },
 ]

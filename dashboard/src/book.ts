@@ -32,6 +32,8 @@ export class Book {
 
   private hearGroup(heard: Partial<Group> & { id: number }, at: number): void {
     const known = this.groups.get(heard.id);
+    // Changes to a group that is not known in full yet: it is missing, and read soon.
+    if (known === undefined && heard.name === undefined) return;
     const group = { ...known, ...heard } as Group;
     if (known !== undefined && isSame(known, group)) return;
     heardAt.set(group, at);

@@ -133,6 +133,9 @@ describe("what is heard", () => {
     expect(book.missing).toBe(1);
     book.hear({ delta: true, live: 7, groups: [{ id: 2, live: 9 } as Group] }, 2_000);
     expect(book.summary).toMatchObject({ live: 7, groups_total: 3 });
+    // Changes to a group that was never heard of in full make no group.
+    book.hear({ delta: true, groups: [{ id: 3, live: 4 } as Group] }, 2_500);
+    expect(book.missing).toBe(1);
     expect(book.list().map(({ live }) => live)).toEqual([1, 9]);
     book.hear(summary([group(1, { oldest_age_seconds: 8 })]), 4_000);
     expect(book.list()[0]).toBe(first);
