@@ -87,7 +87,12 @@ impl Error {
     }
 
     pub(crate) fn resources(what: &str, source: std::io::Error) -> Self {
-        Self::new(Kind::Resources, format!("{what} could not be started: {source}"))
+        Self::new(
+            Kind::Resources,
+            format!(
+                "{what} could not be started ({source}): raise this process' limits, or set HEADCOUNT=off"
+            ),
+        )
     }
 }
 

@@ -58,9 +58,23 @@ pub fn escape(text: &str) -> Cow<'_, str> {
     Cow::Owned(escaped)
 }
 
+/// Control characters, and those that show nothing or turn the direction of a line.
 fn needs_escape(character: char) -> bool {
     character.is_control()
-        || matches!(character, '\u{2028}' | '\u{2029}' | '\u{200e}' | '\u{200f}' | '\u{202a}'..='\u{202e}' | '\u{2066}'..='\u{2069}')
+        || matches!(
+            character,
+            '\u{ad}'
+                | '\u{61c}'
+                | '\u{180e}'
+                | '\u{200b}'
+                | '\u{200e}'
+                | '\u{200f}'
+                | '\u{2028}'..='\u{202e}'
+                | '\u{2060}'..='\u{2069}'
+                | '\u{feff}'
+                | '\u{fff9}'..='\u{fffb}'
+                | '\u{e0000}'..='\u{e007f}'
+        )
 }
 
 /// A label's key as Prometheus allows it: letters, digits and `_`, beginning with a letter, and none that
@@ -110,5 +124,8 @@ mod tests {
     #[test]
     fn control_characters_cannot_forge_a_line() {
         assert_eq!(escape("a\nb\u{202e}"), "a\\nb\\u{202e}");
+        for invisible in ['\u{61c}', '\u{200b}', '\u{feff}', '\u{2060}', '\u{7f}', '\u{85}', '\u{e0041}'] {
+            assert_eq!(escape(&invisible.to_string()), invisible.escape_default().to_string());
+        }
     }
 }

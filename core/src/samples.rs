@@ -70,7 +70,7 @@ pub fn oldest(id: u64, age: Duration) -> Oldest {
 }
 
 pub fn durations(buckets: Vec<Bucket>) -> Durations {
-    Durations { buckets }
+    Durations { buckets, by_outcome: Vec::new() }
 }
 
 pub fn bucket(upper_bound: f64, count: u64, sum: Duration) -> Bucket {

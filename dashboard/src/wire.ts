@@ -332,8 +332,10 @@ export interface Summary {
   attention?: Attention[];
   /** Only what has changed since the event before: other keys may be absent, and groups hold changed keys only. */
   delta?: boolean;
-  /** Whether POSTs are allowed (`allow_actions`). */
+  /** Whether `cancel` and `shutdown` are permitted (`allow_actions`). */
   actions: boolean;
+  /** What is permitted, of `cancel`, `shutdown`, `run` and `close`. */
+  permissions?: string[];
 }
 
 /** `GET /api/v1/trends`: the server's own bounded memory of its figures, oldest first; ten minutes. */

@@ -72,11 +72,14 @@ impl Audience for Arc<Admin> {
 
     fn farewell(&self, report: Report) -> Farewell {
         let admin = Arc::clone(self);
-        Box::pin(async move {
-            // Whoever ended the shutdown has the answer first: the poll that gives it is over when the worker runs this.
-            let _ = admin.worker.spawn(async {}).await;
+        let worker = self.worker.clone();
+        // On the server's own thread, so that clients get it also where the coordinator waits no longer.
+        let sent = self.worker.spawn(async move {
+            // The client that ended the shutdown has its answer first: the poll that gives it is over when this runs.
+            let _ = worker.spawn(async {}).await;
             events::send_report(&admin, &report).await;
-        })
+        });
+        Box::pin(async move { drop(sent.await) })
     }
 }
 
@@ -87,6 +90,8 @@ pub(crate) enum Mount {
     Own,
     /// The application's, of which nothing is known.
     Application,
+    /// Headcount's own for health alone, which anybody may reach.
+    Health,
 }
 
 /// What each handler gets.

@@ -8,6 +8,7 @@
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+use axum::Extension;
 use axum::body::{Body, Bytes};
 use axum::extract::State;
 use axum::http::{StatusCode, header};
@@ -18,6 +19,7 @@ use tokio::time::MissedTickBehavior;
 use super::context::{Admin, Context};
 use super::delta::Chain;
 use super::extract::Query;
+use super::guard::Peer;
 use super::hub::{Until, follow};
 use super::problem::Problem;
 use super::summary::{hello, summary};
@@ -104,9 +106,11 @@ pub(super) struct EventParameters {
 )))]
 pub(super) async fn events(
     State(context): State<Context>,
+    peer: Option<Extension<Peer>>,
     Query(parameters): Query<EventParameters>,
 ) -> Response {
-    let Some(place) = context.admin.hub.enter() else {
+    let peer = peer.map(|Extension(peer)| peer.0.ip().to_canonical());
+    let Some(place) = context.admin.hub.enter_soon(peer).await else {
         let detail = "as many clients as `sse_clients` allows follow the events already";
         return Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response();
     };

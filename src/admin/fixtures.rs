@@ -344,6 +344,7 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         forecast: Some(forecast(shutdown.is_some())),
         shutdown,
         actions: true,
+        permissions: vec!["cancel", "shutdown"],
     }
 }
 
@@ -366,6 +367,7 @@ fn empty_summary() -> Summary {
             ..crate::forecast::Forecast::default()
         })),
         actions: false,
+        permissions: Vec::new(),
         ..summary("running", None)
     }
 }

@@ -17,8 +17,9 @@ use tracing::warn;
 
 use super::context::{Context, Mount};
 use super::problem::Problem;
+use crate::name::{MAX_NAME, cut};
 use crate::observer::Lines;
-use crate::settings::Settings;
+use crate::settings::{Action, Settings, Value as _};
 use crate::shutdown;
 
 /// The name of the header that says which process answered.
@@ -60,23 +61,36 @@ fn check(context: &Context, request: &Request) -> Result<(), Problem> {
     }
     check_host(settings, request)?;
     check_token(context, target, request.headers())?;
-    let reads = [Method::GET, Method::HEAD, Method::OPTIONS].contains(request.method());
-    if reads || target != Target::Api {
-        return Ok(());
-    }
-    check_actions(settings)?;
+    // The router answers what is no action: it has no handler for it.
+    let Some(action) = action(request.method(), request.uri().path()) else { return Ok(()) };
+    check_permission(settings, action)?;
     check_origin(settings, request.headers())?;
     check_instance(&context.admin.process.identity.instance, request.headers())?;
     log_action(&context.admin.lines, request);
     Ok(())
 }
 
+/// Whether this is a route for load balancers.
+pub(super) fn is_health(path: &str) -> bool {
+    path == "/livez" || path == "/readyz"
+}
+
 fn target(path: &str) -> Target {
     match path {
-        "/livez" | "/readyz" => Target::Health,
+        path if is_health(path) => Target::Health,
         "/metrics" => Target::Metrics,
         _ if path.starts_with("/api/") => Target::Api,
         _ => Target::Page,
+    }
+}
+
+/// The action that a request is, if it is one.
+pub(super) fn action(method: &Method, path: &str) -> Option<Action> {
+    let path = path.strip_prefix("/api/v1/").filter(|_| method == Method::POST)?;
+    match path.split('/').collect::<Vec<_>>()[..] {
+        ["tasks", _, "cancel"] => Some(Action::Cancel),
+        ["shutdown"] | ["shutdown", _] => Some(Action::Shutdown),
+        _ => None,
     }
 }
 
@@ -89,9 +103,17 @@ fn check_host(settings: &Settings, request: &Request) -> Result<(), Problem> {
     if known && named.all(|host| host.is_some_and(|host| may_be_called(settings, host.host()))) {
         return Ok(());
     }
-    let detail =
-        "this Host is not known here: use an IP address or localhost, or add the name to `allowed_hosts`";
+    let host = request.headers().get(header::HOST).map(|host| String::from_utf8_lossy(host.as_bytes()));
+    let detail = match host {
+        Some(host) => format!("the Host {:?} is not known here: {}", cut(host, MAX_NAME), allow_it()),
+        None => format!("the Host is missing: {}", allow_it()),
+    };
     Err(Problem::new(StatusCode::MISDIRECTED_REQUEST, detail))
+}
+
+/// How a name becomes known.
+fn allow_it() -> &'static str {
+    "use an IP address or localhost, or add the name to `allowed_hosts` (HEADCOUNT_ALLOWED_HOSTS)"
 }
 
 /// Whether the server may be called so: an address, `localhost`, or a name that was allowed.
@@ -126,12 +148,13 @@ fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn check_actions(settings: &Settings) -> Result<(), Problem> {
-    if settings.allow_actions {
+fn check_permission(settings: &Settings, action: Action) -> Result<(), Problem> {
+    if settings.allow_actions.contains(action) {
         return Ok(());
     }
+    let name = action.show().to_lowercase();
     let detail =
-        "this server is read-only: set `allow_actions` (HEADCOUNT_ALLOW_ACTIONS=yes) to allow actions";
+        format!("{name} is not permitted: add it to `allow_actions` (HEADCOUNT_ALLOW_ACTIONS={name})");
     Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(header::ALLOW, "GET, HEAD"))
 }
 
@@ -144,10 +167,14 @@ fn check_origin(settings: &Settings, headers: &HeaderMap) -> Result<(), Problem>
     if passes {
         return Ok(());
     }
-    Err(Problem::new(
-        StatusCode::FORBIDDEN,
-        "actions are taken from this server's own page only, or without a browser",
-    ))
+    let detail = match headers.get("sec-fetch-site") {
+        Some(_) => "actions are taken from this server's own page only, or without a browser".to_owned(),
+        None => format!(
+            "actions are taken from this server's own page only, or without a browser, and the Origin is unknown: {}",
+            allow_it()
+        ),
+    };
+    Err(Problem::new(StatusCode::FORBIDDEN, detail))
 }
 
 fn origin_host(origin: &HeaderValue) -> Option<Authority> {
@@ -156,13 +183,20 @@ fn origin_host(origin: &HeaderValue) -> Option<Authority> {
 }
 
 fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Problem> {
-    let given = headers.get(header::IF_MATCH).and_then(|given| given.to_str().ok());
-    if given.is_some_and(|given| given.trim_matches('"') == instance) {
+    let given = headers.get_all(header::IF_MATCH).iter().filter_map(|given| given.to_str().ok());
+    if given.flat_map(|given| given.split(',')).any(|tag| is_instance(tag.trim(), instance)) {
         return Ok(());
     }
     let detail = "give back the `Headcount-Instance` of the answer that the action is about in `If-Match`: \
         another process answers now, or it was missing";
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
+}
+
+/// Whether a tag of `If-Match` names this process, by the strong comparison of RFC 9110. A weak tag names none, and so does `*`: the
+/// client must know which process it acts on.
+fn is_instance(tag: &str, instance: &str) -> bool {
+    let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
+    quoted.unwrap_or(tag) == instance
 }
 
 fn log_action(lines: &Lines, request: &Request) {
@@ -196,4 +230,31 @@ fn marked(context: &Context, mut response: Response) -> Response {
         set("connection", "close");
     }
     response
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::admin::routes::ROUTES;
+
+    #[test]
+    fn every_route_that_posts_is_an_action() {
+        for (method, path) in ROUTES {
+            let posts = *method == "post";
+            let method = if posts { Method::POST } else { Method::GET };
+            assert_eq!(action(&method, path).is_some(), posts, "{path}");
+        }
+        assert_eq!(action(&Method::DELETE, "/api/v1/shutdown"), None);
+        assert_eq!(action(&Method::POST, "/api/v1/summary"), None);
+    }
+
+    #[test]
+    fn if_match_is_compared_as_http_says() {
+        for tag in ["\"5f2c\"", "5f2c", "\"0000\", \"5f2c\"", "*,5f2c"] {
+            assert!(tag.split(',').any(|tag| is_instance(tag.trim(), "5f2c")), "{tag}");
+        }
+        for tag in ["W/\"5f2c\"", "\"5f2\"", "", "\"", "*", "\"*\""] {
+            assert!(!is_instance(tag, "5f2c"), "{tag}");
+        }
+    }
 }

@@ -4,7 +4,7 @@ use axum::extract::State;
 use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
-use super::context::Context;
+use super::context::{Context, Mount};
 use super::probe;
 use super::problem::Problem;
 use crate::shutdown;
@@ -19,7 +19,11 @@ pub(super) async fn livez(State(context): State<Context>) -> Response {
     let waiting = context.admin.probe.waiting();
     match context.settings().unresponsive_after {
         Some(limit) if limit < waiting => {
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, probe::unresponsive(waiting)).into_response()
+            let detail = match context.mount {
+                Mount::Health => probe::silence(waiting),
+                Mount::Own | Mount::Application => context.admin.probe.describe(),
+            };
+            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
         }
         _ => "alive\n".into_response(),
     }

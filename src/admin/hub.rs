@@ -3,21 +3,29 @@
 //! A client that reads slowly gets the newest frame when it reads again. The frames that it missed are counted.
 
 use std::convert::Infallible;
+use std::net::IpAddr;
+use std::pin::pin;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::time::Duration;
 
 use axum::body::Bytes;
 use futures_util::stream;
+use parking_lot::Mutex;
 use tokio::sync::{Notify, watch};
 
 use super::context::Mount;
+
+/// How long the end of a client may take to be noticed.
+const NOTICED_WITHIN: Duration = Duration::from_millis(200);
 
 /// The frames, and the places of the clients.
 #[derive(Debug)]
 pub(super) struct Hub {
     frames: watch::Sender<Frame>,
     limit: usize,
-    clients: AtomicUsize,
+    clients: Mutex<Vec<Client>>,
+    next_client: AtomicU64,
     /// Of these, those that merge.
     merging: AtomicUsize,
     /// A metric: frames that clients missed.
@@ -48,14 +56,27 @@ pub(super) enum Until {
     Everybody,
 }
 
+/// A client that is served.
+#[derive(Debug)]
+struct Client {
+    id: u64,
+    /// `None` in a mounted router, which knows no peer.
+    peer: Option<IpAddr>,
+    given_up: Arc<Notify>,
+}
+
 /// A client's place among those that are served.
 #[derive(Debug)]
-pub(super) struct Place(Arc<Hub>);
+pub(super) struct Place {
+    hub: Arc<Hub>,
+    id: u64,
+    given_up: Arc<Notify>,
+}
 
 impl Drop for Place {
     fn drop(&mut self) {
-        self.0.clients.fetch_sub(1, Ordering::AcqRel);
-        self.0.left.notify_one();
+        self.hub.clients.lock().retain(|client| client.id != self.id);
+        self.hub.left.notify_waiters();
     }
 }
 
@@ -64,7 +85,8 @@ impl Hub {
         Self {
             frames: watch::Sender::default(),
             limit,
-            clients: AtomicUsize::new(0),
+            clients: Mutex::default(),
+            next_client: AtomicU64::new(0),
             merging: AtomicUsize::new(0),
             dropped,
             changed: Notify::new(),
@@ -72,21 +94,47 @@ impl Hub {
         }
     }
 
-    /// A place for one more client, where one is free.
-    pub(super) fn enter(self: &Arc<Self>) -> Option<Place> {
-        let free = |clients: usize| (clients < self.limit).then_some(clients + 1);
-        let entered = self.clients.fetch_update(Ordering::AcqRel, Ordering::Acquire, free);
-        entered.is_ok().then(|| Place(Arc::clone(self)))
+    /// A place for one more client. Where none is free, the peer that has most gives its oldest, if it has more than this one then
+    /// has.
+    pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+        let mut clients = self.clients.lock();
+        if self.limit <= clients.len() {
+            let index = victim(&clients, peer)?;
+            clients.remove(index).given_up.notify_one();
+        }
+        let (id, given_up) = (self.next_client.fetch_add(1, Ordering::Relaxed), Arc::new(Notify::new()));
+        clients.push(Client { id, peer, given_up: Arc::clone(&given_up) });
+        Some(Place { hub: Arc::clone(self), id, given_up })
     }
 
     pub(super) fn has_clients(&self) -> bool {
-        0 < self.clients.load(Ordering::Acquire)
+        !self.clients.lock().is_empty()
+    }
+
+    /// The same, also of a client that leaves just now: its end is noticed a moment after it.
+    pub(super) async fn enter_soon(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
+        let entered = async {
+            loop {
+                let mut left = pin!(self.left.notified());
+                left.as_mut().enable();
+                if let Some(place) = self.enter(peer) {
+                    return place;
+                }
+                left.await;
+            }
+        };
+        tokio::time::timeout(NOTICED_WITHIN, entered).await.ok()
     }
 
     /// Resolves once all clients have left.
     pub(super) async fn emptied(&self) {
-        while self.has_clients() {
-            self.left.notified().await;
+        loop {
+            let mut left = pin!(self.left.notified());
+            left.as_mut().enable();
+            if !self.has_clients() {
+                return;
+            }
+            left.await;
         }
     }
 
@@ -114,6 +162,16 @@ impl Hub {
     }
 }
 
+/// The client that gives its place to one of this peer.
+fn victim(clients: &[Client], newcomer: Option<IpAddr>) -> Option<usize> {
+    let count = |peer| clients.iter().filter(|client| client.peer == peer).count();
+    let most = clients.iter().map(|client| client.peer).max_by_key(|peer| count(*peer))?;
+    if count(most) <= count(newcomer) + 1 {
+        return None;
+    }
+    clients.iter().position(|client| client.peer == most)
+}
+
 /// The frames for a client, after `hello`. One that merges gets what changed, wherever it has the frame before.
 pub(super) fn follow(
     place: Place,
@@ -121,10 +179,10 @@ pub(super) fn follow(
     mount: Mount,
     merges: bool,
 ) -> impl stream::Stream<Item = Result<Bytes, Infallible>> {
-    let frames = place.0.frames.subscribe();
+    let frames = place.hub.frames.subscribe();
     let seen = frames.borrow().number;
-    place.0.merging.fetch_add(usize::from(merges), Ordering::AcqRel);
-    place.0.wake();
+    place.hub.merging.fetch_add(usize::from(merges), Ordering::AcqRel);
+    place.hub.wake();
     let follower =
         Follower { place, frames, seen, hello: Some(hello), mount, merges, has_whole: false, over: false };
     stream::unfold(follower, Follower::next)
@@ -147,13 +205,13 @@ impl Drop for Follower {
     fn drop(&mut self) {
         let newest = self.frames.borrow().number;
         self.missed(newest.saturating_sub(self.seen));
-        self.place.0.merging.fetch_sub(usize::from(self.merges), Ordering::AcqRel);
+        self.place.hub.merging.fetch_sub(usize::from(self.merges), Ordering::AcqRel);
     }
 }
 
 impl Follower {
     fn missed(&self, frames: u64) {
-        self.place.0.dropped.fetch_add(frames, Ordering::Relaxed);
+        self.place.hub.dropped.fetch_add(frames, Ordering::Relaxed);
     }
 
     async fn next(mut self) -> Option<(Result<Bytes, Infallible>, Self)> {
@@ -164,12 +222,13 @@ impl Follower {
             return None;
         }
         let seen = self.seen;
-        let frame = self
-            .frames
-            .wait_for(|frame| seen < frame.number || frame.until == Until::Everybody)
-            .await
-            .ok()?
-            .clone();
+        let given_up = Arc::clone(&self.place.given_up);
+        let news = self.frames.wait_for(|frame| seen < frame.number || frame.until == Until::Everybody);
+        let frame = tokio::select! {
+            biased;
+            () = given_up.notified() => return None,
+            frame = news => frame.ok()?.clone(),
+        };
         self.missed(frame.number.saturating_sub(seen + 1));
         let is_next = self.merges && self.has_whole && frame.number == seen + 1;
         self.has_whole = true;
@@ -185,8 +244,6 @@ impl Follower {
 
 #[cfg(test)]
 mod tests {
-    use std::pin::pin;
-
     use futures_util::StreamExt;
 
     use super::*;
@@ -204,7 +261,7 @@ mod tests {
     async fn a_slow_client_gets_the_newest_frame_and_the_missed_ones_are_counted() {
         let (hub, dropped) = hub();
         let dropped = || dropped.load(Ordering::Relaxed);
-        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own, false));
+        let mut client = pin!(follow(hub.enter(None).unwrap(), bytes("hello"), Mount::Own, false));
         assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
         for frame in ["one", "two", "three"] {
             hub.send(bytes(frame), None, Until::Nobody);
@@ -221,7 +278,7 @@ mod tests {
     #[tokio::test]
     async fn a_client_that_merges_gets_what_changed_unless_it_missed_a_frame() {
         let (hub, _) = hub();
-        let mut client = pin!(follow(hub.enter().unwrap(), bytes("hello"), Mount::Own, true));
+        let mut client = pin!(follow(hub.enter(None).unwrap(), bytes("hello"), Mount::Own, true));
         assert!(hub.has_merging_clients());
         let send = |whole, delta| hub.send(bytes(whole), Some(bytes(delta)), Until::Nobody);
         assert_eq!(client.next().await, Some(Ok(bytes("hello"))));
@@ -234,12 +291,27 @@ mod tests {
         assert_eq!(client.next().await, Some(Ok(bytes("four"))), "it missed the third");
     }
 
-    #[test]
-    fn a_place_is_free_again_when_its_client_has_left() {
+    #[tokio::test]
+    async fn a_place_is_free_again_when_its_client_has_left() {
         let (hub, _) = hub();
-        let place = hub.enter().unwrap();
-        assert!(hub.enter().is_none());
+        let place = hub.enter(None).unwrap();
+        assert!(hub.enter(None).is_none());
         drop(place);
-        assert!(hub.enter().is_some());
+        assert!(hub.enter(None).is_some());
+    }
+
+    #[tokio::test]
+    async fn a_peer_with_many_places_gives_its_oldest_to_another() {
+        let hub = Arc::new(Hub::new(2, Arc::default()));
+        let [one, other] = [1, 2].map(|last| Some(IpAddr::from([10, 0, 0, last])));
+        let mut oldest = pin!(follow(hub.enter(one).unwrap(), bytes("hello"), Mount::Own, false));
+        assert_eq!(oldest.next().await, Some(Ok(bytes("hello"))));
+        let second = hub.enter(one).unwrap();
+        assert!(hub.enter(one).is_none());
+        let place = hub.enter(other).unwrap();
+        assert_eq!(oldest.next().await, None);
+        assert!(hub.enter(other).is_none(), "each has one");
+        drop((second, place));
+        assert!(!hub.has_clients());
     }
 }

@@ -9,7 +9,6 @@
 
 mod api;
 mod assets;
-mod connections;
 mod context;
 mod delta;
 mod events;
@@ -31,7 +30,6 @@ mod server;
 mod stop;
 mod summary;
 mod wire;
-mod write_limit;
 
 pub(crate) use context::{Admin, Mount};
 pub(crate) use routes::router;

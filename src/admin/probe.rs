@@ -21,16 +21,30 @@ use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 /// Blocking tasks that are named.
 const MAX_NAMED: usize = 10;
 
+/// How long a description serves.
+const DESCRIBED_EVERY: Duration = Duration::from_millis(250);
+
 /// Whether the application's runtime still begins new tasks.
 #[derive(Debug, Default)]
 pub(super) struct Probe {
     /// Since when one waits to be begun.
     waiting_since: Mutex<Option<Instant>>,
+    /// The last description, which serves for a while: it takes a pass over all tasks.
+    described: Mutex<Option<(Instant, String)>>,
 }
 
 impl Probe {
     pub(super) fn waiting(&self) -> Duration {
         self.waiting_since.lock().map_or(Duration::ZERO, |since| since.elapsed())
+    }
+
+    /// How long no task was begun, and which tasks do not yield, for people.
+    pub(super) fn describe(&self) -> String {
+        let mut described = self.described.lock();
+        match &*described {
+            Some((at, text)) if at.elapsed() < DESCRIBED_EVERY => text.clone(),
+            _ => described.insert((Instant::now(), unresponsive(self.waiting()))).1.clone(),
+        }
     }
 }
 
@@ -78,8 +92,8 @@ async fn late(admin: &Admin, task: JoinHandle<()>, storm: &mut Storm) -> Result<
     begun
 }
 
-/// How long no task was begun, and who does not yield, for people.
-pub(super) fn unresponsive(waiting: Duration) -> String {
+/// How long no task was begun, and which tasks do not yield, for people.
+fn unresponsive(waiting: Duration) -> String {
     let mut describer = Describer::new();
     // Where `blocked_after` is longer than the time waited, who held a worker for most of that.
     let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
@@ -99,5 +113,10 @@ pub(super) fn unresponsive(waiting: Duration) -> String {
         [] => "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned(),
         blocking => blocking.iter().map(named).collect::<Vec<_>>().join("; "),
     };
-    format!("no task was begun for {:.1}s; {named}", waiting.as_secs_f64())
+    format!("{}; {named}", silence(waiting))
+}
+
+/// The same without names.
+pub(super) fn silence(waiting: Duration) -> String {
+    format!("no task was begun for {:.1}s", waiting.as_secs_f64())
 }

@@ -30,6 +30,18 @@ pub(crate) fn router(admin: Arc<Admin>, mount: Mount) -> Router {
         .with_state(context)
 }
 
+/// Health alone, for the orchestrator's probes: no token, no names.
+pub(super) fn health_router(admin: Arc<Admin>) -> Router {
+    let context = Context { admin, mount: Mount::Health };
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(health::readyz))
+        .fallback(fallback)
+        .method_not_allowed_fallback(method_not_allowed)
+        .layer(middleware::from_fn_with_state(context.clone(), guard::guard))
+        .with_state(context)
+}
+
 macro_rules! documented {
     ($($method:ident $path:literal $($handler:ident)::+;)*) => {
         fn documented() -> Router<Context> {

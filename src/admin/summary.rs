@@ -22,7 +22,7 @@ use super::wire::{
 use crate::attention::{Severity, findings};
 use crate::forecast::{self, Load, words::span};
 use crate::process::Identity;
-use crate::settings::{Hide, Settings, Value};
+use crate::settings::{Action, Hide, Settings, Value};
 use crate::shutdown::{self, Stage};
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
@@ -77,8 +77,24 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         attention: attention.iter().take(ATTENTION).map(Attention::from).collect(),
         forecast,
         shutdown: stop::status(settings, load),
-        actions: settings.allow_actions,
+        actions: settings.allow_actions.contains(Action::Cancel)
+            && settings.allow_actions.contains(Action::Shutdown),
+        permissions: permissions(settings),
     }
+}
+
+/// The actions that are permitted, by their names.
+fn permissions(settings: &Settings) -> Vec<&'static str> {
+    let all = [
+        (Action::Cancel, "cancel"),
+        (Action::Shutdown, "shutdown"),
+        (Action::Run, "run"),
+        (Action::Close, "close"),
+    ];
+    all.into_iter()
+        .filter(|(action, _)| settings.allow_actions.contains(*action))
+        .map(|(_, name)| name)
+        .collect()
 }
 
 pub(super) fn hello(identity: &Identity) -> Hello {

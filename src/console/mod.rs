@@ -15,7 +15,7 @@
 //!   not come either. `never yielded` does.
 //! - A client sees at most 1,000 of the oldest and 1,000 of the newest live tasks, with a line that says how many more live, and 1,000 finished ones for
 //!   6 seconds. Tasks that began and ended unseen count as `dropped`.
-//! - A pause is for all clients, until one resumes or all are gone. What happened meanwhile is told then.
+//! - A pause is for all clients, until one resumes or the one that paused is gone. What happened meanwhile is told then.
 //! - At most 8 clients; one that is 8 seconds behind is let go, which is logged.
 //!
 //! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber, `console-subscriber` answers, which also sees wakers,

@@ -1,5 +1,6 @@
 //! Who watches, and what they are sent: once a second, a pass over the registry for all clients together. While nobody watches nothing runs.
 
+use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -29,13 +30,16 @@ const MAX_BEHIND: usize = 8;
 pub(super) type Batch<T> = Arc<[T]>;
 pub(super) type Answer<T> = oneshot::Sender<Result<mpsc::Receiver<Batch<T>>, Status>>;
 
+/// A client's end of its connection, which all of its calls share.
+pub(super) type Peer = Option<SocketAddr>;
+
 /// What clients ask for.
 #[derive(Debug)]
 pub(super) enum Command {
-    Updates(Answer<Update>),
+    Updates(Peer, Answer<Update>),
     Details(u64, Answer<TaskDetails>),
     State(Answer<State>),
-    Pause,
+    Pause(Peer),
     Resume,
 }
 
@@ -49,6 +53,8 @@ pub(super) struct Publisher {
     states: Streams<State>,
     details: Vec<Detail>,
     temporality: Temporality,
+    /// The client that paused.
+    paused_by: Peer,
     /// Clients let go for being slow.
     let_go: u64,
 }
@@ -65,7 +71,7 @@ struct Detail {
 
 /// Streams that are sent the same.
 #[derive(Debug)]
-struct Streams<T>(Vec<mpsc::Sender<Batch<T>>>);
+struct Streams<T>(Vec<(Peer, mpsc::Sender<Batch<T>>)>);
 
 impl<T> Default for Streams<T> {
     fn default() -> Self {
@@ -75,10 +81,10 @@ impl<T> Default for Streams<T> {
 
 impl<T> Streams<T> {
     /// A new stream, whose first messages are these.
-    fn open(&mut self, first: Batch<T>) -> mpsc::Receiver<Batch<T>> {
+    fn open(&mut self, peer: Peer, first: Batch<T>) -> mpsc::Receiver<Batch<T>> {
         let (sender, receiver) = mpsc::channel(MAX_BEHIND);
         if sender.try_send(first).is_ok() {
-            self.0.push(sender);
+            self.0.push((peer, sender));
         }
         receiver
     }
@@ -86,7 +92,7 @@ impl<T> Streams<T> {
     /// Sends to all, and lets those go that are too far behind; tells how many.
     fn send(&mut self, batch: &Batch<T>) -> u64 {
         let mut slow = 0;
-        self.0.retain(|stream| match stream.try_send(batch.clone()) {
+        self.0.retain(|(_, stream)| match stream.try_send(batch.clone()) {
             Ok(()) => true,
             Err(mpsc::error::TrySendError::Full(_)) => {
                 slow += 1;
@@ -98,11 +104,15 @@ impl<T> Streams<T> {
     }
 
     fn forget_closed(&mut self) {
-        self.0.retain(|stream| !stream.is_closed());
+        self.0.retain(|(_, stream)| !stream.is_closed());
     }
 
     fn is_empty(&self) -> bool {
         self.0.is_empty()
+    }
+
+    fn has(&self, peer: Peer) -> bool {
+        self.0.iter().any(|(own, _)| *own == peer)
     }
 
     fn is_full(&self) -> bool {
@@ -121,6 +131,7 @@ impl Publisher {
             states: Streams::default(),
             details: Vec::new(),
             temporality: Temporality::Live,
+            paused_by: None,
             let_go: 0,
         }
     }
@@ -147,15 +158,18 @@ impl Publisher {
     /// An answer that nobody waits for any more is dropped, and the stream with it.
     fn obey(&mut self, command: Command) {
         match command {
-            Command::Updates(answer) => drop(answer.send(self.open_updates())),
+            Command::Updates(peer, answer) => drop(answer.send(self.open_updates(peer))),
             Command::Details(id, answer) => drop(answer.send(self.open_details(id))),
             Command::State(answer) => drop(answer.send(self.open_states())),
-            Command::Pause => self.turn(Temporality::Paused),
+            Command::Pause(peer) => {
+                self.paused_by = peer;
+                self.turn(Temporality::Paused);
+            }
             Command::Resume => self.turn(Temporality::Live),
         }
     }
 
-    fn open_updates(&mut self) -> Result<mpsc::Receiver<Batch<Update>>, Status> {
+    fn open_updates(&mut self, peer: Peer) -> Result<mpsc::Receiver<Batch<Update>>, Status> {
         self.forget_closed();
         if self.updates.is_full() {
             return Err(too_many());
@@ -167,7 +181,7 @@ impl Publisher {
             follower.pass(|_| false);
             follower
         });
-        Ok(self.updates.open(follower.everything().into()))
+        Ok(self.updates.open(peer, follower.everything().into()))
     }
 
     fn open_states(&mut self) -> Result<mpsc::Receiver<Batch<State>>, Status> {
@@ -175,7 +189,7 @@ impl Publisher {
         if self.states.is_full() {
             return Err(too_many());
         }
-        Ok(self.states.open(Arc::new([self.state()])))
+        Ok(self.states.open(None, Arc::new([self.state()])))
     }
 
     fn open_details(&mut self, id: u64) -> Result<mpsc::Receiver<Batch<TaskDetails>>, Status> {
@@ -185,7 +199,7 @@ impl Publisher {
                 return Err(too_many());
             }
             let first = Arc::new([detail.message()]);
-            return Ok(detail.streams.open(first));
+            return Ok(detail.streams.open(None, first));
         }
         let slot = registry().find(id).map(|current| current.slot);
         let is_known = self.follower.as_ref().is_some_and(|follower| follower.knows(id));
@@ -198,7 +212,7 @@ impl Publisher {
         }
         let mut detail = Detail { id, slot, watch, streams: Streams::default() };
         let first = Arc::new([detail.message()]);
-        let receiver = detail.streams.open(first);
+        let receiver = detail.streams.open(None, first);
         self.details.push(detail);
         Ok(receiver)
     }
@@ -220,20 +234,17 @@ impl Publisher {
         }
     }
 
-    /// Whoever paused and left pauses nobody else.
+    /// Forgets the streams that are closed. A client that paused and has left pauses no other.
     fn forget_closed(&mut self) {
         self.updates.forget_closed();
         self.states.forget_closed();
         self.details.iter_mut().for_each(|detail| detail.streams.forget_closed());
         self.details.retain(|detail| !detail.streams.is_empty());
-        if !self.updates.is_empty() {
-            return;
-        }
-        if self.follower.take().is_some() {
-            self.lines.write(|| info!(target: "headcount", "No console is attached any more"));
-        }
-        if self.temporality != Temporality::Live {
+        if self.temporality != Temporality::Live && !self.updates.has(self.paused_by) {
             self.turn(Temporality::Live);
+        }
+        if self.updates.is_empty() && self.follower.take().is_some() {
+            self.lines.write(|| info!(target: "headcount", "No console is attached any more"));
         }
     }
 

@@ -82,8 +82,12 @@ impl Instrument for Registry {
     type WatchTaskDetailsStream = Feed<TaskDetails>;
     type WatchStateStream = Feed<State>;
 
-    async fn watch_updates(&self, _: Request<InstrumentRequest>) -> Result<Response<Feed<Update>>, Status> {
-        self.open(Command::Updates).await
+    async fn watch_updates(
+        &self,
+        request: Request<InstrumentRequest>,
+    ) -> Result<Response<Feed<Update>>, Status> {
+        let peer = request.remote_addr();
+        self.open(|answer| Command::Updates(peer, answer)).await
     }
 
     async fn watch_task_details(
@@ -98,8 +102,8 @@ impl Instrument for Registry {
         self.open(Command::State).await
     }
 
-    async fn pause(&self, _: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
-        self.command(Command::Pause).await?;
+    async fn pause(&self, request: Request<PauseRequest>) -> Result<Response<PauseResponse>, Status> {
+        self.command(Command::Pause(request.remote_addr())).await?;
         Ok(Response::new(PauseResponse {}))
     }
 

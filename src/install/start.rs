@@ -75,7 +75,7 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     #[cfg(feature = "console")]
     started.add(console.as_ref().map(console::Server::worker));
     #[cfg(feature = "admin")]
-    let listener = admin::bind(&settings)?;
+    let listeners = admin::bind(&settings)?;
     let observer = Observer::start(settings.log)?;
     started.add(Some(observer.worker()));
     let process = Arc::new(Process::new(settings));
@@ -106,7 +106,7 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         #[cfg(feature = "prometheus")]
         metrics,
         #[cfg(feature = "admin")]
-        admin_address: listener.as_ref().and_then(|listener| listener.local_addr().ok()),
+        admin_address: listeners.address(),
         #[cfg(feature = "console")]
         console_address: console.as_ref().and_then(console::Server::address),
         #[cfg(feature = "admin")]
@@ -114,7 +114,7 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         process,
     };
     #[cfg(feature = "admin")]
-    admin::start(&installed.admin, listener);
+    admin::start(&installed.admin, listeners);
     #[cfg(feature = "console")]
     console::start(&installed.process.settings, observer.lines(), console);
     Ok(installed)

@@ -8,9 +8,10 @@ use std::pin::Pin;
 use std::sync::Arc;
 use std::task::{Context, Poll};
 
-use http::header::{CONNECTION, HeaderValue};
+use bytes::Buf as _;
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
-use http::{Request, Response, StatusCode};
+use http::{Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::futures::Notified;
 use tower_layer::Layer;
@@ -32,6 +33,9 @@ type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
 /// It is named after the route that axum matched, `unmatched` where there is none; method and path are fields. On shutdown requests are
 /// waited for before `Last` tasks are told; when the deadline has passed, or by force, the response is cut: a handler that has not
 /// answered gives 503, a body that has not ended breaks off, so that `axum::serve` returns.
+///
+/// A request ends `ok` once its response is sent, also where a server does not poll the body to its end (`HEAD`, a known length). It ends
+/// `error` if the status is 5xx or the body fails, `cancelled` if the client leaves before.
 ///
 /// Add it with [`Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer), after the routes. A request that
 /// became a WebSocket ends with the upgrade; spawn what follows with [`headcount::spawn`](crate::spawn).
@@ -135,10 +139,11 @@ where
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
         let mut entry = self.layer.begin(&parts);
+        let is_head = parts.method == Method::HEAD;
         let request = Request::from_parts(parts, body);
         // Inside the task, so that what a service spawns right here is its child.
         let future = entry.stay(|| self.inner.call(request));
-        TrackedResponse { future, entry: Some(entry), cut: gates().cut.opening() }
+        TrackedResponse { future, entry: Some(entry), is_head, cut: gates().cut.opening() }
     }
 }
 
@@ -149,6 +154,7 @@ pin_project_lite::pin_project! {
         future: F,
         // After the future, which is dropped in this order.
         entry: Option<Entry>,
+        is_head: bool,
         #[pin]
         cut: Notified<'static>,
     }
@@ -172,7 +178,12 @@ where
         let Some(entry) = this.entry else { panic!("polled after it was ready") };
         let future = this.future;
         let answer = match entry.stay(|| future.poll(context)) {
-            Poll::Ready(answer) => answer.map(|response| response.map(Some)),
+            Poll::Ready(answer) => answer.map(|response| {
+                if response.status().is_server_error() {
+                    entry.stay(|| note_failure(&response.status()));
+                }
+                response.map(Some)
+            }),
             Poll::Pending if is_cut(this.cut, context) => Ok(unavailable()),
             Poll::Pending => return Poll::Pending,
         };
@@ -184,7 +195,8 @@ where
                 return Poll::Ready(Err(error));
             }
         };
-        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, entry))))
+        let length = if *this.is_head { Some(0) } else { sent_length(&response) };
+        Poll::Ready(Ok(response.map(|body| TrackedBody::new(body, entry, length))))
     }
 }
 
@@ -192,6 +204,16 @@ where
 fn is_cut(cut: Pin<&mut Notified<'static>>, context: &mut Context<'_>) -> bool {
     // Polled first, so that an opening in between is not missed.
     cut.poll(context).is_ready() || gates().cut.is_open()
+}
+
+/// How many bytes of the body a server sends, where that is known. It need not poll the body further than that.
+fn sent_length<R: Body>(response: &Response<Option<R>>) -> Option<u64> {
+    let status = response.status();
+    if status.is_informational() || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {
+        return Some(0);
+    }
+    let header = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
+    header.or_else(|| response.body().as_ref()?.size_hint().exact())
 }
 
 fn unavailable<R>() -> Response<Option<R>> {
@@ -208,16 +230,18 @@ pin_project_lite::pin_project! {
         body: Option<R>,
         // After the body, which is dropped in this order.
         entry: Option<Entry>,
+        // Bytes still to be sent, where that is known.
+        left: Option<u64>,
         #[pin]
         cut: Notified<'static>,
     }
 }
 
 impl<R: Body> TrackedBody<R> {
-    fn new(body: Option<R>, entry: Option<Entry>) -> Self {
-        let mut tracked = Self { body, entry, cut: gates().cut.opening() };
-        // Nobody polls an empty body.
-        if tracked.body.as_ref().is_some_and(Body::is_end_stream) {
+    fn new(body: Option<R>, entry: Option<Entry>, length: Option<u64>) -> Self {
+        let mut tracked = Self { body, entry, left: length, cut: gates().cut.opening() };
+        // A server does not poll a body that it sends nothing of.
+        if length == Some(0) || tracked.body.as_ref().is_some_and(Body::is_end_stream) {
             tracked.entry.take().iter_mut().for_each(Entry::finish);
         }
         tracked
@@ -271,7 +295,10 @@ where
         if let Some(Err(error)) = &frame {
             entry.stay(|| note_failure(error));
         }
-        let is_last = matches!(frame, None | Some(Err(_))) || body.is_end_stream();
+        if let (Some(left), Some(Ok(frame))) = (&mut *this.left, &frame) {
+            *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.remaining() as u64));
+        }
+        let is_last = matches!(frame, None | Some(Err(_))) || body.is_end_stream() || *this.left == Some(0);
         if is_last {
             this.entry.take().iter_mut().for_each(Entry::finish);
         }

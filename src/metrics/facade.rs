@@ -35,7 +35,11 @@ impl Publisher {
         for family in TABLE {
             if let Values::Histogram(buckets) = &family.values {
                 for series in &figures.series {
-                    self.record(family.name, &series.labels, buckets(series)).await;
+                    for (outcome, buckets) in buckets(series) {
+                        let label = outcome.map(|outcome| ("outcome".into(), outcome.as_str().into()));
+                        let labels = series.labels.iter().cloned().chain(label).collect();
+                        self.record(family.name, labels, buckets).await;
+                    }
                 }
             } else {
                 set(family, figures);
@@ -43,10 +47,10 @@ impl Publisher {
         }
     }
 
-    async fn record(&mut self, name: &'static str, labels: &SeriesLabels, buckets: &[Bucket]) {
-        let key = Key::from_parts(name, facade_labels(labels));
+    async fn record(&mut self, name: &'static str, labels: SeriesLabels, buckets: &[Bucket]) {
+        let key = Key::from_parts(name, facade_labels(&labels));
         let histogram = with_recorder(|recorder| recorder.register_histogram(&key, &METADATA));
-        let recorded = self.recorded.entry(labels.clone()).or_default();
+        let recorded = self.recorded.entry(labels).or_default();
         recorded.resize(buckets.len(), (0, Duration::ZERO));
         let mut lower_bound = 0.0;
         for (bucket, (count, sum)) in buckets.iter().zip(recorded) {

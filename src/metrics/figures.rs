@@ -93,7 +93,7 @@ impl Metrics {
         Figures {
             stop_forecast: forecast.over_in(),
             expected_abandoned: forecast.expected_abandoned,
-            series: series(&snapshot, &shutdown::abandoned()),
+            series: series(&snapshot, &shutdown::abandoned(), self.process.settings.duration_outcome),
             untracked: self.process.untracked(&snapshot),
             groups_overflowed: snapshot.groups_overflowed,
             history_dropped: snapshot.history_dropped,

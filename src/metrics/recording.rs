@@ -3,7 +3,7 @@
 #[cfg(feature = "exporter")]
 use metrics_exporter_prometheus::{PrometheusBuilder, PrometheusHandle};
 #[cfg(feature = "exporter")]
-use tracing::warn;
+use tracing::{info, warn};
 
 use crate::settings::{Recorder, Settings};
 
@@ -37,6 +37,11 @@ impl Recording {
         let recorder = PrometheusBuilder::new().build_recorder();
         let handle = recorder.handle();
         if metrics::set_global_recorder(recorder).is_ok() {
+            info!(
+                target: "headcount",
+                "Recording the application's own metrics for /metrics. To set another recorder, set it before install(), or set \
+                `recorder` to Private (HEADCOUNT_RECORDER=Private)"
+            );
             return Self::Exporter(handle);
         }
         warn!(

@@ -6,7 +6,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::snapshot::{Bucket, GroupInfo, Labels, OutcomeCounts, Snapshot};
+use crate::snapshot::{Bucket, Durations, GroupInfo, Labels, Outcome, OutcomeCounts, Snapshot};
 
 /// Label keys and values, `task` and `kind` first, then the application's own by key.
 pub(crate) type SeriesLabels = Vec<(Cow<'static, str>, Arc<str>)>;
@@ -22,13 +22,14 @@ pub(crate) struct Series {
     pub(crate) polls: u64,
     pub(crate) slow_polls: u64,
     pub(crate) busy: Duration,
-    pub(crate) buckets: Vec<Bucket>,
+    /// The buckets of all durations, or of those of each outcome, by the setting `duration_outcome`.
+    pub(crate) histograms: Vec<(Option<Outcome>, Vec<Bucket>)>,
     pub(crate) oldest: Option<SystemTime>,
     pub(crate) abandoned: u64,
 }
 
 /// The groups as series. `abandoned` is what the shutdown abandoned, by group.
-pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Vec<Series> {
+pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>, by_outcome: bool) -> Vec<Series> {
     let mut series: Vec<Series> = Vec::with_capacity(snapshot.groups.len());
     let mut known: HashMap<SeriesLabels, usize> = HashMap::with_capacity(snapshot.groups.len());
     for group in &snapshot.groups {
@@ -37,7 +38,7 @@ pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>) -> Vec<
         if index == series.len() {
             series.push(Series::new(labels));
         }
-        series[index].add(group, abandoned.get(&group.id.get()).copied().unwrap_or(0));
+        series[index].add(group, abandoned.get(&group.id.get()).copied().unwrap_or(0), by_outcome);
     }
     series
 }
@@ -53,13 +54,13 @@ impl Series {
             polls: 0,
             slow_polls: 0,
             busy: Duration::ZERO,
-            buckets: Vec::new(),
+            histograms: Vec::new(),
             oldest: None,
             abandoned: 0,
         }
     }
 
-    fn add(&mut self, group: &GroupInfo, abandoned: u64) {
+    fn add(&mut self, group: &GroupInfo, abandoned: u64, by_outcome: bool) {
         for &outcome in headcount_core::Outcome::ALL {
             self.finished.add(outcome, group.finished.get(outcome));
         }
@@ -70,20 +71,28 @@ impl Series {
         self.slow_polls += group.slow_polls;
         self.busy += group.busy;
         self.abandoned += abandoned;
-        self.add_buckets(&group.durations.buckets);
+        self.add_durations(&group.durations, by_outcome);
         let started = group.oldest.map(|oldest| oldest.started_at);
         self.oldest = self.oldest.into_iter().chain(started).min();
     }
 
-    /// A group has the bounds that were set when it began, so those of another may differ: then the next bound counts.
-    fn add_buckets(&mut self, buckets: &[Bucket]) {
-        if self.buckets.is_empty() {
-            self.buckets = buckets.to_vec();
-            return;
+    fn add_durations(&mut self, durations: &Durations, by_outcome: bool) {
+        if !by_outcome {
+            return self.add_buckets(None, &durations.buckets);
         }
+        for (outcome, buckets) in &durations.by_outcome {
+            self.add_buckets(Some(*outcome), buckets);
+        }
+    }
+
+    /// A group has the bounds that were set when it began, so those of another may differ: then the next bound counts.
+    fn add_buckets(&mut self, outcome: Option<Outcome>, buckets: &[Bucket]) {
+        let Some((_, sums)) = self.histograms.iter_mut().find(|(known, _)| *known == outcome) else {
+            return self.histograms.push((outcome, buckets.to_vec()));
+        };
         for bucket in buckets {
-            let index = self.buckets.partition_point(|own| own.upper_bound < bucket.upper_bound);
-            if let Some(sum) = self.buckets.get_mut(index) {
+            let index = sums.partition_point(|own| own.upper_bound < bucket.upper_bound);
+            if let Some(sum) = sums.get_mut(index) {
                 sum.count += bucket.count;
                 sum.sum += bucket.sum;
             }
@@ -93,33 +102,34 @@ impl Series {
 
 fn labels(group: &GroupInfo) -> SeriesLabels {
     let kind = group.kind.as_str().into();
-    let mut all = vec![("task".into(), Arc::clone(&group.name)), ("kind".into(), kind)];
+    let mut all = vec![("task".into(), printable(&group.name)), ("kind".into(), kind)];
     all.extend(own_labels(&group.labels));
     all
 }
 
-/// The application's labels: keys of letters, digits and underscores, in order, none twice. One without a value is
+/// The application's labels, whose keys the registry has made fit and unique, in order. One without a value is
 /// left out, since Prometheus takes it for absent.
 fn own_labels(labels: &Labels) -> SeriesLabels {
-    let mut own: SeriesLabels = Vec::with_capacity(labels.len());
-    for (key, value) in labels.iter().filter(|(_, value)| !value.is_empty()) {
-        let mut key = label_key(key);
-        while own.iter().any(|(other, _)| *other == key) {
-            key.to_mut().push('_');
-        }
-        own.push((key, value.into()));
-    }
+    let with_value = labels.iter().filter(|(_, value)| !value.is_empty());
+    let mut own: SeriesLabels =
+        with_value.map(|(key, value)| (key.to_owned().into(), printable(value))).collect();
     own.sort_unstable_by(|(one, _), (other, _)| one.cmp(other));
     own
 }
 
-fn label_key(key: &str) -> Cow<'static, str> {
-    let fit = |c: char| if c.is_ascii_alphanumeric() { c } else { '_' };
-    let key: String = key.chars().map(fit).collect();
-    let key = key.trim_start_matches(|c: char| c == '_' || c.is_ascii_digit());
-    match key {
-        "" => "label".into(),
-        "task" | "kind" | "outcome" | "le" | "quantile" => format!("{key}_").into(),
-        _ => key.to_owned().into(),
+/// A value without control characters other than the line's end, which every format can escape.
+fn printable(value: &str) -> Arc<str> {
+    let is_odd = |c: char| c.is_control() && c != '\n';
+    if !value.contains(is_odd) {
+        return value.into();
     }
+    let mut text = String::with_capacity(value.len() + 16);
+    for c in value.chars() {
+        if is_odd(c) {
+            text.extend(c.escape_default());
+        } else {
+            text.push(c);
+        }
+    }
+    text.into()
 }

@@ -4,7 +4,7 @@ use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::figures::Figures;
 use super::series::Series;
-use crate::snapshot::{Bucket, OutcomeCounts};
+use crate::snapshot::{Bucket, Outcome, OutcomeCounts};
 
 /// One family of metrics.
 pub(super) struct Family {
@@ -21,7 +21,8 @@ pub(super) enum Values {
     /// A counter of seconds; a growing gauge on the facade, whose counters are integers.
     Seconds(fn(&Series) -> Duration),
     Gauge(fn(&Series) -> Option<f64>),
-    Histogram(fn(&Series) -> &[Bucket]),
+    /// With the label `outcome` where the setting says so.
+    Histogram(fn(&Series) -> &[(Option<Outcome>, Vec<Bucket>)]),
     ProcessCounter(fn(&Figures) -> u64),
     ProcessGauge(fn(&Figures) -> Option<f64>),
 }
@@ -50,7 +51,7 @@ pub(super) const TABLE: &[Family] = &[
     Family {
         name: "headcount_task_duration_seconds",
         help: "From spawn to end of finished tasks.",
-        values: Values::Histogram(|series| &series.buckets),
+        values: Values::Histogram(|series| &series.histograms),
     },
     Family {
         name: "headcount_task_busy_seconds_total",

@@ -46,7 +46,13 @@ fn write_family(text: &mut String, family: &Family, figures: &Figures, labels: &
             }
         }
         Values::Histogram(buckets) => {
-            series().for_each(|(s, labels)| write_histogram(text, name, labels, buckets(s)));
+            for (series, labels) in series() {
+                for (outcome, buckets) in buckets(series) {
+                    let outcome =
+                        outcome.map(|outcome| format!(",outcome=\"{outcome}\"")).unwrap_or_default();
+                    write_histogram(text, name, &format!("{labels}{outcome}"), buckets);
+                }
+            }
         }
         Values::ProcessCounter(value) => bare_line(text, name, value(figures)),
         Values::ProcessGauge(value) => {

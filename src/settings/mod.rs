@@ -11,7 +11,7 @@ pub(crate) use self::builder::OnAbandon;
 pub(crate) use self::table::{Difference, Settings};
 #[cfg(feature = "admin")]
 pub(crate) use self::value::Value;
-pub use self::value::{Hide, LateSpawns, Linger, Log, Recorder, SigHup};
+pub use self::value::{Action, Actions, Hide, LateSpawns, Linger, Log, Recorder, SigHup};
 pub(crate) use self::variables::{Variables, is_off};
 
 #[cfg(test)]

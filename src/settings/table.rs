@@ -7,7 +7,9 @@ use std::time::Duration;
 
 use super::Builder;
 use super::builder::OnAbandon;
-use super::value::{Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, Value};
+use super::value::{
+    Actions, Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, Value,
+};
 use crate::error::Error;
 use crate::registry::config::Redact;
 use crate::snapshot::OnShutdown;
@@ -112,9 +114,15 @@ settings! {
     ["HEADCOUNT_ADMIN", "127.0.0.1:7717", "admin"]
     admin(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 
-    /// Whether tasks can be cancelled and the shutdown be steered through the admin server.
-    ["HEADCOUNT_ALLOW_ACTIONS", "no", "admin"]
-    allow_actions(allow: bool): bool = allow;
+    /// What clients of the admin server may make the application do: `none`, `yes` for `cancel` and `shutdown`, or a list of
+    /// `cancel`, `shutdown`, `run` and `close`.
+    ["HEADCOUNT_ALLOW_ACTIONS", "none", "admin"]
+    allow_actions(allow: impl Into<Actions>): Actions = allow.into();
+
+    /// An address that serves `/livez` and `/readyz` alone, without the names of tasks and without a token, for the probes of an
+    /// orchestrator; `none` for none.
+    ["HEADCOUNT_HEALTH", "none", "admin"]
+    health(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 
     /// What a client must show to the admin server: `Authorization: Bearer …` or `X-Headcount-Token: …`.
     ["HEADCOUNT_TOKEN", "none", "admin"]
@@ -140,76 +148,76 @@ settings! {
 
     /// How long background tasks are waited for, from the start of the shutdown, `announce_delay` included;
     /// `none` for as long as they take.
-    ["HEADCOUNT_DRAIN_TIMEOUT", "25s", "shutdown"]
+    ["HEADCOUNT_DRAIN_TIMEOUT", "25s"]
     drain_timeout(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
     /// How long the process goes on as before after `/readyz` began to answer 503, for load balancers to notice.
-    ["HEADCOUNT_ANNOUNCE_DELAY", "0s", "shutdown"]
+    ["HEADCOUNT_ANNOUNCE_DELAY", "0s"]
     announce_delay(delay: Duration): Duration = delay;
 
     /// How long aborted tasks have for being dropped.
-    ["HEADCOUNT_ABORT_GRACE", "1s", "shutdown"]
+    ["HEADCOUNT_ABORT_GRACE", "1s"]
     abort_grace(at_most: Duration): Duration = at_most;
 
     /// How long tasks that serve a connection have from the moment they are told until they are cancelled.
-    ["HEADCOUNT_CONNECTION_GRACE", "2s", "shutdown"]
+    ["HEADCOUNT_CONNECTION_GRACE", "2s"]
     connection_grace(at_most: Duration): Duration = at_most;
 
     /// How long the `on_abandon` hook may take for all tasks together.
-    ["HEADCOUNT_HOOK_TIMEOUT", "1s", "shutdown"]
+    ["HEADCOUNT_HOOK_TIMEOUT", "1s"]
     hook_timeout(at_most: Duration): Duration = at_most;
 
     /// When the process is ended, from the start of the shutdown, whatever still holds it; `none` for never.
     /// Unless set, 4 seconds after `drain_timeout`.
-    ["HEADCOUNT_EXIT_AFTER", "29s", "shutdown"]
+    ["HEADCOUNT_EXIT_AFTER", "29s"]
     exit_after(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
     /// What the platform allows between its signal and its kill (30 s for Kubernetes, 90 s for systemd). With it,
     /// `install` warns where `exit_after` is longer.
-    ["HEADCOUNT_PLATFORM_GRACE", "none", "shutdown"]
+    ["HEADCOUNT_PLATFORM_GRACE", "none"]
     platform_grace(allowed: impl Into<Option<Duration>>): Option<Duration> = allowed.into();
 
     /// Whether the process stays for a last scrape of `/metrics`: `Off`, or `Auto` if it was scraped before.
-    ["HEADCOUNT_LINGER", "Off", "shutdown"]
+    ["HEADCOUNT_LINGER", "Off"]
     linger(linger: Linger): Linger = linger;
 
     /// How often the log names the tasks that are waited for; it begins each second and backs off to this.
-    ["HEADCOUNT_LOG_INTERVAL", "10s", "shutdown"]
+    ["HEADCOUNT_LOG_INTERVAL", "10s"]
     log_interval(interval: Duration): Duration = interval;
 
     /// Where lines about the shutdown go: `Tracing` (standard error where nobody listens there), `Stderr` or `Off`.
-    ["HEADCOUNT_LOG", "Tracing", "shutdown"]
+    ["HEADCOUNT_LOG", "Tracing"]
     log(log: Log): Log = log;
 
     /// Whether SIGINT and SIGTERM start the shutdown.
-    ["HEADCOUNT_SIGNALS", "yes", "shutdown"]
+    ["HEADCOUNT_SIGNALS", "yes"]
     signals(listen: bool): bool = listen;
 
     /// What SIGHUP does: `Default` (it ends the process at once), `Drain` (it starts the shutdown, and never forces it) or `Ignore`.
-    ["HEADCOUNT_SIGHUP", "Default", "shutdown"]
+    ["HEADCOUNT_SIGHUP", "Default"]
     sighup(sighup: SigHup): SigHup = sighup;
 
     /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse` (dropped).
-    ["HEADCOUNT_LATE_SPAWNS", "Adopt", "shutdown"]
+    ["HEADCOUNT_LATE_SPAWNS", "Adopt"]
     late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
 
     /// What becomes of tasks by their names when the process stops, for code that one cannot change, as
     /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. A `*`, anywhere, stands for anything;
     /// the first that fits counts.
-    ["HEADCOUNT_POLICY", "none", "shutdown"]
+    ["HEADCOUNT_POLICY", "none"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
 
     /// A file that the report of the shutdown is written to as JSON, with mode 0600.
-    ["HEADCOUNT_REPORT_FILE", "none", "shutdown"]
+    ["HEADCOUNT_REPORT_FILE", "none"]
     report_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
     /// A directory that keeps the reports of the newest shutdowns, each in a file of its own with mode 0600. It is made where it is not there.
-    ["HEADCOUNT_REPORT_DIR", "none", "shutdown"]
+    ["HEADCOUNT_REPORT_DIR", "none"]
     report_dir(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
     /// How many reports `report_dir` keeps; older ones are removed.
-    ["HEADCOUNT_REPORTS", "20", "shutdown"]
+    ["HEADCOUNT_REPORTS", "20"]
     reports(at_most: usize): usize = at_most;
 
     /// Whether a panic hook writes the name of a task that panics to standard error, before the hook that was set. For programs with
@@ -244,7 +252,7 @@ settings! {
     ]
     buckets(bounds: impl IntoIterator<Item = Duration>): Buckets = bounds.into_iter().collect();
 
-    /// What the admin server leaves out: `fields`, `messages`, or both.
+    /// What the admin server leaves out: some of `fields`, `messages` and `stacks`.
     ["HEADCOUNT_HIDE", "none", "admin"]
     hide(hide: impl IntoIterator<Item = Hide>): BTreeSet<Hide> = hide.into_iter().collect();
 
@@ -252,6 +260,10 @@ settings! {
     /// for `/metrics`; with `Private` the global recorder is left alone.
     ["HEADCOUNT_RECORDER", "Auto", "metrics"]
     recorder(recorder: Recorder): Recorder = recorder;
+
+    /// Whether the histogram of durations has the label `outcome`, which multiplies its series by the number of outcomes.
+    ["HEADCOUNT_DURATION_OUTCOME", "no", "metrics"]
+    duration_outcome(label: bool): bool = label;
 
     /// Whether `/readyz` answers 200 from the start. If not, it does once [`Headcount::ready`](crate::Headcount::ready)
     /// was called.

@@ -59,17 +59,17 @@ fn each_type_reads_what_the_contract_says() {
         ("HEADCOUNT_LINGER", "auto"),
         ("HEADCOUNT_ALLOWED_HOSTS", "shop.example, admin.shop.example"),
         ("HEADCOUNT_POLICY", "shop::cache::*=last, poller=CANCEL"),
-        ("HEADCOUNT_HIDE", "messages,fields"),
+        ("HEADCOUNT_HIDE", "messages,fields,stacks"),
         ("HEADCOUNT_BUCKETS", "1s,10ms"),
     ])
     .unwrap();
     assert_eq!(settings.admin, None);
-    assert!(settings.allow_actions);
+    assert_eq!(settings.allow_actions, true.into());
     assert_eq!(settings.linger, Linger::Auto);
     assert_eq!(settings.allowed_hosts, ["shop.example", "admin.shop.example"]);
     let rules = [("shop::cache::*".to_owned(), OnShutdown::Last), ("poller".to_owned(), OnShutdown::Cancel)];
     assert_eq!(settings.policy.0, rules);
-    assert_eq!(settings.hide.len(), 2);
+    assert_eq!(settings.hide.len(), 3);
     assert_eq!(settings.buckets.0, [Duration::from_millis(10), Duration::from_secs(1)]);
 }
 
@@ -124,4 +124,48 @@ fn document() -> String {
         text += &format!("| `{}` | `{}` | {default} | {feature} | {about} |\n", row.name, row.variable);
     }
     text
+}
+
+#[test]
+fn actions_are_none_or_yes_or_a_list() {
+    let actions = |text| take(&[("HEADCOUNT_ALLOW_ACTIONS", text)]).unwrap().0.allow_actions;
+    for nothing in ["none", "no", "false", "0", ""] {
+        assert!(actions(nothing).is_empty(), "{nothing}");
+    }
+    for yes in ["yes", "TRUE", "1", "cancel,shutdown"] {
+        assert_eq!(actions(yes), [Action::Cancel, Action::Shutdown].into(), "{yes}");
+    }
+    assert_eq!(actions("Run, close"), [Action::Close, Action::Run].into());
+    assert!(refusal("HEADCOUNT_ALLOW_ACTIONS", "cancel,reboot").contains("`cancel`"));
+}
+
+#[test]
+fn an_empty_variable_is_as_none() {
+    let empty: Vec<_> = TABLE.iter().map(|row| (row.variable, " ")).collect();
+    let (settings, taken) = take(&empty).unwrap();
+    assert!(taken.differences.is_empty() && taken.unknown.is_empty());
+    assert!(settings.chosen.is_empty(), "{settings:?}");
+}
+
+#[test]
+fn the_longest_duration_is_a_duration() {
+    let mut settings = crate::Headcount::builder().drain_timeout(Duration::MAX).settings;
+    settings.take_variables(std::iter::empty()).unwrap();
+    assert_eq!(settings.exit_after, None);
+}
+
+#[test]
+fn a_token_file_is_read_within_bounds() {
+    let path = std::env::temp_dir().join(format!("headcount-token-{}", std::process::id()));
+    let read = |bytes: &[u8]| {
+        std::fs::write(&path, bytes).unwrap();
+        let mut settings = crate::Headcount::builder().token_file(&path).settings;
+        settings.read_token().map(|()| settings.token.unwrap().0)
+    };
+    assert_eq!(read(b" swordfish\n").unwrap(), "swordfish");
+    let long = read(&vec![b'x'; 5_000]).unwrap_err();
+    assert!(long.is_file() && long.to_string().contains("token_file") && long.to_string().contains("4096"));
+    std::fs::remove_file(&path).unwrap();
+    let mut endless = crate::Headcount::builder().token_file("/dev/zero").settings;
+    assert!(endless.read_token().unwrap_err().is_file());
 }

@@ -218,11 +218,86 @@ pub enum Hide {
     Fields,
     /// The texts of panics and errors.
     Messages,
+    /// The stacks of tasks.
+    Stacks,
+}
+
+/// What a client of the admin server may make the application do.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
+#[non_exhaustive]
+pub enum Action {
+    /// Cancel a task.
+    Cancel,
+    /// Begin, extend and force the shutdown.
+    Shutdown,
+    /// Run what is run on a schedule.
+    Run,
+    /// Close connections.
+    Close,
+}
+
+/// The actions that a client of the admin server may take; made of an [`Action`], an array of them, or a `bool`.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Actions(BTreeSet<Action>);
+
+impl Actions {
+    /// Whether this one is among them.
+    pub fn contains(&self, action: Action) -> bool {
+        self.0.contains(&action)
+    }
+
+    /// Whether there are none.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
+    }
+}
+
+/// `true` permits [`Cancel`](Action::Cancel) and [`Shutdown`](Action::Shutdown).
+impl From<bool> for Actions {
+    fn from(allow: bool) -> Self {
+        if allow { [Action::Cancel, Action::Shutdown].into() } else { Self::default() }
+    }
+}
+
+impl From<Action> for Actions {
+    fn from(action: Action) -> Self {
+        [action].into()
+    }
+}
+
+impl<const N: usize> From<[Action; N]> for Actions {
+    fn from(actions: [Action; N]) -> Self {
+        actions.into_iter().collect()
+    }
+}
+
+impl FromIterator<Action> for Actions {
+    fn from_iter<T: IntoIterator<Item = Action>>(actions: T) -> Self {
+        Self(actions.into_iter().collect())
+    }
+}
+
+impl Value for Actions {
+    fn expected() -> String {
+        "`none`, `yes` (cancel and shutdown), or some of `cancel`, `shutdown`, `run`, `close` with commas between them"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        match bool::parse(text) {
+            Some(allow) => Some(allow.into()),
+            None => parts(text).map(Action::parse).collect(),
+        }
+    }
+
+    fn show(&self) -> String {
+        joined(self.0.iter().map(|action| action.show().to_lowercase()))
+    }
 }
 
 impl Value for BTreeSet<Hide> {
     fn expected() -> String {
-        "`fields`, `messages`, both with a comma between them, or `none`".to_owned()
+        "`none`, or some of `fields`, `messages`, `stacks` with commas between them".to_owned()
     }
 
     fn parse(text: &str) -> Option<Self> {
@@ -314,7 +389,8 @@ macro_rules! choices {
 }
 
 choices! {
-    Hide { Fields, Messages }
+    Action { Cancel, Shutdown, Run, Close }
+    Hide { Fields, Messages, Stacks }
     Log { Tracing, Stderr, Off }
     Linger { Off, Auto }
     LateSpawns { Adopt, Refuse }

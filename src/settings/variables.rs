@@ -2,6 +2,9 @@
 
 use std::ffi::OsString;
 use std::fmt;
+use std::fs::File;
+use std::io::{self, Read as _};
+use std::path::Path;
 use std::time::Duration;
 
 use super::Settings;
@@ -9,6 +12,11 @@ use super::table::{Difference, Row, TABLE};
 use super::value::{Secret, Value};
 use crate::error::Error;
 use crate::registry::off_switch;
+
+/// Longer files hold no token.
+const LONGEST_TOKEN: u64 = 4_096;
+/// The time between `drain_timeout` and `exit_after`, unless that is set.
+const EXIT_MARGIN: Duration = Duration::from_secs(4);
 
 /// What the variables made of the settings.
 #[derive(Default)]
@@ -25,7 +33,8 @@ impl Settings {
         variables: impl IntoIterator<Item = (String, String)>,
     ) -> Result<Variables, Error> {
         let mut taken = Variables::default();
-        for (variable, text) in variables {
+        // A template that has no value for a variable leaves it empty.
+        for (variable, text) in variables.into_iter().filter(|(_, text)| !text.trim().is_empty()) {
             match self.take(&variable, text.trim()) {
                 Some(difference) => taken.differences.extend(difference?),
                 None => taken.unknown.push(variable),
@@ -49,7 +58,7 @@ impl Settings {
     /// The token, from its file if that is set.
     pub(crate) fn read_token(&mut self) -> Result<(), Error> {
         let Some(path) = &self.token_file else { return Ok(()) };
-        let text = std::fs::read_to_string(path)
+        let text = read_bounded(path, LONGEST_TOKEN)
             .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
         let token = Secret::parse(&text)
             .ok_or_else(|| Error::file("token_file", path.display(), "is empty: write the token into it"))?;
@@ -67,7 +76,7 @@ impl Settings {
 
     fn fill_in(&mut self) {
         if !self.chosen.contains("exit_after") {
-            self.exit_after = self.drain_timeout.map(|timeout| timeout + Duration::from_secs(4));
+            self.exit_after = self.drain_timeout.and_then(|timeout| timeout.checked_add(EXIT_MARGIN));
         }
     }
 }
@@ -76,6 +85,16 @@ impl fmt::Debug for Settings {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("Settings").field("chosen", &self.chosen).finish_non_exhaustive()
     }
+}
+
+/// Reads a text of at most so many bytes.
+fn read_bounded(path: &Path, most: u64) -> io::Result<String> {
+    let mut text = String::new();
+    let read = File::open(path)?.take(most + 1).read_to_string(&mut text)?;
+    if most < read as u64 {
+        return Err(io::Error::new(io::ErrorKind::InvalidData, format!("longer than {most} bytes")));
+    }
+    Ok(text)
 }
 
 /// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.

@@ -3,6 +3,7 @@
 
 use std::net::{Ipv4Addr, SocketAddr, TcpListener};
 use std::process::Output;
+use std::time::Duration;
 
 use headcount::{Builder, Error, Headcount};
 
@@ -49,6 +50,27 @@ fn play(case: &str) {
             let _guard = runtime.enter();
             headcount::task("left-behind").spawn(std::future::pending::<()>());
             drop(hc);
+        }
+        "endless" => {
+            let longest = Duration::MAX;
+            let endless = builder().drain_timeout(longest).announce_delay(longest).abort_grace(longest);
+            let endless = endless.hook_timeout(longest).platform_grace(longest).log_interval(longest);
+            let endless = endless.slow_poll(longest).blocked_after(longest).unresponsive_after(longest);
+            report(endless.exit_after(longest).buckets([longest, Duration::ZERO]).install());
+            assert!(headcount::snapshot().groups.is_empty());
+        }
+        "few threads" => {
+            match builder().on_abandon(|_| {}).install() {
+                Ok(_) => eprintln!("outside: installed"),
+                Err(error) => eprintln!("outside: resources {} {error}", error.is_resources()),
+            }
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            runtime.block_on(async {
+                match builder().on_abandon(|_| {}).install() {
+                    Ok(_) => eprintln!("inside: installed"),
+                    Err(error) => eprintln!("inside: resources {} {error}", error.is_resources()),
+                }
+            });
         }
         other => panic!("no case {other}"),
     }
@@ -181,4 +203,68 @@ fn a_token_can_be_taken_back() {
     let builder = Headcount::builder().ignore_env().admin(everywhere).token("secret");
     assert!(builder.clone().no_token().install().unwrap_err().is_unprotected());
     drop(builder.install().unwrap());
+}
+
+#[test]
+fn the_longest_durations_are_taken() {
+    own_process!();
+    assert_says(&run("endless", &[]), &["installed: Some("]);
+}
+
+#[test]
+fn an_empty_variable_of_a_template_is_as_none() {
+    own_process!();
+    let empty = ["ADMIN", "ALLOW_ACTIONS", "DRAIN_TIMEOUT", "TOKEN", "BUCKETS", "POLICY", "LOG", "HEALTH"];
+    let empty = empty.map(|name| format!("HEADCOUNT_{name}"));
+    let empty: Vec<_> = empty.iter().map(|name| (&**name, "")).chain([("HEADCOUNT", "")]).collect();
+    let said = run("plain", &empty);
+    assert_says(&said, &["installed: Some("]);
+    assert!(!said.contains("replaces") && !said.contains("Ignored"), "{said}");
+}
+
+#[test]
+fn a_recorder_of_headcounts_is_named_with_its_setting() {
+    own_process!();
+    assert_says(&run("plain", &[]), &["HEADCOUNT_RECORDER=Private"]);
+}
+
+/// Each thread is refused once, outside and inside a runtime.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_thread_that_cannot_be_started_is_an_error() {
+    own_process!();
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    // The limit does not hold for root, and counts all threads of the user: one that has no other.
+    const NOBODY: u32 = 4_294_900;
+    let mut refused = std::collections::BTreeSet::new();
+    for threads in 2..40 {
+        let child = alone::command("install::child");
+        let mut limited = std::process::Command::new("prlimit");
+        limited.arg(format!("--nproc={threads}")).arg(child.get_program()).args(child.get_args());
+        if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+            limited.uid(NOBODY);
+        }
+        let output = limited.env(CASE, "few threads").current_dir("/").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        assert!(!said.contains("Cannot drop a runtime"), "{said}");
+        let said: Vec<_> = said.lines().filter(|line| line.contains("side: ")).collect();
+        for line in &said {
+            if let Some((_, thread)) = line.split_once("resources true the thread ") {
+                assert!(line.contains("HEADCOUNT=off"), "{line}");
+                refused.insert(thread.split(' ').next().unwrap().to_owned());
+            } else {
+                assert!(line.contains("installed") || line.contains("resources true"), "{line}");
+            }
+        }
+        if said.iter().any(|line| line.contains("outside: installed")) {
+            println!("{refused:?}");
+            let threads =
+                ["headcount-log", "headcount", "headcount-metrics", "headcount-read", "headcount-admin"];
+            assert!(threads.iter().all(|thread| refused.contains(*thread)), "{refused:?}");
+            return;
+        }
+    }
+    panic!("no number of threads is enough, or this user has too many: {refused:?}");
 }

@@ -28,7 +28,11 @@ mod hostile;
 mod idle;
 #[cfg(feature = "admin")]
 mod install;
+#[cfg(all(feature = "admin", feature = "tower"))]
+mod layer;
 mod leaks;
+#[cfg(feature = "admin")]
+mod log_records;
 mod many;
 #[cfg(feature = "admin")]
 mod metrics;

@@ -3,8 +3,10 @@
 use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::Arc;
+
+use tracing::warn;
 
 use crate::clock;
 use crate::name::{self, Blocks, CodeName, MAX_LABELS, MAX_NAME, OTHER};
@@ -242,25 +244,58 @@ fn clean_name(signature: &Signature<'_>, code: Option<&CodeName>, blocks: &mut B
     name::cut(name, MAX_NAME).into()
 }
 
-/// Keys made legal and unique (the last value wins), values cut.
+/// Keys made legal, values cut. A key that is given twice keeps its last value. Keys that differ as given and not when they are
+/// legal are told apart by underscores at their ends.
 fn clean_labels(given: &GivenLabels) -> Labels {
     let mut clean: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
+    let mut keys: Vec<&str> = Vec::new();
     for (key, value) in given {
-        let key = name::label_key(key);
         let value = name::cut(value.clone(), MAX_NAME);
-        if let Some((_, known)) = clean.iter_mut().find(|(known, _)| *known == key) {
-            *known = value;
+        if let Some(known) = keys.iter().position(|known| known == key) {
+            clean[known].1 = value;
         } else if clean.len() < MAX_LABELS {
-            clean.push((key.into(), value));
+            keys.push(key);
+            clean.push((free_key(key, &clean).into(), value));
         }
     }
     Labels::new(clean)
+}
+
+/// The legal key, with as many underscores as it takes to be no other's.
+fn free_key(key: &str, taken: &GivenLabels) -> String {
+    let mut legal = name::label_key(key);
+    while taken.iter().any(|(known, _)| *known == legal) {
+        legal.push('_');
+    }
+    legal
+}
+
+/// The first two keys that only an underscore tells apart, for a warning.
+fn alike(given: &GivenLabels) -> Option<(&str, &str)> {
+    let keys = || given.iter().map(|(key, _)| key.as_ref());
+    keys().enumerate().find_map(|(place, key)| {
+        let legal = name::label_key(key);
+        let before = keys().take(place).find(|before| *before != key && name::label_key(before) == legal)?;
+        Some((before, key))
+    })
 }
 
 /// Whether labels are as bounded as given as they will be once they are clean.
 fn is_short(given: &GivenLabels) -> bool {
     given.len() <= MAX_LABELS
         && given.iter().all(|(key, value)| key.len() <= MAX_NAME && value.len() <= MAX_NAME)
+}
+
+/// Once a group. A subscriber that panics must not take the spawn with it.
+#[cold]
+fn warn_alike(name: &str, one: &str, other: &str) {
+    let name = name::escape(name);
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        warn!(
+            target: "headcount",
+            "Labels {one:?} and {other:?} of {name} are the same key in metrics: the second has an underscore more there"
+        );
+    }));
 }
 
 /// All groups of the process.
@@ -294,7 +329,12 @@ impl Groups {
         }
         let given = matches!(signature.name, NameSource::Given(_));
         if table.has_room(&key, given, config) {
-            return table.insert(key, signature.labels, config);
+            let group = table.insert(key, signature.labels, config);
+            drop(table);
+            if let Some((one, other)) = alike(signature.labels) {
+                warn_alike(&group.name, one, other);
+            }
+            return group;
         }
         let overflow = Key::overflow(signature.kind);
         if let Some(group) = table.by_key.get(&overflow) {
@@ -342,5 +382,21 @@ impl Table {
         self.by_key.insert(key, group);
         self.list.push(group);
         group
+    }
+}
+
+#[cfg(all(test, not(headcount_loom)))]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn labels_that_become_the_same_key_are_told_apart() {
+        let given = [("a-b", "1"), ("a_b", "2"), ("a.b", "3"), ("a-b", "4"), ("task", "5"), ("task_", "6")];
+        let given = given.map(|(key, value)| (key.into(), value.into()));
+        let clean = clean_labels(&given);
+        let clean: Vec<_> = clean.iter().collect();
+        assert_eq!(clean, [("a_b", "4"), ("a_b_", "2"), ("a_b__", "3"), ("task_", "5"), ("task__", "6")]);
+        assert_eq!(alike(&given), Some(("a-b", "a_b")));
+        assert_eq!(alike(&given[..1]), None);
     }
 }

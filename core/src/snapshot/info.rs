@@ -205,6 +205,8 @@ pub struct Bucket {
 pub struct Durations {
     /// Ascending; the last has no upper bound.
     pub buckets: Vec<Bucket>,
+    /// The same for each outcome that occurred. They add up to all.
+    pub by_outcome: Vec<(Outcome, Vec<Bucket>)>,
 }
 
 /// The last task of a group that ended in error or panic.

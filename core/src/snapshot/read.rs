@@ -136,7 +136,10 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
         polls: highest.0,
         slow_polls: totals.slow_polls,
         busy: Duration::from_nanos(highest.1),
-        durations: durations(&all, &group.bounds),
+        durations: Durations {
+            by_outcome: by_outcome(totals, &group.bounds),
+            ..durations(&all, &group.bounds)
+        },
         usual: usual_of(group, totals),
         oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live, now)),
         last_failure: group.last_failure.lock().as_ref().map(failure_info),
@@ -176,7 +179,13 @@ fn durations(ended: &Ended, bounds: &Bounds) -> Durations {
     let upper = bounds.seconds().iter().copied().chain([f64::INFINITY]);
     let bucket =
         |(index, upper_bound)| Bucket { upper_bound, count: ended.counts[index], sum: ended.sum_of(index) };
-    Durations { buckets: upper.enumerate().map(bucket).collect() }
+    Durations { buckets: upper.enumerate().map(bucket).collect(), by_outcome: Vec::new() }
+}
+
+fn by_outcome(totals: &Totals, bounds: &Bounds) -> Vec<(Outcome, Vec<Bucket>)> {
+    let ended = |outcome: &Outcome| &totals.ended[*outcome as usize];
+    let occurred = Outcome::ALL.iter().filter(|outcome| ended(outcome).total() != 0);
+    occurred.map(|outcome| (*outcome, durations(ended(outcome), bounds).buckets)).collect()
 }
 
 fn oldest(live: &LiveSums, now: u64) -> Oldest {

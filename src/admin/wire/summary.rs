@@ -258,8 +258,10 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) forecast: Option<Forecast>,
     /// Null until a shutdown begins.
     pub(in crate::admin) shutdown: Option<Shutdown>,
-    /// Whether POSTs are allowed.
+    /// Whether `cancel` and `shutdown` are permitted.
     pub(in crate::admin) actions: bool,
+    /// The actions that are permitted, of `cancel`, `shutdown`, `run` and `close`.
+    pub(in crate::admin) permissions: Vec<&'static str>,
 }
 
 /// Which process answers; the first event of the stream.

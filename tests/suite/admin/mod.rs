@@ -1,6 +1,7 @@
 //! The admin server: who may ask and act, what it answers, and that it is bounded.
 
 mod busy;
+mod classes;
 mod dashboard;
 mod flood;
 mod guarded;
@@ -10,6 +11,8 @@ mod mounted;
 mod mounted_end;
 mod open;
 mod outlook;
+mod permissions;
+mod reads;
 #[cfg(feature = "shutdown")]
 mod report;
 mod token;

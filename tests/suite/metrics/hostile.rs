@@ -44,8 +44,8 @@ async fn hostile_texts_come_out_well_formed() {
     for hostile in HOSTILE {
         let there = |(name, labels): &(String, std::collections::BTreeMap<String, String>)| {
             name == "headcount_tasks_spawned_total"
-                && labels["task"] == *hostile
-                && labels["value"] == *hostile
+                && labels["task"] == printable(hostile)
+                && labels["value"] == printable(hostile)
         };
         assert!(scrape.keys().any(there), "{hostile:?} is not there as it was");
     }
@@ -60,5 +60,17 @@ async fn hostile_texts_come_out_well_formed() {
     assert!(items.iter().all(|item| item["name"].as_str().unwrap().len() <= 128));
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(directory.join("hostile.prom"), text).unwrap();
-    std::fs::write(directory.join("hostile.json"), serde_json::to_string(HOSTILE).unwrap()).unwrap();
+    std::fs::write(
+        directory.join("hostile.json"),
+        serde_json::to_string(&HOSTILE.iter().map(|text| printable(text)).collect::<Vec<_>>()).unwrap(),
+    )
+    .unwrap();
+}
+
+/// Control characters are escaped in the values of labels, but for the end of a line, which the format escapes itself.
+fn printable(text: &str) -> String {
+    let escaped = |c: char| -> String {
+        if c.is_control() && c != '\n' { c.escape_default().collect() } else { c.to_string() }
+    };
+    text.chars().map(escaped).collect()
 }

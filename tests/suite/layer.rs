@@ -1,0 +1,119 @@
+//! How a request under the tower layer ends, over a real connection.
+
+use std::net::SocketAddr;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::{Body, Bytes};
+use axum::http::{StatusCode, header};
+use axum::response::Response;
+use axum::routing::{any, get as on_get};
+use futures_util::{StreamExt, stream};
+use headcount::TrackLayer;
+use headcount::snapshot::{Outcome, OutcomeCounts};
+
+use crate::support::http::{send, try_send};
+
+fn chunks(headers: &[(header::HeaderName, &str)]) -> Response {
+    // A stream that does not end by itself: a server that knows the length does not wait for that.
+    let chunks = stream::iter(["five ", "words"]).map(|text| Ok::<_, std::io::Error>(Bytes::from(text)));
+    let body = Body::from_stream(chunks.chain(stream::pending()));
+    let response =
+        headers.iter().fold(Response::builder(), |response, (name, value)| response.header(name, *value));
+    response.body(body).unwrap()
+}
+
+async fn serve() -> SocketAddr {
+    let app = Router::new()
+        .route("/text", on_get(|| async { "hello" }))
+        .route("/empty", on_get(|| async {}))
+        .route("/known", any(|| async { chunks(&[(header::CONTENT_LENGTH, "10")]) }))
+        .route(
+            "/chunked",
+            on_get(|| async {
+                Body::from_stream(
+                    stream::iter(["a", "b"]).map(|text| Ok::<_, std::io::Error>(Bytes::from(text))),
+                )
+            }),
+        )
+        .route(
+            "/no-content",
+            on_get(|| async {
+                (
+                    StatusCode::NO_CONTENT,
+                    Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()),
+                )
+            }),
+        )
+        .route(
+            "/not-modified",
+            on_get(|| async {
+                (
+                    StatusCode::NOT_MODIFIED,
+                    Body::from_stream(stream::pending::<Result<Bytes, std::io::Error>>()),
+                )
+            }),
+        )
+        .route("/broken", on_get(|| async { (StatusCode::INTERNAL_SERVER_ERROR, "broken") }))
+        .route("/unavailable", on_get(|| async { StatusCode::SERVICE_UNAVAILABLE }))
+        .route("/missing", on_get(|| async { StatusCode::NOT_FOUND }))
+        .route("/endless", on_get(|| async { chunks(&[]) }))
+        .layer(TrackLayer::new());
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    address
+}
+
+/// How the requests of a route ended, once as many have.
+async fn ended(route: &str, many: u64) -> OutcomeCounts {
+    for _ in 0..500 {
+        let snapshot = headcount::snapshot();
+        let group = snapshot.groups.into_iter().find(|group| &*group.name == route);
+        if let Some(group) = group.filter(|group| many <= group.finished.total()) {
+            return group.finished;
+        }
+        tokio::time::sleep(Duration::from_millis(10)).await;
+    }
+    panic!("{route} goes on");
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_request_ends_with_what_its_server_sends() {
+    own_process!();
+    let address = serve().await;
+    let routes = ["/text", "/empty", "/known", "/chunked", "/no-content", "/not-modified", "/missing"];
+    for route in routes {
+        let head =
+            tokio::task::spawn_blocking(move || send(address, "HEAD", route, &[("Connection", "close")], ""));
+        head.await.unwrap();
+        let get = tokio::task::spawn_blocking(move || send(address, "GET", route, &[], ""));
+        get.await.unwrap();
+        let ended = ended(route, 2).await;
+        assert_eq!((ended.ok, ended.total()), (2, 2), "{route}: {ended:?}");
+    }
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_status_of_5xx_is_an_error_and_a_client_that_leaves_cancels() {
+    own_process!();
+    let address = serve().await;
+    for route in ["/broken", "/unavailable"] {
+        tokio::task::spawn_blocking(move || send(address, "GET", route, &[], "")).await.unwrap();
+        let ended = ended(route, 1).await;
+        assert_eq!((ended.get(Outcome::Error), ended.total()), (1, 1), "{route}: {ended:?}");
+    }
+    let broken = headcount::snapshot().groups.into_iter().find(|group| &*group.name == "/broken").unwrap();
+    assert_eq!(broken.last_failure.unwrap().message.as_deref(), Some("500 Internal Server Error"));
+
+    tokio::task::spawn_blocking(move || {
+        let stream = std::net::TcpStream::connect(address).unwrap();
+        std::io::Write::write_all(&mut &stream, b"GET /endless HTTP/1.1\r\nHost: x\r\n\r\n").unwrap();
+        std::io::Read::read_exact(&mut &stream, &mut [0; 64]).unwrap();
+    })
+    .await
+    .unwrap();
+    let ended = ended("/endless", 1).await;
+    assert_eq!((ended.cancelled, ended.total()), (1, 1), "{ended:?}");
+    let _ = try_send;
+}
