@@ -114,6 +114,11 @@ impl Abandoned {
         self.entries.values().filter(|entry| entry.ended.is_none()).map(|entry| entry.current)
     }
 
+    /// Whether one of them is not gone.
+    pub(crate) fn has_alive(&self) -> bool {
+        self.gone + self.spared < self.entries.len() as u64
+    }
+
     /// How many were abandoned, but for those that ended on their own.
     pub(crate) fn total(&self) -> u64 {
         self.entries.len() as u64 - self.spared

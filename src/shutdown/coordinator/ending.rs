@@ -189,6 +189,8 @@ impl Coordinator {
         // The hook has a moment, then they end with the process.
         let _ = tokio::time::timeout(LAST_LINES, self.handover.next()).await;
         cut::end(&rest, Why::AllAbandoned);
+        // What is dropped at once is in the report as dropped.
+        self.take_in_ends(LAST_LINES / 2).await;
     }
 
     fn report(&self, verdict: Verdict, account: &Account) -> Report {

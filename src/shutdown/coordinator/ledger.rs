@@ -103,6 +103,10 @@ impl Ledger {
         self.abandoned.alive().collect()
     }
 
+    pub(crate) fn has_abandoned_alive(&self) -> bool {
+        self.abandoned.has_alive()
+    }
+
     /// Notes that a task was aborted.
     pub(crate) fn note_abort(&mut self, id: u64, now: Moment) {
         self.abandoned.note_abort(id, now);

@@ -378,6 +378,15 @@ impl Coordinator {
         self.change_status(|status| status.add_ended(task));
     }
 
+    /// Takes in ends until what was abandoned is gone, for so long at the most.
+    pub(super) async fn take_in_ends(&mut self, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        while self.ledger.has_abandoned_alive() {
+            let Ok(Some(ended)) = tokio::time::timeout_at(until, self.ears.ends.recv()).await else { return };
+            self.ended(&ended);
+        }
+    }
+
     pub(super) fn change_status(&self, change: impl FnOnce(&mut Status)) {
         if let Some(status) = &mut *self.control.status.lock() {
             change(status);
