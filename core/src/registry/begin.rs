@@ -1,5 +1,7 @@
 //! How a task enters the registry.
 
+#![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
+
 use std::borrow::Cow;
 use std::cell::Cell;
 use std::panic::Location;

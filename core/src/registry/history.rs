@@ -6,6 +6,8 @@
 //! that sees the same id before and after has read one task. Each thread keeps as many records as the setting says, so the
 //! newest of the process are among them.
 
+#![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
+
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
@@ -342,6 +344,7 @@ impl Histories {
         history
     }
 
+    #[allow(clippy::needless_pass_by_value, reason = "its holder writes no more")]
     pub fn give_back(&self, writer: HistoryWriter) {
         writer.hand_over();
         self.free.lock().push(writer.shared);

@@ -4,6 +4,8 @@
 //! that this thread still begins and ends takes the whole way. Each step of the fast way gives up before it has written
 //! anything, so the whole way can begin from the start.
 
+#![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
+
 use std::cell::Cell;
 use std::panic::Location;
 
@@ -32,7 +34,6 @@ thread_local! {
 
 /// Runs on the thread's own cells.
 #[inline(always)]
-#[allow(clippy::inline_always, reason = "one addition")]
 pub fn hot<R>(run: impl FnOnce(&Hot<Handle>) -> R) -> R {
     // `with` is not inlined, and nothing here has a destructor that could have run.
     match HOT.try_with(run) {

@@ -174,7 +174,7 @@ mod tests {
             let group = local.known.find(&signature, &registry.groups, &registry.config);
             let stripe = std::ptr::from_ref(local.stripe(group)) as usize;
             local.keep_chunk(hot, registry);
-            let chunk = std::ptr::from_ref(local.history(registry).chunk().unwrap()) as usize;
+            let chunk = std::ptr::from_ref(local.history(registry).chunk().expect("it was kept")) as usize;
             let cells = std::ptr::from_ref(hot) as usize;
             blocks_of(stripe, size_of::<Stripe>())
                 .chain(blocks_of(chunk, size_of::<Chunk>()))

@@ -46,10 +46,17 @@ impl Site {
     #[inline]
     pub(crate) fn group(&self, kind: u64) -> u64 {
         // Relaxed: a thread uses it only to look for what it has of that group itself.
-        self.groups[kind as usize % KINDS].load(Ordering::Relaxed)
+        self.groups[place_of(kind)].load(Ordering::Relaxed)
     }
 
     pub(crate) fn set_group(&self, kind: u64, group: u64) {
-        self.groups[kind as usize % KINDS].store(group, Ordering::Relaxed);
+        self.groups[place_of(kind)].store(group, Ordering::Relaxed);
     }
+}
+
+/// The place of a kind; requests, the last one, have no site.
+#[inline]
+#[allow(clippy::cast_possible_truncation, reason = "there are few kinds")]
+const fn place_of(kind: u64) -> usize {
+    kind as usize % KINDS
 }

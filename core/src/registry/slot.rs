@@ -1,5 +1,7 @@
 //! One live task: 64 bytes, one cache line.
 
+#![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
+
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
