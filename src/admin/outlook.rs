@@ -178,7 +178,7 @@ fn grouped(failed: Vec<FinishedTask>, hides_messages: bool) -> Vec<FailureGroup>
     (status = 200, description = "Newest first; none without `report_dir`", body = StopList),
 )))]
 pub(super) async fn stops(State(context): State<Context>) -> Result<Response, Problem> {
-    let directory: Option<PathBuf> = None;
+    let directory = context.settings().report_dir.clone();
     let hides_fields = context.admin.hidden().contains(&Hide::Fields);
     let read = move || {
         let mut items = directory.as_deref().map(reports).unwrap_or_default();

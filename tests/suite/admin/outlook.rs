@@ -50,9 +50,14 @@ async fn spawn_load() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
     own_process!();
+    let reports = std::env::temp_dir().join(format!("headcount-reports-{}", std::process::id()));
+    std::fs::create_dir_all(&reports).unwrap();
+    let earlier = r#"{ "instance": "earlier", "result": "drained", "exit_code": 0, "started_at": "", "duration_seconds": 1 }"#;
+    std::fs::write(reports.join("earlier.json"), earlier).unwrap();
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
         .blocked_after(Duration::from_millis(100))
+        .report_dir(&reports)
         .install()
         .unwrap();
     let admin = hc.admin_addr().unwrap();
@@ -89,7 +94,8 @@ async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
     failures(admin);
     searches(admin);
     rows(admin);
-    assert_eq!(json(admin, "/api/v1/stops")["items"].as_array().unwrap().len(), 0);
+    assert_eq!(json(admin, "/api/v1/stops")["items"][0]["instance"], "earlier");
+    std::fs::remove_dir_all(&reports).unwrap();
     let metrics = get(admin, "/metrics").expect(200);
     let value = |name: &str| {
         let line = metrics.text().lines().find_map(|line| line.strip_prefix(&format!("{name} ")));
