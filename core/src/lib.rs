@@ -15,7 +15,7 @@ mod awaited;
 mod clock;
 mod current;
 mod idle;
-#[allow(missing_docs, reason = "only `internal` shows it outside")]
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "only `internal` shows it outside")]
 mod lifecycle;
 mod lock;
 mod name;

@@ -50,6 +50,7 @@ const CARRIERS: [&str; 6] = ["Empty", "JoinHandle", "Pending", "Ready", "Receive
 /// The name that a type gives.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct CodeName {
+    /// The shortened path.
     pub path: String,
     /// A block or closure within another, of which a function may have several.
     pub block: bool,
@@ -116,9 +117,8 @@ fn is_std(krate: &str) -> bool {
 /// Neither a trait object, a function pointer, a reference, a tuple nor a slice.
 fn is_path(type_name: &str) -> bool {
     const WORDS: [&str; 6] = ["dyn ", "impl ", "fn(", "unsafe ", "extern ", "for<"];
-    let begins = |word: &&str| type_name.starts_with(*word);
     let first = type_name.chars().next();
-    !WORDS.iter().any(|word| begins(&word))
+    !WORDS.iter().any(|word| type_name.starts_with(word))
         && first.is_some_and(|first| first.is_alphabetic() || first == '_' || first == '<')
         && (first != Some('<') || type_name.contains(">::"))
 }
@@ -212,6 +212,14 @@ fn depth_after(text: &str, at: usize, depth: usize) -> usize {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::unused_async,
+    reason = "a test may"
+)]
 mod tests {
     use super::*;
 

@@ -44,11 +44,13 @@ impl Site {
 
     /// The group of its tasks of a kind.
     #[inline]
+    #[allow(clippy::cast_possible_truncation, reason = "a kind is a small number")]
     pub(crate) fn group(&self, kind: u64) -> u64 {
         // Relaxed: a thread uses it only to look for what it has of that group itself.
         self.groups[place_of(kind)].load(Ordering::Relaxed)
     }
 
+    #[allow(clippy::cast_possible_truncation, reason = "a kind is a small number")]
     pub(crate) fn set_group(&self, kind: u64, group: u64) {
         self.groups[place_of(kind)].store(group, Ordering::Relaxed);
     }

@@ -23,6 +23,7 @@ const KEPT: usize = 8192;
 const STEPS: u64 = 64;
 /// Powers of two on the scale: up to 52 days.
 const POWERS: u64 = 46;
+#[allow(clippy::cast_possible_truncation, reason = "a small number")]
 pub const PLACES: usize = (POWERS * STEPS) as usize;
 
 /// Where a duration stands on the scale.
@@ -172,6 +173,14 @@ pub fn stretches_of(group: u32) -> Arc<[Stretch]> {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
+#[allow(
+    clippy::unwrap_used,
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::float_cmp,
+    clippy::unused_async,
+    reason = "a test may"
+)]
 mod tests {
     use super::*;
 
