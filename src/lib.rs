@@ -94,6 +94,12 @@ pub mod docs;
 mod error;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(feature = "admin"), allow(dead_code))]
+#[allow(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::inconsistent_struct_constructor,
+    reason = "seconds and counts that are estimates anyway"
+)]
 mod forecast;
 #[cfg(test)]
 mod fresh;

@@ -296,13 +296,13 @@ fn named<'de, D: Deserializer<'de>, T: Copy>(
 }
 
 fn kind<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Kind>, D::Error> {
-    named(deserializer, &Kind::ALL, Kind::as_str)
+    named(deserializer, Kind::ALL, Kind::as_str)
 }
 
 fn state<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<TaskState>, D::Error> {
-    named(deserializer, &TaskState::ALL, TaskState::as_str)
+    named(deserializer, TaskState::ALL, TaskState::as_str)
 }
 
 fn outcome<'de, D: Deserializer<'de>>(deserializer: D) -> Result<Option<Outcome>, D::Error> {
-    named(deserializer, &Outcome::ALL, Outcome::as_str)
+    named(deserializer, Outcome::ALL, Outcome::as_str)
 }

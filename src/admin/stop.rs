@@ -123,7 +123,7 @@ pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
             .recently_ended
             .iter()
             .map(|task| Ended {
-                id: task.id.into(),
+                id: task.id,
                 name: Arc::clone(&task.name),
                 outcome: task.outcome,
                 duration_seconds: seconds(task.duration),
@@ -139,7 +139,7 @@ fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast)
     let others = load.count(|waited| waited.policy == OnShutdown::Wait);
     let rows = Rows::new(load, shutdown::terms(settings), Some(others), forecast.done_in);
     // The list is up to a second old.
-    let has_ended = |id: u64| status.recently_ended.iter().any(|ended| u64::from(ended.id) == id);
+    let has_ended = |id: u64| status.recently_ended.iter().any(|ended| ended.id == id);
     let left = status.listing.named.iter().filter(|(current, _)| !has_ended(current.id));
     let described = left.map(|(_, task)| {
         let row = rows.row(task);

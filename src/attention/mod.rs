@@ -119,6 +119,7 @@ fn blocked_items(group: u32, tasks: &[TaskInfo], now: SystemTime) -> Vec<Item> {
     tasks.iter().map(each).collect()
 }
 
+#[allow(clippy::needless_pass_by_value, reason = "it becomes the item")]
 /// A finding as an item; blocked tasks have items of their own.
 fn item(finding: Finding, group: &GroupInfo, now: SystemTime) -> Option<Item> {
     let id = group.id.get();

@@ -34,7 +34,11 @@ impl Load {
     pub(crate) fn read() -> Self {
         let mut gatherer = Gatherer::new();
         let now = clock::ticks();
-        registry().slab.slots().filter_map(|slot| slot.read()).for_each(|task| gatherer.see(&task, now));
+        registry()
+            .slab
+            .slots()
+            .filter_map(headcount_core::internal::registry::slot::Slot::read)
+            .for_each(|task| gatherer.see(&task, now));
         gatherer.finish()
     }
 

@@ -95,7 +95,7 @@ impl Waited {
             policy: task.on_shutdown,
             cancellable: task.cancellable,
             listens: task.listens,
-            blocked: (task.state == State::Blocked).then(|| task.state_for.as_secs_f64()),
+            blocked: (task.state == State::Blocked).then_some(task.state_for.as_secs_f64()),
             progress: task.progress,
             pace: task.pace,
             grace: task.grace.map(|grace| grace.as_secs_f64()),

@@ -94,7 +94,8 @@ pub(crate) fn log_budget(process: &Process) {
         warn!(target: "headcount", "{warning}");
     }
     let Settings { report_file, report_dir, .. } = &process.settings;
-    let checks: [(&str, Option<&PathBuf>, fn(&Path) -> io::Result<()>); 2] = [
+    type Check = fn(&Path) -> io::Result<()>;
+    let checks: [(&str, Option<&PathBuf>, Check); 2] = [
         ("report_file", report_file.as_ref(), report_file::check),
         ("report_dir", report_dir.as_ref(), report_file::check_directory),
     ];

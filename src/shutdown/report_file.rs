@@ -141,6 +141,7 @@ fn private(options: &mut OpenOptions) -> &mut OpenOptions {
 }
 
 #[cfg(all(test, unix))]
+#[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use std::os::unix::fs::{FileTypeExt, symlink};
 

@@ -69,7 +69,7 @@ fn describe_action(action: &mut Operation) {
             ("413", "The body is too large"),
         ],
     );
-    action.parameters.get_or_insert_default().push(if_match().into());
+    action.parameters.get_or_insert_default().push(if_match());
 }
 
 fn refuse(operation: &mut Operation, refusals: &[(&str, &str)]) {

@@ -87,6 +87,7 @@ impl Abandoned {
     }
 
     /// When the task was aborted, unless it has ended or a line has named it before.
+    #[allow(clippy::wrong_self_convention, reason = "the task is yet to be named")]
     pub(crate) fn to_name(&mut self, id: u64, now: Moment) -> Option<Moment> {
         let entry = self.entries.get_mut(&id).filter(|entry| entry.ended.is_none() && !entry.is_named)?;
         // Sooner than that nothing can be said of what holds it.

@@ -66,7 +66,8 @@ impl Ending {
         let write = move || {
             let file = file.map(|path| (report_file::write(&path, &json), path));
             let kept = directory.map(|path| (report_file::keep(&path, started_at, reports, &json), path));
-            let problem = |(written, path): (io::Result<()>, PathBuf)| not_written(&path, &written.err()?);
+            let problem =
+                |(written, path): (io::Result<()>, PathBuf)| Some(not_written(&path, &written.err()?));
             [file, kept].into_iter().flatten().filter_map(problem).collect()
         };
         on_a_thread(write)
@@ -75,8 +76,8 @@ impl Ending {
     }
 }
 
-fn not_written(path: &Path, problem: &io::Error) -> Option<String> {
-    Some(format!("The report could not be written to {}: {problem}", path.display()))
+fn not_written(path: &Path, problem: &io::Error) -> String {
+    format!("The report could not be written to {}: {problem}", path.display())
 }
 
 /// Runs it on a thread, or right here if none can be had, and waits a bounded time.

@@ -84,8 +84,7 @@ impl Coordinator {
         }
         let last_told = self.machine.last_told();
         let concerned = |task: &Reading| match task.policy() {
-            OnShutdown::Cancel => true,
-            OnShutdown::Connection => true,
+            OnShutdown::Cancel | OnShutdown::Connection => true,
             OnShutdown::Last => last_told,
             OnShutdown::Detach => false,
             _ => task.has(DETAILS),

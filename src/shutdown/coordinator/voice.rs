@@ -388,9 +388,10 @@ impl Voice {
 
     pub(super) fn lingered(&self, after: Duration, was_scraped: bool) {
         let after = text::length(after);
-        self.info(match was_scraped {
-            true => format!("The last scrape came after {after}"),
-            false => format!("No scrape came within {after}"),
+        self.info(if was_scraped {
+            format!("The last scrape came after {after}")
+        } else {
+            format!("No scrape came within {after}")
         });
     }
 

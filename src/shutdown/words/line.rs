@@ -95,7 +95,7 @@ impl Data {
             kind: Some(task.kind.as_str()),
             state: Some(task.state.as_str()),
             age_seconds: Some(task.age.as_secs_f64()),
-            idle_seconds: (task.state == State::Idle).then(|| task.state_for.as_secs_f64()),
+            idle_seconds: (task.state == State::Idle).then_some(task.state_for.as_secs_f64()),
             status: task.status.clone(),
             progress: task.progress.map(|progress| progress.done),
             total: task.progress.map(|progress| progress.total).filter(|total| 0 < *total),

@@ -235,7 +235,7 @@ impl Progress {
 /// Asked with a span, which nothing prints: of an error among its fields, formatters for people also look for
 /// the source, and those for data only take the text. What does not look at spans at all is given data.
 fn takes_data() -> bool {
-    if dispatcher::get_default(|subscriber| subscriber.is::<NoSubscriber>()) {
+    if dispatcher::get_default(tracing::Dispatch::is::<NoSubscriber>) {
         return false;
     }
     let asked = Asked::default();
@@ -385,9 +385,12 @@ fn waiting(to: Log, with_data: bool, line: &Waiting) {
         return;
     }
     let estimate = estimate.map(tracing::field::display);
-    let emit = || match loud_level() {
-        Level::WARN => tracing::warn!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}"),
-        _ => tracing::info!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}"),
+    let emit = || {
+        if loud_level() == Level::WARN {
+            tracing::warn!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}");
+        } else {
+            tracing::info!(target: "headcount::shutdown", pending, %deadline, estimate, "{what}");
+        }
     };
     or_past_it(emit, Level::INFO, what);
 }

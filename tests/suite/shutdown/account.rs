@@ -143,6 +143,7 @@ fn agree(end: &End, report: &Value, summary: &Value) -> Result<(), String> {
     let metrics: String =
         serde_json::from_str(end.lines.iter().find_map(|line| line.strip_prefix("metrics ")).unwrap())
             .unwrap();
+    #[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, reason = "whole numbers")]
     let total = |name: &str| -> u64 {
         let samples = metrics.lines().filter(|line| line.starts_with(name));
         samples.map(|line| line.rsplit(' ').next().unwrap().parse::<f64>().unwrap() as u64).sum()
