@@ -7,6 +7,8 @@
 //! | [`design`] | questions and answers |
 //! | [`architecture`] | the map, for anyone who changes headcount |
 
+#![allow(clippy::doc_markdown, reason = "the documents are prose")]
+
 /// Documents link each other by name. Where rustdoc shows them, the names lead to modules rather than to files.
 macro_rules! document {
     ($(#[$meta:meta])* $name:ident, $path:literal) => {

@@ -87,6 +87,8 @@ pub(crate) fn start(
         .map_err(|problem| Error::resources("what the shutdown needs", problem))
 }
 
+type Check = fn(&Path) -> io::Result<()>;
+
 /// Logs how long a shutdown may take, what does not fit, and whether the report can be written.
 pub(crate) fn log_budget(process: &Process) {
     info!(target: "headcount", "{}", words::budget_line(&process.settings));
@@ -94,7 +96,6 @@ pub(crate) fn log_budget(process: &Process) {
         warn!(target: "headcount", "{warning}");
     }
     let Settings { report_file, report_dir, .. } = &process.settings;
-    type Check = fn(&Path) -> io::Result<()>;
     let checks: [(&str, Option<&PathBuf>, Check); 2] = [
         ("report_file", report_file.as_ref(), report_file::check),
         ("report_dir", report_dir.as_ref(), report_file::check_directory),

@@ -25,11 +25,11 @@ const APPLICATION: &[&[&str]] = &[
     &["error", "forecast", "fresh"],
     &["attention"],
     &["settings"],
-    &["docs", "observer", "process"],
+    &["observer", "process"],
     &["shutdown"],
     &["console", "layer", "metrics"],
     &["admin"],
-    &["install"],
+    &["docs", "install"],
 ];
 
 #[test]

@@ -65,7 +65,7 @@ fn public_types_are_what_they_should_be() {
         Page<TaskInfo>:          true  true  true  true  true;
         TaskQuery:               true  true  true  true  true;
         OnShutdown:              true  true  true  true  true;
-        Error:                   true  true  true  false false;
+        Error:                   true  true  true  true  true;
         headcount::Builder:      true  true  true  false false;
         headcount::Headcount:    true  true  true  false false;
     }
