@@ -13,6 +13,9 @@ pub(super) struct Family {
     pub(super) values: Values,
 }
 
+/// The buckets of one histogram, and its label `outcome` where it has one.
+pub(super) type Histogram = (Option<Outcome>, Vec<Bucket>);
+
 /// Of what type a family is, and where its values are.
 pub(super) enum Values {
     Counter(fn(&Series) -> u64),
@@ -22,7 +25,7 @@ pub(super) enum Values {
     Seconds(fn(&Series) -> Duration),
     Gauge(fn(&Series) -> Option<f64>),
     /// With the label `outcome` where the setting says so.
-    Histogram(fn(&Series) -> &[(Option<Outcome>, Vec<Bucket>)]),
+    Histogram(fn(&Series) -> &[Histogram]),
     ProcessCounter(fn(&Figures) -> u64),
     ProcessGauge(fn(&Figures) -> Option<f64>),
 }

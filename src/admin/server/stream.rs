@@ -14,7 +14,7 @@ use super::connections::Activity;
 /// What a client sends that takes this for a server of HTTP/2.
 const PREFACE: &[u8] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
 
-/// SETTINGS, then GOAWAY with HTTP_1_1_REQUIRED and a text: the client may come again with HTTP/1.1.
+/// SETTINGS, then GOAWAY with `HTTP_1_1_REQUIRED` and a text: the client may come again with HTTP/1.1.
 const ANSWER: &[u8] = b"\x00\x00\x00\x04\x00\x00\x00\x00\x00\
     \x00\x00\x28\x07\x00\x00\x00\x00\x00\
     \x00\x00\x00\x00\x00\x00\x00\x0d\
