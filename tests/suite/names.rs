@@ -125,7 +125,8 @@ async fn tasks_of_one_function_are_told_apart() {
         }
     }
     fn wrapper<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
-        headcount::spawn(future)
+        #[allow(clippy::redundant_async_block, reason = "the block is what is named")]
+        headcount::spawn(async move { future.await })
     }
     headcount::spawn(outer()).await.unwrap();
     wrapper(function()).await.unwrap();
@@ -185,7 +186,8 @@ async fn a_wrapper_of_many_functions_loses_none() {
         };
     }
     fn wrapper<F: Future<Output = ()> + Send + 'static>(future: F) -> JoinHandle<()> {
-        headcount::spawn(future)
+        #[allow(clippy::redundant_async_block, reason = "the block is what is named")]
+        headcount::spawn(async move { future.await })
     }
     spawned!(a b c d e f g h i j k l m n o p q r s t u v w x y z);
     let groups = headcount::snapshot().groups;

@@ -94,7 +94,9 @@ fn panic_of(call: impl FnOnce()) -> (String, u32) {
     let _alone = ALONE.lock().unwrap_or_else(std::sync::PoisonError::into_inner);
     let former = std::panic::take_hook();
     std::panic::set_hook(Box::new(|info| {
-        let text = info.payload().downcast_ref::<&str>().map_or_else(String::new, |text| (*text).to_owned());
+        let payload = info.payload();
+        let text = payload.downcast_ref::<&str>().map(|text| (*text).to_owned());
+        let text = text.or_else(|| payload.downcast_ref::<String>().cloned()).unwrap_or_default();
         let place = info.location().unwrap();
         assert_eq!(place.file(), file!());
         *SEEN.lock().unwrap() = Some((text, place.line()));

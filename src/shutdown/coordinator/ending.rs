@@ -110,6 +110,8 @@ impl Coordinator {
         }
         self.voice.log().close_screen();
         self.timers.set(Round::Lines, None);
+        // The newest refusals are logged before they are summed up.
+        self.note_refusals();
         let untracked = self.untracked();
         self.ledger.settle(untracked);
         if Stage::Aborting <= self.machine.stage() {

@@ -146,7 +146,7 @@ impl Coordinator {
         }
     }
 
-    fn note_refusals(&mut self) {
+    pub(super) fn note_refusals(&mut self) {
         let refusals = self.ledger.new_refusals();
         self.voice.refused(&refusals);
     }
