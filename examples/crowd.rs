@@ -1,4 +1,5 @@
-//! A crowd of sleeping tasks, some with hostile names, one that blocks its worker: what the dashboard is tried with.
+//! A crowd of sleeping tasks, some with hostile names, one that blocks its worker: what the dashboard is
+//! tried with.
 //!
 //!     cargo run --example crowd -- 100000        # tasks, in eight groups
 //!     cargo run --example crowd -- 100000 300    # in so many groups

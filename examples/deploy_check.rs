@@ -4,8 +4,9 @@
 //!
 //!     cargo run --example deploy_check -- 127.0.0.1:7717 25s 60
 //!
-//! It asks `/api/v1/forecast?within=25s` each second, for 60 seconds at most, until a stop would abandon nothing. Then it sends
-//! SIGTERM to the process that answered. If the time is over it says what stands in the way, and stops nothing.
+//! It asks `/api/v1/forecast?within=25s` each second, for 60 seconds at most, until a stop would abandon
+//! nothing. Then it sends SIGTERM to the process that answered. If the time is over it says what stands in
+//! the way, and stops nothing.
 
 use std::error::Error;
 use std::io::{self, Read, Write};

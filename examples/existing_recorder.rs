@@ -3,7 +3,8 @@
 //!     cargo run --example existing_recorder
 //!     curl http://127.0.0.1:7717/metrics
 //!
-//! Without the handle, headcount would publish its own metrics to that recorder, as it does to `StatsD` or `OpenTelemetry`.
+//! Without the handle, headcount would publish its own metrics to that recorder, as it does to `StatsD` or
+//! `OpenTelemetry`.
 
 use headcount::{Headcount, Report};
 use metrics_exporter_prometheus::PrometheusBuilder;

@@ -1,5 +1,5 @@
-//! A library that leaves tasks running: it depends on headcount with `default-features = false`, replaces `tokio::spawn`, and
-//! needs nothing else. Whether somebody watches is the application's affair.
+//! A library that leaves tasks running: it depends on headcount with `default-features = false`, replaces
+//! `tokio::spawn`, and needs nothing else. Whether somebody watches is the application's affair.
 //!
 //!     cargo run --example library
 

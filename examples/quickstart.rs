@@ -5,8 +5,8 @@
 //!     curl -X POST http://127.0.0.1:8000/signup    # three tasks: e-mail, push, thumbnail
 //!     curl http://127.0.0.1:7717/metrics
 //!
-//! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number S`,
-//! `--limit-max-requests N` (stops gracefully after so many).
+//! Flags: `--listen ADDR`, `--admin ADDR`, `--load N` (calls itself N times a second), `--seconds-per-number
+//! S`, `--limit-max-requests N` (stops gracefully after so many).
 //!
 //! Then Ctrl-C: it waits for the tasks, by name.
 

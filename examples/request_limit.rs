@@ -1,4 +1,5 @@
-//! A process that stops gracefully after a number of requests, so that a supervisor starts a fresh one: against slow leaks.
+//! A process that stops gracefully after a number of requests, so that a supervisor starts a fresh one:
+//! against slow leaks.
 //!
 //!     cargo run --example request_limit
 //!     for i in $(seq 12); do curl -s http://127.0.0.1:8000/; done

@@ -1,4 +1,5 @@
-//! Server-sent events and `WebSocket`s that end when the process stops: left alone, each would hold up the shutdown until the deadline.
+//! Server-sent events and `WebSocket`s that end when the process stops: left alone, each would hold up the
+//! shutdown until the deadline.
 //!
 //!     cargo run --example streams
 //!     curl -N http://127.0.0.1:8000/events         then Ctrl-C in the first terminal
@@ -22,7 +23,8 @@ use tokio::time::{interval, sleep};
 async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     tracing_subscriber::fmt().init();
     let hc = Headcount::install()?;
-    // With the layer an open stream is a task: listed while it lives, named while it is waited for, cut at the deadline.
+    // With the layer an open stream is a task: listed while it lives, named while it is waited for, cut at
+    // the deadline.
     let app =
         Router::new().route("/events", get(events)).route("/socket", get(socket)).layer(TrackLayer::new());
     let listener = TcpListener::bind("127.0.0.1:8000").await?;
@@ -41,7 +43,8 @@ async fn events() -> Sse<impl Stream<Item = Result<Event, Infallible>>> {
     Sse::new(numbers.take_until(headcount::draining()).chain(goodbye))
 }
 
-/// What follows the upgrade is no longer a request: it is a task of its own, which axum spawns where headcount does not see it.
+/// What follows the upgrade is no longer a request: it is a task of its own, which axum spawns where
+/// headcount does not see it.
 async fn socket(upgrade: WebSocketUpgrade) -> Response {
     upgrade.on_upgrade(|socket| headcount::task("socket").track(talk(socket))).into_response()
 }

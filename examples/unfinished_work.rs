@@ -35,7 +35,8 @@ async fn fulfil(order: String) {
     println!("order {order} is done");
 }
 
-/// Called for each task before it is aborted, on a thread of its own: it may take its time, all in all `hook_timeout`.
+/// Called for each task before it is aborted, on a thread of its own: it may take its time, all in all
+/// `hook_timeout`.
 fn write_down(task: &TaskInfo) {
     let Some((_, order)) = task.fields.iter().find(|(key, _)| key == "order") else { return };
     let file = OpenOptions::new().create(true).append(true).open(UNFINISHED);

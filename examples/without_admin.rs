@@ -1,4 +1,5 @@
-//! Draining without the admin server: for a worker that listens on nothing. The report goes to a file and is the exit code.
+//! Draining without the admin server: for a worker that listens on nothing. The report goes to a file and is
+//! the exit code.
 //!
 //!     cargo run --example without_admin
 

@@ -9,7 +9,8 @@
 
 #![allow(clippy::doc_markdown, reason = "the documents are prose")]
 
-/// Documents link each other by name. Where rustdoc shows them, the names lead to modules rather than to files.
+/// Documents link each other by name. Where rustdoc shows them, the names lead to modules rather than to
+/// files.
 macro_rules! document {
     ($(#[$meta:meta])* $name:ident, $path:literal) => {
         $(#[$meta])*

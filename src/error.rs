@@ -109,5 +109,6 @@ impl fmt::Debug for Error {
     }
 }
 
-/// The text holds the cause, so that there is no [`source`](error::Error::source) that a chain would print once more.
+/// The text holds the cause, so that there is no [`source`](error::Error::source) that a chain would print
+/// once more.
 impl error::Error for Error {}

@@ -1,7 +1,7 @@
 //! Know every task you spawned. Leave none behind.
 //!
-//! Replace [`tokio::spawn`] with [`headcount::spawn`](spawn) and every detached task gets a name, is listed while it lives, is measured, and is waited
-//! for, by name, when the process stops.
+//! Replace [`tokio::spawn`] with [`headcount::spawn`](spawn) and every detached task gets a name, is listed
+//! while it lives, is measured, and is waited for, by name, when the process stops.
 //!
 //! # Use
 //!
@@ -24,8 +24,8 @@
 //! # }
 //! ```
 //!
-//! Nothing needs to be set up for that, so a library may use it as it is, with `default-features = false`. An application that wants metrics, dashboard
-//! and shutdown installs them first:
+//! Nothing needs to be set up for that, so a library may use it as it is, with `default-features = false`. An
+//! application that wants metrics, dashboard and shutdown installs them first:
 //!
 //! ```no_run
 //! # async fn serve() {}
@@ -38,30 +38,33 @@
 //!
 //! # Settings
 //!
-//! [`Builder`] has a method for each, and each has an environment variable named after it, which wins: [`settings`] lists them with their defaults.
-//! `HEADCOUNT=off` turns everything off.
+//! [`Builder`] has a method for each, and each has an environment variable named after it, which wins:
+//! [`settings`] lists them with their defaults. `HEADCOUNT=off` turns everything off.
 //!
 //! # Features
 //!
-//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde` and `console` are not. What exists without any of them:
-//! the spawn family, [`task`], [`track`], [`current`], [`snapshot()`], [`idle`] and [`testing`].
+//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde` and
+//! `console` are not. What exists without any of them: the spawn family, [`task`], [`track`], [`current`],
+//! [`snapshot()`], [`idle`] and [`testing`].
 //!
 //! # Comparison
 //!
-//! [`TaskTracker`](https://docs.rs/tokio-util/latest/tokio_util/task/task_tracker/struct.TaskTracker.html) waits for a number of tasks, and does not know which.
-//! [`JoinSet`](tokio::task::JoinSet) owns its tasks: nothing in it is detached. `tokio-metrics` measures what it wraps, without a list. `await-tree`
-//! shows where each future stands, for a price per task. `console-subscriber` shows tasks where the whole program was built with a flag of its own.
-//! They do other things well: headcount is for tasks that nobody awaits.
+//! [`TaskTracker`](https://docs.rs/tokio-util/latest/tokio_util/task/task_tracker/struct.TaskTracker.html)
+//! waits for a number of tasks, and does not know which. [`JoinSet`](tokio::task::JoinSet) owns its tasks:
+//! nothing in it is detached. `tokio-metrics` measures what it wraps, without a list. `await-tree` shows
+//! where each future stands, for a price per task. `console-subscriber` shows tasks where the whole program
+//! was built with a flag of its own. They do other things well: headcount is for tasks that nobody awaits.
 //!
 //! # Correctness
 //!
-//! There is no `unsafe` in this crate. Slots, census and wake-up are model-checked with loom; random histories are compared with a plain model; the
-//! shutdown is tested with real processes and real signals. [The protocol](docs::architecture) is written out.
+//! There is no `unsafe` in this crate. Slots, census and wake-up are model-checked with loom; random
+//! histories are compared with a plain model; the shutdown is tested with real processes and real signals.
+//! [The protocol](docs::architecture) is written out.
 //!
 //! # Performance
 //!
-//! A spawn allocates nothing and takes no shared lock. `bench/RESULTS.md` in the repository has the figures, each beside bare
-//! [`tokio::spawn`] and the peers in the same run.
+//! A spawn allocates nothing and takes no shared lock. `bench/RESULTS.md` in the repository has the figures,
+//! each beside bare [`tokio::spawn`] and the peers in the same run.
 
 // docs.rs marks what a feature brings.
 #![cfg_attr(docsrs, feature(doc_cfg))]
@@ -72,7 +75,8 @@ compile_error!(
      or turn the default features off"
 );
 
-/// A value with some of its fields changed; literals of another crate's non-exhaustive structs cannot be written.
+/// A value with some of its fields changed; literals of another crate's non-exhaustive structs cannot be
+/// written.
 #[cfg(test)]
 macro_rules! changed {
     ($base:expr, $($field:ident: $value:expr),+ $(,)?) => {{

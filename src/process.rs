@@ -62,8 +62,8 @@ impl Process {
         self.application.as_ref().map_or_else(default, |runtime| runtime.metrics().num_workers())
     }
 
-    /// The approximate number of tasks in the application's runtime that headcount does not track. Both numbers are
-    /// read one after the other.
+    /// The approximate number of tasks in the application's runtime that headcount does not track. Both
+    /// numbers are read one after the other.
     pub(crate) fn untracked(&self, snapshot: &Snapshot) -> Option<u64> {
         let alive = self.application.as_ref()?.metrics().num_alive_tasks() as u64;
         let ours =

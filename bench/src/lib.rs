@@ -1,8 +1,8 @@
 //! headcount beside bare tokio and its peers.
 //!
-//! A scenario is what is done, a subject is with what. All subjects of a scenario are measured in one process, a bit
-//! of each in every round, in an order that rotates, so that whatever disturbs the machine disturbs all of them.
-//! Each scenario runs in a process of its own, started by the binary itself.
+//! A scenario is what is done, a subject is with what. All subjects of a scenario are measured in one
+//! process, a bit of each in every round, in an order that rotates, so that whatever disturbs the machine
+//! disturbs all of them. Each scenario runs in a process of its own, started by the binary itself.
 
 pub mod gaps;
 pub mod http;

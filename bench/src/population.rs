@@ -34,8 +34,8 @@ impl<const LARGER: usize> Future for Waits<LARGER> {
 
 /// Spawns about `count` tasks without a name through `subject`, and returns once each has been polled.
 ///
-/// tokio rounds the memory of a task up to a multiple of 128 bytes, so one size of future would show a step or hide
-/// it: these come in eight sizes, 16 bytes apart.
+/// tokio rounds the memory of a task up to a multiple of 128 bytes, so one size of future would show a step
+/// or hide it: these come in eight sizes, 16 bytes apart.
 pub fn of_all_sizes(subject: impl Subject, runtime: &Runtime, count: usize) {
     of_size::<0>(subject, runtime, count / 8);
     of_size::<16>(subject, runtime, count / 8);

@@ -7,8 +7,9 @@ use crate::registry::registry;
 
 /// The outcome of a task whose [`JoinHandle`](tokio::task::JoinHandle) gave this error.
 ///
-/// tokio tells a panic from a cancellation, and nothing more. This function also tells whether the shutdown abandoned the task.
-/// The newest 10,000 abandoned tasks are known; the end of an older one is [`Outcome::Cancelled`].
+/// tokio tells a panic from a cancellation, and nothing more. This function also tells whether the shutdown
+/// abandoned the task. The newest 10,000 abandoned tasks are known; the end of an older one is
+/// [`Outcome::Cancelled`].
 ///
 /// # Cost
 ///

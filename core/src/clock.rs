@@ -1,10 +1,11 @@
 //! The one clock: raw ticks on the hot path, converted where they are read.
 //!
-//! A tick is one of the processor's counter, in one inlined instruction: less than half of what `Instant::now` costs. The
-//! first use asks whether that counter serves as a clock, and compares it with the system's clock for a millisecond. So
-//! durations may be off by some hundred parts in a million. Times of day are not, since the two clocks are compared again
-//! while the process lives, and times follow the wall clock of now. Without such a counter a tick is a nanosecond of the system's clock, and tasks take the
-//! [whole way](crate::registry).
+//! A tick is one of the processor's counter, in one inlined instruction: less than half of what
+//! `Instant::now` costs. The first use asks whether that counter serves as a clock, and compares it with the
+//! system's clock for a millisecond. So durations may be off by some hundred parts in a million. Times of day
+//! are not, since the two clocks are compared again while the process lives, and times follow the wall clock
+//! of now. Without such a counter a tick is a nanosecond of the system's clock, and tasks take the [whole
+//! way](crate::registry).
 
 use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -86,7 +87,8 @@ impl Source {
     }
 }
 
-/// Linux watches the counter, and takes it off its list of clocks where cores disagree or it does not run evenly.
+/// Linux watches the counter, and takes it off its list of clocks where cores disagree or it does not run
+/// evenly.
 #[cfg(target_os = "linux")]
 fn system_trusts_counter() -> bool {
     const CLOCKS: &str = "/sys/devices/system/clocksource/clocksource0/available_clocksource";
@@ -209,7 +211,8 @@ impl Clock {
         self.source.ticks()
     }
 
-    /// The time between two readings; 0 if they are in the wrong order, which two cores may make of close ones.
+    /// The time between two readings; 0 if they are in the wrong order, which two cores may make of close
+    /// ones.
     #[inline]
     #[allow(clippy::cast_possible_truncation, reason = "nanoseconds of a process's life fit")]
     pub fn nanos_between(&self, start: u64, end: u64) -> u64 {
@@ -218,8 +221,8 @@ impl Clock {
     }
 }
 
-/// [`nanos_per_tick`](Clock::nanos_per_tick) of the process's clock, once that was read. Threads read it at a high rate, so
-/// nothing that is written shares its cache line.
+/// [`nanos_per_tick`](Clock::nanos_per_tick) of the process's clock, once that was read. Threads read it at a
+/// high rate, so nothing that is written shares its cache line.
 #[repr(align(128))]
 struct Line(AtomicU64);
 
@@ -270,8 +273,9 @@ pub fn wall(ticks: u64) -> SystemTime {
     CLOCK.wall(ticks, SystemTime::now())
 }
 
-/// The same by the calibration and the first wall-clock time alone: two times are as far apart as the duration [`between`] their
-/// readings, also across a step. For a client that subtracts times from each other and from durations.
+/// The same by the calibration and the first wall-clock time alone: two times are as far apart as the
+/// duration [`between`] their readings, also across a step. For a client that subtracts times from each other
+/// and from durations.
 pub fn steady_wall(ticks: u64) -> SystemTime {
     let clock = &*CLOCK;
     clock.first_wall + between(clock.origin, ticks) - between(ticks, clock.origin)

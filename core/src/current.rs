@@ -48,7 +48,8 @@ pub fn current() -> Option<TaskHandle> {
 #[derive(Clone, Debug)]
 pub struct TaskHandle(Current);
 
-// A panic leaves nothing half done that this handle could show: a slot is atomics and one lock around a few stores.
+// A panic leaves nothing half done that this handle could show: a slot is atomics and one lock around a few
+// stores.
 impl UnwindSafe for TaskHandle {}
 impl RefUnwindSafe for TaskHandle {}
 
@@ -98,7 +99,8 @@ impl TaskHandle {
     }
 }
 
-/// Records that the running task returned this error, so that it ends with outcome `error`. A panic in `Display` is caught.
+/// Records that the running task returned this error, so that it ends with outcome `error`. A panic in
+/// `Display` is caught.
 pub fn note_failure(error: &dyn Display) {
     let Some(current) = local::current() else { return };
     let registry = registry();

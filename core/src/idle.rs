@@ -12,8 +12,8 @@ use crate::registry::registry;
 /// Awaited outside of any task, it waits for all of them.
 /// During a shutdown, a task that awaits `idle` waits for the `Last` tasks, so they do not wait for it.
 ///
-/// Await it in the task itself. Inside a [`track`](crate::track)ed future of a task, the future would wait for its own
-/// task, which cannot end first.
+/// Await it in the task itself. Inside a [`track`](crate::track)ed future of a task, the future would wait
+/// for its own task, which cannot end first.
 ///
 /// # Cost
 ///

@@ -1,5 +1,5 @@
-//! What a library needs of [headcount](https://docs.rs/headcount): spawn named, listed and measured tasks, and take part
-//! in the shutdown.
+//! What a library needs of [headcount](https://docs.rs/headcount): spawn named, listed and measured tasks,
+//! and take part in the shutdown.
 //!
 //! Libraries depend on this crate, applications on `headcount`, which re-exports all of it.
 //!

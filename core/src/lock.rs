@@ -1,4 +1,5 @@
-//! The locks of `std`, without poison: a panic in another thread is no reason for the reader of a registry to panic too.
+//! The locks of `std`, without poison: a panic in another thread is no reason for the reader of a registry to
+//! panic too.
 
 use std::sync::{self, MutexGuard, PoisonError, RwLockReadGuard, RwLockWriteGuard};
 

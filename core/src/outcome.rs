@@ -14,9 +14,9 @@ pub enum Outcome {
     Error,
     /// Its own poll or closure unwound.
     Panic,
-    /// Dropped before it was ready: aborted through its handle or the API, dropped with its runtime or `LocalSet`, lost in a
-    /// `select!`, ended by [`OnShutdown::Cancel`](crate::OnShutdown::Cancel) or as a connection, or refused because the
-    /// process was stopping.
+    /// Dropped before it was ready: aborted through its handle or the API, dropped with its runtime or
+    /// `LocalSet`, lost in a `select!`, ended by [`OnShutdown::Cancel`](crate::OnShutdown::Cancel) or as a
+    /// connection, or refused because the process was stopping.
     Cancelled,
     /// Dropped because its own time limit had passed.
     Timeout,

@@ -22,7 +22,8 @@ impl OneWriter {
     pub(crate) fn check(&self) {
         use std::sync::atomic::Ordering::Relaxed;
         thread_local!(static HERE: u8 = const { 0 });
-        // No thread but this one has the address, as long as the thread lives. A thread that ends still writes.
+        // No thread but this one has the address, as long as the thread lives. A thread that ends still
+        // writes.
         let Ok(here) = HERE.try_with(|here| std::ptr::from_ref(here) as usize) else { return };
         let writer = self.thread.compare_exchange(0, here, Relaxed, Relaxed).unwrap_or_else(|writer| writer);
         assert!(writer == 0 || writer == here, "two threads write to what one has");
@@ -58,10 +59,11 @@ mod real {
     /// How long it sleeps between two tries.
     const NAP: Duration = Duration::from_micros(20);
 
-    /// A lock held for a few stores, whose release is a store: half the price of a lock that must look for sleepers.
+    /// A lock held for a few stores, whose release is a store: half the price of a lock that must look for
+    /// sleepers.
     ///
-    /// A thread that finds it taken tries again for a while; then its holder is likely not running, and the thread sleeps between tries, so
-    /// that the holder gets to run whatever the priorities are.
+    /// A thread that finds it taken tries again for a while; then its holder is likely not running, and the
+    /// thread sleeps between tries, so that the holder gets to run whatever the priorities are.
     #[derive(Debug)]
     pub(crate) struct ShortMutex<T>(SpinMutex<T>);
 

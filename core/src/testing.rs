@@ -11,8 +11,8 @@ use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;
 
-/// How long tasks that are about to end have for it: real time, since other threads need it to run, or that of a paused
-/// clock.
+/// How long tasks that are about to end have for it: real time, since other threads need it to run, or that
+/// of a paused clock.
 const SETTLE: Duration = Duration::from_millis(100);
 /// In how many steps a paused clock is moved by that long.
 const STEPS: u32 = 100;
@@ -20,10 +20,9 @@ const STEPS: u32 = 100;
 /// Runs a block and panics if a task that it spawned, or a descendant of one, is still alive.
 ///
 /// Only descendants of the block count, so tests may run in parallel.
-/// Tasks that end within 100 ms after the block do not count, which covers an aborted task. Where tokio's clock is paused,
-/// these are 100 ms of that clock.
-/// The panic names each task that is left, with its location and age.
-/// Blocks may be nested: a task counts for each block around it.
+/// Tasks that end within 100 ms after the block do not count, which covers an aborted task. Where tokio's
+/// clock is paused, these are 100 ms of that clock. The panic names each task that is left, with its location
+/// and age. Blocks may be nested: a task counts for each block around it.
 ///
 /// # Panics
 ///
@@ -61,7 +60,8 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
             }
             assert!(!is_over, "{}", complaint(&left));
             if *paused.get_or_insert_with(is_clock_paused) {
-                // A paused clock moves only while every task waits, and only to the next timer: this one, at the latest.
+                // A paused clock moves only while every task waits, and only to the next timer: this one, at
+                // the latest.
                 tokio::time::sleep(SETTLE / STEPS).await;
                 steps += 1;
             } else {

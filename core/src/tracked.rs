@@ -1,6 +1,7 @@
 //! A future or closure and its entry in the registry.
 //!
-//! Who writes a task's state: the poller, here, and the drop guard, here. The [protocol](crate::registry) says the rest.
+//! Who writes a task's state: the poller, here, and the drop guard, here. The [protocol](crate::registry)
+//! says the rest.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
@@ -20,8 +21,9 @@ use crate::registry::{TaskSlot, registry};
 pin_project_lite::pin_project! {
     /// A future that is listed and measured while it lives, made by [`track`](crate::track).
     ///
-    /// It does what the future does, and is what the future is: `Send`, `Sync`, `Unpin` and `UnwindSafe` if that is.
-    /// Dropping it drops the future first, then the entry, so that a task is live until its destructors have run.
+    /// It does what the future does, and is what the future is: `Send`, `Sync`, `Unpin` and `UnwindSafe` if
+    /// that is. Dropping it drops the future first, then the entry, so that a task is live until its
+    /// destructors have run.
     ///
     /// # Panics
     ///
@@ -55,7 +57,8 @@ impl<F: Future> Future for Tracked<F> {
 }
 
 pin_project_lite::pin_project! {
-    /// A future that was handed to a runtime, with its task: [`Tracked`] without a span, which is a word less to move.
+    /// A future that was handed to a runtime, with its task: [`Tracked`] without a span, which is a word less
+    /// to move.
     #[derive(Debug)]
     pub struct Spawned<F> {
         #[pin]
@@ -137,7 +140,8 @@ impl Life {
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
-                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind them.
+                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind
+                // them.
                 slot.mark_ready();
                 ready
             }

@@ -56,7 +56,8 @@ pub(super) struct TaskParameters {
     /// Only tasks without a live parent.
     #[serde(default)]
     roots: bool,
-    /// A search: texts that a task shows, and terms such as `state:blocked`, `age:>5m` and `label.provider:ses`.
+    /// A search: texts that a task shows, and terms such as `state:blocked`, `age:>5m` and
+    /// `label.provider:ses`.
     q: Option<String>,
     /// By what they are sorted: by age if not said.
     #[serde(default)]
@@ -90,7 +91,8 @@ pub(super) struct FinishedParameters {
     #[serde(default, deserialize_with = "outcome")]
     #[cfg_attr(test, param(schema_with = schema::outcomes))]
     outcome: Option<Outcome>,
-    /// A search: texts that a task shows, and terms such as `outcome:panic`, `age:>5m` and `label.provider:ses`.
+    /// A search: texts that a task shows, and terms such as `outcome:panic`, `age:>5m` and
+    /// `label.provider:ses`.
     q: Option<String>,
     /// How many; 100 if not said.
     #[cfg_attr(test, param(minimum = 1, maximum = 500))]

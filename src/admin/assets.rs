@@ -1,8 +1,8 @@
-//! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each, as the table says that its
-//! build writes beside them.
+//! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each, as the table says
+//! that its build writes beside them.
 //!
-//! Names under `assets/` carry a hash of what they hold, so browsers may keep them for ever; the page itself is asked
-//! for again each time, and answered by its tag while it is the same.
+//! Names under `assets/` carry a hash of what they hold, so browsers may keep them for ever; the page itself
+//! is asked for again each time, and answered by its tag while it is the same.
 
 use axum::extract::OriginalUri;
 use axum::http::header::{self, HeaderMap, HeaderValue};
@@ -40,7 +40,8 @@ pub(super) async fn asset(uri: Uri, headers: HeaderMap) -> Response {
     answer(uri.path().trim_start_matches('/'), &headers)
 }
 
-/// Mounted at `/admin`, relative links need a path below it. `/admin/` would do, but a nested router has no such route.
+/// Mounted at `/admin`, relative links need a path below it. `/admin/` would do, but a nested router has no
+/// such route.
 fn below(path: &str, query: Option<&str>) -> Option<String> {
     let last = path.rsplit('/').next().filter(|last| !last.is_empty() && *last != "index.html")?;
     let query = query.map(|query| format!("?{query}")).unwrap_or_default();

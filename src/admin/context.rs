@@ -75,7 +75,8 @@ impl Audience for Arc<Admin> {
         let worker = self.worker.clone();
         // On the server's own thread, so that clients get it also where the coordinator waits no longer.
         let sent = self.worker.spawn(async move {
-            // The client that ended the shutdown has its answer first: the poll that gives it is over when this runs.
+            // The client that ended the shutdown has its answer first: the poll that gives it is over when
+            // this runs.
             let _ = worker.spawn(async {}).await;
             events::send_report(&admin, &report).await;
         });

@@ -1,7 +1,7 @@
 //! What changed in the summary since the event before, for clients that merge.
 //!
-//! All such clients follow one chain: each event holds what changed since the event before in the chain, whoever got that.
-//! A client that is new, or missed an event, gets a whole summary and goes on from there.
+//! All such clients follow one chain: each event holds what changed since the event before in the chain,
+//! whoever got that. A client that is new, or missed an event, gets a whole summary and goes on from there.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -20,7 +20,8 @@ type Object = Map<String, Value>;
 pub(super) struct Chain {
     told: Object,
     groups: HashMap<u64, Object>,
-    /// Groups that changed and had no room, those that wait longest first. They are told whole, whatever became of the change.
+    /// Groups that changed and had no room, those that wait longest first. They are told whole, whatever
+    /// became of the change.
     waiting: VecDeque<u64>,
 }
 

@@ -1,7 +1,8 @@
 //! `GET /api/v1/events`: what the page shows, each second, as server-sent events.
 //!
-//! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again; what it
-//! missed is counted. One that reads nothing loses its connection, as every client of the own server does.
+//! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again;
+//! what it missed is counted. One that reads nothing loses its connection, as every client of the own server
+//! does.
 //!
 //! The own server tells to the end; a mounted router until draining begins.
 
@@ -92,13 +93,15 @@ fn last_frame(admin: &Admin, report: &Report) -> Bytes {
 #[cfg_attr(test, derive(utoipa::IntoParams))]
 #[cfg_attr(test, into_params(parameter_in = Query))]
 pub(super) struct EventParameters {
-    /// After a whole summary only what changed: top-level keys, and of groups their `id` with the keys that changed. Such an event has
-    /// `delta: true`. `oldest_age_seconds` goes on by itself while `oldest_task` stays.
+    /// After a whole summary only what changed: top-level keys, and of groups their `id` with the keys that
+    /// changed. Such an event has `delta: true`. `oldest_age_seconds` goes on by itself while `oldest_task`
+    /// stays.
     #[serde(default)]
     delta: bool,
 }
 
-/// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted router until draining begins.
+/// What changes as it happens: `hello`, then `summary` each second, at the end `report`. From a mounted
+/// router until draining begins.
 #[cfg_attr(test, utoipa::path(get, path = "/api/v1/events", tag = "read", params(EventParameters), responses(
     (status = 200, description = "Server-sent events", body = String, content_type = "text/event-stream"),
     (status = 503, description = "Others follow already, as many as `sse_clients` allows", body = Problem,
@@ -150,7 +153,8 @@ fn fitting<'a>(tasks: &'a [ReportTask], room: &mut usize) -> &'a [ReportTask] {
     &tasks[..count]
 }
 
-/// Without a report that has no room: an event of its own tells it. Then as many groups as fit; then shorter tasks, then fewer.
+/// Without a report that has no room: an event of its own tells it. Then as many groups as fit; then shorter
+/// tasks, then fewer.
 fn summary_frame(mut summary: Summary) -> Bytes {
     loop {
         let bytes = frame("summary", &summary);

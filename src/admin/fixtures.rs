@@ -1,5 +1,5 @@
-//! Answers as the page gets them, written to `dashboard/fixtures/` for its own tests: one file a shape, each with
-//! every key once empty and once not.
+//! Answers as the page gets them, written to `dashboard/fixtures/` for its own tests: one file a shape, each
+//! with every key once empty and once not.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime, UNIX_EPOCH};

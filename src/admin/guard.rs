@@ -1,8 +1,8 @@
 //! Who may ask what. Checked in this order: `Host`, token, read-only, origin, instance.
 //!
-//! A name in `Host` that is not known means that a page of somebody else's had its name point here (DNS rebinding);
-//! that needs a name, so addresses pass. An action needs more: the browser's word that our own page asks, and the
-//! instance it was seen on, since another process may answer by now.
+//! A name in `Host` that is not known means that a page of somebody else's had its name point here (DNS
+//! rebinding); that needs a name, so addresses pass. An action needs more: the browser's word that our own
+//! page asks, and the instance it was seen on, since another process may answer by now.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -192,8 +192,8 @@ fn check_instance(instance: &str, headers: &HeaderMap) -> Result<(), Problem> {
     Err(Problem::new(StatusCode::PRECONDITION_FAILED, detail))
 }
 
-/// Whether a tag of `If-Match` names this process, by the strong comparison of RFC 9110. A weak tag names none, and so does `*`: the
-/// client must know which process it acts on.
+/// Whether a tag of `If-Match` names this process, by the strong comparison of RFC 9110. A weak tag names
+/// none, and so does `*`: the client must know which process it acts on.
 fn is_instance(tag: &str, instance: &str) -> bool {
     let quoted = tag.strip_prefix('"').and_then(|tag| tag.strip_suffix('"'));
     quoted.unwrap_or(tag) == instance

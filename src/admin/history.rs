@@ -1,4 +1,5 @@
-//! The server's own memory of its figures: a minute by the second for rates, ten minutes by five seconds for charts.
+//! The server's own memory of its figures: a minute by the second for rates, ten minutes by five seconds for
+//! charts.
 //!
 //! Its size depends on the number of groups alone, and that is bounded.
 
@@ -190,8 +191,8 @@ impl History {
         }
     }
 
-    /// What polls took of the workers' time. A `track` future inside a task is counted in both, and workers of other runtimes
-    /// are not counted, so it may come to more than all: that is all.
+    /// What polls took of the workers' time. A `track` future inside a task is counted in both, and workers
+    /// of other runtimes are not counted, so it may come to more than all: that is all.
     fn busy_share(&self, added: Totals, elapsed: Duration) -> f64 {
         let all = self.workers as f64 * elapsed.as_secs_f64();
         rounded((added.polling.as_secs_f64() / all).min(1.0))

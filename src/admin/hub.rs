@@ -1,6 +1,7 @@
 //! From the task that makes frames to all clients of the events.
 //!
-//! A client that reads slowly gets the newest frame when it reads again. The frames that it missed are counted.
+//! A client that reads slowly gets the newest frame when it reads again. The frames that it missed are
+//! counted.
 
 use std::convert::Infallible;
 use std::net::IpAddr;
@@ -50,8 +51,8 @@ struct Frame {
 pub(super) enum Until {
     #[default]
     Nobody,
-    /// Clients of mounted routers: the application's server waits for its connections, and tasks perhaps for the server. A
-    /// page that follows must delay neither.
+    /// Clients of mounted routers: the application's server waits for its connections, and tasks perhaps for
+    /// the server. A page that follows must delay neither.
     Draining,
     Everybody,
 }
@@ -94,8 +95,8 @@ impl Hub {
         }
     }
 
-    /// A place for one more client. Where none is free, the peer that has most gives its oldest, if it has more than this one then
-    /// has.
+    /// A place for one more client. Where none is free, the peer that has most gives its oldest, if it has
+    /// more than this one then has.
     pub(super) fn enter(self: &Arc<Self>, peer: Option<IpAddr>) -> Option<Place> {
         let mut clients = self.clients.lock();
         if self.limit <= clients.len() {
@@ -172,7 +173,8 @@ fn victim(clients: &[Client], newcomer: Option<IpAddr>) -> Option<usize> {
     clients.iter().position(|client| client.peer == most)
 }
 
-/// The frames for a client, after `hello`. One that merges gets what changed, wherever it has the frame before.
+/// The frames for a client, after `hello`. One that merges gets what changed, wherever it has the frame
+/// before.
 pub(super) fn follow(
     place: Place,
     hello: Bytes,

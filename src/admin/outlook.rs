@@ -1,4 +1,5 @@
-//! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and earlier stops.
+//! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and
+//! earlier stops.
 
 use std::collections::HashMap;
 use std::fs::{self, File};

@@ -48,7 +48,8 @@ impl Probe {
     }
 }
 
-/// Gives the runtime a task that does nothing, again and again, until it has gone. Logs when it does not begin it, and when it does again.
+/// Gives the runtime a task that does nothing, again and again, until it has gone. Logs when it does not
+/// begin it, and when it does again.
 pub(super) async fn run(admin: Arc<Admin>, runtime: Handle, unresponsive_after: Duration) {
     let pause = (unresponsive_after / 4).clamp(Duration::from_millis(10), Duration::from_secs(1));
     let probe = &admin.probe;

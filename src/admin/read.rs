@@ -1,4 +1,5 @@
-//! Where the handlers read: on threads of headcount's own, so that the thread that accepts connections stays free for health.
+//! Where the handlers read: on threads of headcount's own, so that the thread that accepts connections stays
+//! free for health.
 
 use axum::http::{StatusCode, header};
 

@@ -1,7 +1,8 @@
-//! What somebody should look at first: a few sentences by severity, each with the task or list that shows more.
+//! What somebody should look at first: a few sentences by severity, each with the task or list that shows
+//! more.
 //!
-//! The page has them above everything, the API in `/api/v1/attention`, and the log at the head of a drain. [`checks`] says what is
-//! worth a look in one group; this module names the tasks, and since when.
+//! The page has them above everything, the API in `/api/v1/attention`, and the log at the head of a drain.
+//! [`checks`] says what is worth a look in one group; this module names the tasks, and since when.
 
 mod checks;
 
@@ -55,7 +56,8 @@ pub(crate) enum Link {
 
 /// All of it, gravest first and then by age. `seen` tells what is remembered of a group.
 ///
-/// Costs what the search for blocked tasks does where some block, and a look at the history for each group that fails.
+/// Costs what the search for blocked tasks does where some block, and a look at the history for each group
+/// that fails.
 pub(crate) fn attention<'a>(snapshot: &'a Snapshot, seen: impl Fn(&'a GroupInfo) -> Seen<'a>) -> Vec<Item> {
     let mut items = if 0 < snapshot.blocked { blocked(snapshot) } else { Vec::new() };
     for group in &snapshot.groups {
@@ -158,7 +160,8 @@ fn failing(text: &str, group: &GroupInfo) -> String {
     }
 }
 
-/// Since when all tasks of a group have failed; `None` if the newest end was none, or the history does not reach back.
+/// Since when all tasks of a group have failed; `None` if the newest end was none, or the history does not
+/// reach back.
 fn failing_since(group: &GroupInfo) -> Option<SystemTime> {
     let query = FinishedQuery::default().group(group.id).limit(500);
     let page = crate::snapshot::finished(&query).ok()?;

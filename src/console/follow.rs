@@ -1,10 +1,12 @@
 //! Following the tasks: from one pass over the registry to the next, what there is to tell the clients.
 //!
-//! A follower exists only while a client watches. It knows what was sent, so that each pass tells only what changed; a new client is told all of it.
+//! A follower exists only while a client watches. It knows what was sent, so that each pass tells only what
+//! changed; a new client is told all of it.
 //!
-//! What is bounded: live tasks by the [selection](super::select), finished ones by [`MAX_FINISHED`] and [`RETENTION`]. A live task
-//! that falls out of the selection is taken off the clients' lists, and a line of its own says how many live besides those shown. Tasks that
-//! began and ended unseen, and finished ones above the bound, are counted: the client shows them as dropped.
+//! What is bounded: live tasks by the [selection](super::select), finished ones by [`MAX_FINISHED`] and
+//! [`RETENTION`]. A live task that falls out of the selection is taken off the clients' lists, and a line of
+//! its own says how many live besides those shown. Tasks that began and ended unseen, and finished ones above
+//! the bound, are counted: the client shows them as dropped.
 
 use std::collections::HashMap;
 use std::sync::Arc;
@@ -126,7 +128,8 @@ impl Known {
 
     /// Tells the news.
     ///
-    /// A client that looks at a task in detail holds on to the task as it was told first, so fields of a task that is watched have to wait.
+    /// A client that looks at a task in detail holds on to the task as it was told first, so fields of a task
+    /// that is watched have to wait.
     fn tell(&mut self, is_watched: bool, delta: &mut Delta) {
         let must_wait = is_watched && self.news == News::Fields;
         match self.news {
@@ -195,7 +198,8 @@ impl Follower {
         self.known.contains_key(&id)
     }
 
-    /// Tasks that began and ended unseen, of those that had finished a pass ago: a task is counted just before it comes to the history.
+    /// Tasks that began and ended unseen, of those that had finished a pass ago: a task is counted just
+    /// before it comes to the history.
     fn newly_missed(&mut self) -> u64 {
         let missed = (self.finished - self.finished_before).saturating_sub(self.ends_told);
         let more = missed.saturating_sub(self.missed);
@@ -262,8 +266,8 @@ impl Follower {
         self.known.insert(reading.id(), known);
     }
 
-    /// Known tasks that were live and are not among the selected: others are, or they ended and the history has lost them. Those that are watched stay
-    /// on the list; tells how many.
+    /// Known tasks that were live and are not among the selected: others are, or they ended and the history
+    /// has lost them. Those that are watched stay on the list; tells how many.
     fn unselected(&mut self, is_watched: &impl Fn(u64) -> bool, delta: &mut Delta) -> usize {
         let (passes, now) = (self.passes, self.now);
         let ends_told = &mut self.ends_told;

@@ -1,28 +1,38 @@
-//! tokio-console: the setting [`console`](crate::Builder::console) gives the address at which `tokio-console` can attach.
+//! tokio-console: the setting [`console`](crate::Builder::console) gives the address at which `tokio-console`
+//! can attach.
 //!
 //! Two things can answer there; the log of [`install`](crate::Builder::install) says which does, and why.
 //!
-//! **On stock stable** headcount speaks the console's protocol itself, from its registry: no flag, no rebuild, nothing added to a spawn or poll.
-//! While a client is attached a pass over the registry is made once a second, on headcount's own thread; `bench/RESULTS-CONSOLE.md` in the
-//! repository has what that costs, beside `console-subscriber`. The client shows each tracked task with name, kind, place, fields, labels, status,
-//! progress, state, times and polls; one that did not end well has the fields `outcome` and `message`.
+//! **On stock stable** headcount speaks the console's protocol itself, from its registry: no flag, no
+//! rebuild, nothing added to a spawn or poll. While a client is attached a pass over the registry is made
+//! once a second, on headcount's own thread; `bench/RESULTS-CONSOLE.md` in the repository has what that
+//! costs, beside `console-subscriber`. The client shows each tracked task with name, kind, place, fields,
+//! labels, status, progress, state, times and polls; one that did not end well has the fields `outcome` and
+//! `message`.
 //!
-//! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls before that are not in the histogram.
-//!   Meanwhile its figures are renewed, and its fields are not: they are when the look is over.
-//! - Tasks that `tokio::spawn` began, resources and async ops are absent: a registry of tasks does not know them.
-//! - `Woken` counts the wakes that led to a poll; `Sched` is how long a task has waited for its first poll, until that comes. A live task has
-//!   `Current wakers: 1`, since wakers are not seen: the warning about lost wakers never comes. Those about self-wakes, large and boxed futures do
-//!   not come either. `never yielded` does.
-//! - A client sees at most 1,000 of the oldest and 1,000 of the newest live tasks, with a line that says how many more live, and 1,000 finished ones for
-//!   6 seconds. Tasks that began and ended unseen count as `dropped`.
-//! - A pause is for all clients, until one resumes or the one that paused is gone. What happened meanwhile is told then.
+//! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls
+//!   before that are not in the histogram. Meanwhile its figures are renewed, and its fields are not: they
+//!   are when the look is over.
+//! - Tasks that `tokio::spawn` began, resources and async ops are absent: a registry of tasks does not know
+//!   them.
+//! - `Woken` counts the wakes that led to a poll; `Sched` is how long a task has waited for its first poll,
+//!   until that comes. A live task has `Current wakers: 1`, since wakers are not seen: the warning about lost
+//!   wakers never comes. Those about self-wakes, large and boxed futures do not come either. `never yielded`
+//!   does.
+//! - A client sees at most 1,000 of the oldest and 1,000 of the newest live tasks, with a line that says how
+//!   many more live, and 1,000 finished ones for 6 seconds. Tasks that began and ended unseen count as
+//!   `dropped`.
+//! - A pause is for all clients, until one resumes or the one that paused is gone. What happened meanwhile is
+//!   told then.
 //! - At most 8 clients; one that is 8 seconds behind is let go, which is logged.
 //!
-//! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber, `console-subscriber` answers, which also sees wakers,
-//! resources and what `tokio::spawn` began. Tasks spawned through headcount have their names there. It costs what it costs: tens of
-//! microseconds a spawn, and some fifty kilobytes for each live task and each that ended in the last 6 seconds.
+//! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber,
+//! `console-subscriber` answers, which also sees wakers, resources and what `tokio::spawn` began. Tasks
+//! spawned through headcount have their names there. It costs what it costs: tens of microseconds a spawn,
+//! and some fifty kilobytes for each live task and each that ended in the last 6 seconds.
 //!
-//! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback, such as [`DEFAULT_ADDRESS`].
+//! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback,
+//! such as [`DEFAULT_ADDRESS`].
 
 mod follow;
 mod polls;
@@ -47,11 +57,13 @@ use crate::settings::{Hide, Settings};
 /// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6669));
 
-/// The layer of `console-subscriber`, for a build with `--cfg tokio_unstable`; without that flag, one that does nothing.
+/// The layer of `console-subscriber`, for a build with `--cfg tokio_unstable`; without that flag, one that
+/// does nothing.
 ///
-/// It goes beside the application's own layers, before [`install`](crate::Builder::install), which serves what it collects at the address of
-/// the setting [`console`](crate::Builder::console). Finished tasks are kept for 6 seconds. Filters of the other layers do not concern it; one over all layers
-/// must let spans and events of the target `tokio` and spans named `runtime.…` through at level TRACE.
+/// It goes beside the application's own layers, before [`install`](crate::Builder::install), which serves
+/// what it collects at the address of the setting [`console`](crate::Builder::console). Finished tasks are
+/// kept for 6 seconds. Filters of the other layers do not concern it; one over all layers must let spans and
+/// events of the target `tokio` and spans named `runtime.…` through at level TRACE.
 ///
 /// # Examples
 ///

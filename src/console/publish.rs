@@ -1,4 +1,5 @@
-//! Who watches, and what they are sent: once a second, a pass over the registry for all clients together. While nobody watches nothing runs.
+//! Who watches, and what they are sent: once a second, a pass over the registry for all clients together.
+//! While nobody watches nothing runs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;

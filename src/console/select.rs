@@ -74,8 +74,8 @@ impl Selection {
 
 /// Those that come first of all that are offered, in no order.
 ///
-/// Up to twice as many are held, so that it costs little to drop the rest whatever order they come in: heaps, which are at their worst where tasks
-/// come in the order of their age, took ten times as long.
+/// Up to twice as many are held, so that it costs little to drop the rest whatever order they come in: heaps,
+/// which are at their worst where tasks come in the order of their age, took ten times as long.
 #[derive(Debug)]
 struct First<T> {
     kept: Vec<T>,

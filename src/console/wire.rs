@@ -1,11 +1,15 @@
 //! The console's own messages, made of what the registry holds.
 //!
-//! The client draws warnings from these figures, so what the registry does not know is filled in such that none cries wolf:
+//! The client draws warnings from these figures, so what the registry does not know is filled in such that
+//! none cries wolf:
 //!
-//! - **Wakers.** It takes an idle task whose waker was cloned no more often than dropped for lost. The registry does not see wakers, so a live task has
-//!   one clone and a finished one has dropped it. `wakes` are those that led to a poll: one less than the polls. None is a wake of the task by itself.
-//! - **Scheduled.** A spawned task counts as woken until its first poll. Later the time from wake to poll is part of the idle time.
-//! - **Busy** time is exact. The begin of the last poll is known while it lasts and where it was the only one; else it is given as its end.
+//! - **Wakers.** It takes an idle task whose waker was cloned no more often than dropped for lost. The
+//!   registry does not see wakers, so a live task has one clone and a finished one has dropped it. `wakes`
+//!   are those that led to a poll: one less than the polls. None is a wake of the task by itself.
+//! - **Scheduled.** A spawned task counts as woken until its first poll. Later the time from wake to poll is
+//!   part of the idle time.
+//! - **Busy** time is exact. The begin of the last poll is known while it lasts and where it was the only
+//!   one; else it is given as its end.
 //! - **Size** is absent, and with it the warnings about large and boxed futures.
 
 use std::borrow::Cow;
@@ -138,7 +142,8 @@ pub(super) fn stats(reading: &Reading, end: Option<u64>) -> Stats {
     }
 }
 
-/// The figures that take a live task off the client's list: dropped before it began, and so longer ago than any client keeps.
+/// The figures that take a live task off the client's list: dropped before it began, and so longer ago than
+/// any client keeps.
 pub(super) fn withdrawn(reading: &Reading) -> Stats {
     Stats { dropped_at: Some(SystemTime::UNIX_EPOCH.into()), ..stats(reading, None) }
 }
@@ -228,7 +233,8 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// The messages that tell it: one or more, none of them too large for the client. A new client gets the metadata first.
+    /// The messages that tell it: one or more, none of them too large for the client. A new client gets the
+    /// metadata first.
     pub(super) fn into_updates(self, now: u64, to_new_client: bool) -> Vec<Update> {
         let mut updates = vec![empty_update(now)];
         let mut size = 0;

@@ -1,8 +1,9 @@
 //! How long tasks of a group live: a curve of survival, from those that ended and from those that live.
 //!
-//! The curve is Kaplan and Meier's estimate: a task that lives counts as one that took longer than its age. Without it a young process
-//! would know its short tasks alone. Each of `m` ends takes `1 / (m + 1)` of the curve, so that a next task may outlive all that
-//! were seen: beyond the longest the curve falls exponentially, by the mean excess of the longest tenth.
+//! The curve is Kaplan and Meier's estimate: a task that lives counts as one that took longer than its age.
+//! Without it a young process would know its short tasks alone. Each of `m` ends takes `1 / (m + 1)` of the
+//! curve, so that a next task may outlive all that were seen: beyond the longest the curve falls
+//! exponentially, by the mean excess of the longest tenth.
 
 /// Fewer ends say nothing about the next.
 pub(crate) const ENOUGH: f64 = 5.0;
@@ -32,8 +33,8 @@ pub(crate) struct Lifetimes {
 }
 
 impl Lifetimes {
-    /// From ended tasks, shortest first, and the ages of live tasks, youngest first, each with the number of tasks that it stands for.
-    /// `None` if too few have ended.
+    /// From ended tasks, shortest first, and the ages of live tasks, youngest first, each with the number of
+    /// tasks that it stands for. `None` if too few have ended.
     pub(crate) fn new(ended: &[Stretch], live: &[(f64, f64)]) -> Option<Self> {
         let known: f64 = ended.iter().map(|stretch| stretch.count).sum();
         if known < ENOUGH {
@@ -116,8 +117,8 @@ fn first_age(ended: &[Stretch], known: f64) -> f64 {
     (first - (last - first) / known).max(0.0)
 }
 
-/// The mean excess over the duration at which the longest tenth begins, of five at least. Live tasks that are older than that took longer
-/// than their age.
+/// The mean excess over the duration at which the longest tenth begins, of five at least. Live tasks that are
+/// older than that took longer than their age.
 fn excess(ended: &[Stretch], live: &[(f64, f64)], known: f64) -> f64 {
     let wanted = (known / 10.0).max(ENOUGH).min(known - 1.0);
     let (mut taken, mut sum, mut threshold) = (0.0, 0.0, 0.0);

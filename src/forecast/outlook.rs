@@ -3,7 +3,8 @@
 use super::lifetimes::Lifetimes;
 use crate::snapshot::{OnShutdown, Pace, Progress, State, TaskInfo};
 
-/// The spread of the time that one unit of progress takes, as a share of its mean: between clockwork and chance.
+/// The spread of the time that one unit of progress takes, as a share of its mean: between clockwork and
+/// chance.
 const UNIT_SPREAD: f64 = 0.5;
 
 /// A task that has said nothing for so many of its units has stopped coming on.

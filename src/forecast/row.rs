@@ -37,8 +37,8 @@ impl Bound {
     }
 }
 
-/// Where a task stands in a list: those that do not yield come first, then those that nothing can abort, those without an estimate, the
-/// others by how long they take, `Last` tasks, and what is aborted anyway.
+/// Where a task stands in a list: those that do not yield come first, then those that nothing can abort,
+/// those without an estimate, the others by how long they take, `Last` tasks, and what is aborted anyway.
 #[derive(Clone, Copy, Debug, PartialEq, PartialOrd)]
 pub(crate) struct Rank(u8, f64);
 
@@ -50,12 +50,14 @@ pub(crate) struct Rows<'a> {
     /// How many tasks a `Last` task lets go first, and when the last of these likely ends.
     others: Option<u64>,
     others_end: Option<f64>,
-    /// For each group how long tasks of an age take, by its place on the scale; a million tasks need no more than that.
+    /// For each group how long tasks of an age take, by its place on the scale; a million tasks need no more
+    /// than that.
     etas: RefCell<Vec<Vec<f32>>>,
 }
 
 impl<'a> Rows<'a> {
-    /// For a list of tasks of these groups. `others` and `others_end` are about all tasks but those of `Last`.
+    /// For a list of tasks of these groups. `others` and `others_end` are about all tasks but those of
+    /// `Last`.
     pub(crate) fn new(load: &'a Load, terms: Terms, others: Option<u64>, others_end: Option<f64>) -> Self {
         Self { load, terms, others, others_end, etas: RefCell::default() }
     }

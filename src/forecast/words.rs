@@ -30,8 +30,8 @@ pub(crate) fn span(seconds: f64) -> String {
     }
 }
 
-/// `If stopped now: 34 done in about 6 s; index-rebuild about 4 m 30 s at its pace, cut at 25 s; resize-video cannot be
-/// aborted; 1 unknown (demo::main).`
+/// `If stopped now: 34 done in about 6 s; index-rebuild about 4 m 30 s at its pace, cut at 25 s; resize-video
+/// cannot be aborted; 1 unknown (demo::main).`
 pub(super) fn forecast(forecast: &Forecast) -> String {
     let mut parts = Vec::new();
     if 0 < forecast.done {
@@ -139,7 +139,8 @@ pub(super) fn waits_for(outlook: &Outlook<'_>, others: Option<u64>) -> Option<St
     (!parts.is_empty()).then(|| parts.join(", "))
 }
 
-/// What a line of the log adds about a task: `, about 3 s left`, `, at most 1 s left, grace 1 s`; empty where nothing is known.
+/// What a line of the log adds about a task: `, about 3 s left`, `, at most 1 s left, grace 1 s`; empty where
+/// nothing is known.
 pub(crate) fn row(row: &Row) -> String {
     let left = match (row.eta, row.bound) {
         (Some(eta), Some(Bound::AtMost)) => format!(", at most {} left", span(eta)),

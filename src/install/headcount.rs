@@ -16,8 +16,8 @@ use crate::shutdown::{self, Draining, Report};
 
 /// Headcount, installed in this process: the admin server, the metrics and the shutdown.
 ///
-/// It is unique. Keep it until the end of `main` and await [`drain`](Headcount::drain) there. Dropped earlier, it
-/// logs the tasks that are lost, by name.
+/// It is unique. Keep it until the end of `main` and await [`drain`](Headcount::drain) there. Dropped
+/// earlier, it logs the tasks that are lost, by name.
 #[must_use = "await `drain()` on it at the end of main, or the tasks that still live are lost"]
 pub struct Headcount {
     /// `None` where the variable `HEADCOUNT` turned it off.
@@ -47,13 +47,14 @@ impl Headcount {
 
     /// The routes of the admin server, to be nested in the application's own router under any prefix.
     ///
-    /// They keep their guards: `Host` must be an address, `localhost` or one of `allowed_hosts`, and without a token
-    /// all but `/livez` and `/readyz` answer 403, unless `trust_outer_auth` is set. They run on the application's
-    /// runtime, so they answer no longer than that does. Events end as draining begins, so that an open page does not delay
-    /// the server's graceful end.
+    /// They keep their guards: `Host` must be an address, `localhost` or one of `allowed_hosts`, and without
+    /// a token all but `/livez` and `/readyz` answer 403, unless `trust_outer_auth` is set. They run on the
+    /// application's runtime, so they answer no longer than that does. Events end as draining begins, so that
+    /// an open page does not delay the server's graceful end.
     ///
-    /// Use `nest_service`: the page is then at `/admin/`, and `/admin` answers 308 to `admin/index.html`, because its links are
-    /// relative to the directory that it is in. (With `nest` all is the same but for `/admin/`, which axum answers with 404.)
+    /// Use `nest_service`: the page is then at `/admin/`, and `/admin` answers 308 to `admin/index.html`,
+    /// because its links are relative to the directory that it is in. (With `nest` all is the same but for
+    /// `/admin/`, which axum answers with 404.)
     ///
     /// ```no_run
     /// # let hc = headcount::Headcount::install()?;
@@ -66,10 +67,11 @@ impl Headcount {
         self.installed.as_ref().map_or_else(axum::Router::new, router)
     }
 
-    /// The body of `/metrics`: headcount's families, then the application's own where an exporter is known. In the
-    /// text format of Prometheus; each line ends with a newline.
+    /// The body of `/metrics`: headcount's families, then the application's own where an exporter is known.
+    /// In the text format of Prometheus; each line ends with a newline.
     ///
-    /// The cost grows with the number of groups and, slightly, of live tasks: about a millisecond for 100 groups.
+    /// The cost grows with the number of groups and, slightly, of live tasks: about a millisecond for 100
+    /// groups.
     #[cfg(feature = "prometheus")]
     pub fn render_metrics(&self) -> String {
         self.installed.as_ref().map(|installed| installed.metrics.scrape()).unwrap_or_default()
@@ -88,7 +90,8 @@ impl Headcount {
         self.installed.as_ref()?.console_address
     }
 
-    /// Resolves when this process begins to drain: for `axum::serve(…).with_graceful_shutdown(hc.draining())`.
+    /// Resolves when this process begins to drain: for
+    /// `axum::serve(…).with_graceful_shutdown(hc.draining())`.
     ///
     /// The same as [`headcount::draining()`](crate::draining).
     pub fn draining(&self) -> Draining {
@@ -97,9 +100,10 @@ impl Headcount {
 
     /// Waits for all tasks and returns the report. Return it from `main`, because it is the exit code.
     ///
-    /// Begins the shutdown if nothing has. It resolves when the shutdown is over: when all tasks that are waited for have ended, or
-    /// were aborted at the deadline or by force. What comes after it has until `exit_after`. Every caller gets the same report.
-    /// A tracked task that awaits it is not waited for meanwhile.
+    /// Begins the shutdown if nothing has. It resolves when the shutdown is over: when all tasks that are
+    /// waited for have ended, or were aborted at the deadline or by force. What comes after it has until
+    /// `exit_after`. Every caller gets the same report. A tracked task that awaits it is not waited for
+    /// meanwhile.
     ///
     /// # Cancel safety
     ///

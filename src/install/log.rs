@@ -1,4 +1,5 @@
-//! The lines that `install` writes, and those of a [`Headcount`](super::Headcount) that was dropped too early.
+//! The lines that `install` writes, and those of a [`Headcount`](super::Headcount) that was dropped too
+//! early.
 
 use tracing::{info, warn};
 

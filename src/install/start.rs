@@ -43,13 +43,14 @@ pub(super) struct Installed {
 impl Builder {
     /// Installs headcount in this process: starts its thread, binds the admin server, sets the recorder.
     ///
-    /// Called inside a runtime, it watches that runtime for `/livez` and counts the tasks there that it does not
-    /// track. Its threads log through the `tracing` dispatcher that is current now.
+    /// Called inside a runtime, it watches that runtime for `/livez` and counts the tasks there that it does
+    /// not track. Its threads log through the `tracing` dispatcher that is current now.
     ///
     /// # Errors
     ///
-    /// A variable is malformed, a chosen address cannot be bound or can be reached from outside without a token, a
-    /// file cannot be read, a thread cannot be started, or headcount is installed in this process already.
+    /// A variable is malformed, a chosen address cannot be bound or can be reached from outside without a
+    /// token, a file cannot be read, a thread cannot be started, or headcount is installed in this process
+    /// already.
     pub fn install(mut self) -> Result<Headcount, Error> {
         if settings::is_off()? {
             info!(target: "headcount", "Off (HEADCOUNT=off)");

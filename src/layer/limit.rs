@@ -14,9 +14,10 @@ use crate::shutdown::RequestLimit as Count;
 
 /// Stops the process gracefully after a number of requests, as servers do against slow leaks.
 ///
-/// The request that reaches the limit is served, and begins the shutdown, however many come at once. Later ones are served while the
-/// shutdown is announced, else they get 503 with `Connection: close`. All clones and services of a layer count together. Where
-/// [`Headcount`](crate::Headcount) is not installed nothing is limited.
+/// The request that reaches the limit is served, and begins the shutdown, however many come at once. Later
+/// ones are served while the shutdown is announced, else they get 503 with `Connection: close`. All clones
+/// and services of a layer count together. Where [`Headcount`](crate::Headcount) is not installed nothing is
+/// limited.
 ///
 /// # Examples
 ///
@@ -43,7 +44,8 @@ impl RequestLimitLayer {
         Self { count: Arc::new(Count::new(limit)) }
     }
 
-    /// Raises the limit by a random number up to this one, so that processes started together do not stop together.
+    /// Raises the limit by a random number up to this one, so that processes started together do not stop
+    /// together.
     ///
     /// What a clone has counted before is forgotten here: call it first.
     #[must_use]

@@ -30,15 +30,18 @@ type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
 
 /// Makes each request a tracked task of kind `request`, from its arrival to the end of its response's body.
 ///
-/// It is named after the route that axum matched, `unmatched` where there is none; method and path are fields. On shutdown requests are
-/// waited for before `Last` tasks are told; when the deadline has passed, or by force, the response is cut: a handler that has not
-/// answered gives 503, a body that has not ended breaks off, so that `axum::serve` returns.
+/// It is named after the route that axum matched, `unmatched` where there is none; method and path are
+/// fields. On shutdown requests are waited for before `Last` tasks are told; when the deadline has passed, or
+/// by force, the response is cut: a handler that has not answered gives 503, a body that has not ended breaks
+/// off, so that `axum::serve` returns.
 ///
-/// A request ends `ok` once its response is sent, also where a server does not poll the body to its end (`HEAD`, a known length). It ends
-/// `error` if the status is 5xx or the body fails, `cancelled` if the client leaves before.
+/// A request ends `ok` once its response is sent, also where a server does not poll the body to its end
+/// (`HEAD`, a known length). It ends `error` if the status is 5xx or the body fails, `cancelled` if the
+/// client leaves before.
 ///
-/// Add it with [`Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer), after the routes. A request that
-/// became a WebSocket ends with the upgrade; spawn what follows with [`headcount::spawn`](crate::spawn).
+/// Add it with [`Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer), after the
+/// routes. A request that became a WebSocket ends with the upgrade; spawn what follows with
+/// [`headcount::spawn`](crate::spawn).
 ///
 /// # Cost
 ///
@@ -67,7 +70,8 @@ impl TrackLayer {
         Self { name: None, location: Location::caller() }
     }
 
-    /// Names requests as the function says: for services that are not axum's. Names are for few values, so never the bare path.
+    /// Names requests as the function says: for services that are not axum's. Names are for few values, so
+    /// never the bare path.
     #[must_use]
     pub fn name_with<N: Into<Cow<'static, str>>>(
         mut self,
@@ -206,7 +210,8 @@ fn is_cut(cut: Pin<&mut Notified<'static>>, context: &mut Context<'_>) -> bool {
     cut.poll(context).is_ready() || gates().cut.is_open()
 }
 
-/// How many bytes of the body a server sends, where that is known. It need not poll the body further than that.
+/// How many bytes of the body a server sends, where that is known. It need not poll the body further than
+/// that.
 fn sent_length<R: Body>(response: &Response<Option<R>>) -> Option<u64> {
     let status = response.status();
     if status.is_informational() || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {

@@ -115,7 +115,8 @@ impl Metrics {
         text
     }
 
-    /// Publishes to a recorder of the application's, or keeps samples from piling up in ours, until the process ends.
+    /// Publishes to a recorder of the application's, or keeps samples from piling up in ours, until the
+    /// process ends.
     async fn rounds(self: Arc<Self>) {
         let mut ticks = tokio::time::interval(EVERY);
         ticks.set_missed_tick_behavior(MissedTickBehavior::Delay);

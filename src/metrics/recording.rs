@@ -10,8 +10,8 @@ use crate::settings::{Recorder, Settings};
 /// What was found at installation.
 #[derive(Debug)]
 pub(crate) enum Recording {
-    /// An exporter that `/metrics` renders after headcount's own families: one that was set by headcount, or the
-    /// application's by its handle. Nothing is published to it.
+    /// An exporter that `/metrics` renders after headcount's own families: one that was set by headcount, or
+    /// the application's by its handle. Nothing is published to it.
     #[cfg(feature = "exporter")]
     Exporter(PrometheusHandle),
     /// A recorder that the application has set.
@@ -72,8 +72,8 @@ impl Recording {
         }
     }
 
-    /// Samples of histograms wait in the exporter until somebody takes them; without this they would pile up while
-    /// nobody scrapes.
+    /// Samples of histograms wait in the exporter until somebody takes them; without this they would pile up
+    /// while nobody scrapes.
     pub(crate) fn run_upkeep(&self) {
         #[cfg(feature = "exporter")]
         if let Self::Exporter(handle) = self {

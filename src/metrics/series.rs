@@ -1,5 +1,5 @@
-//! The groups of a snapshot as series: labels that every recorder can take, and groups that differ in nothing but
-//! their location added up.
+//! The groups of a snapshot as series: labels that every recorder can take, and groups that differ in nothing
+//! but their location added up.
 
 use std::borrow::Cow;
 use std::collections::HashMap;
@@ -85,7 +85,8 @@ impl Series {
         }
     }
 
-    /// A group has the bounds that were set when it began, so those of another may differ: then the next bound counts.
+    /// A group has the bounds that were set when it began, so those of another may differ: then the next
+    /// bound counts.
     fn add_buckets(&mut self, outcome: Option<Outcome>, buckets: &[Bucket]) {
         let Some((_, sums)) = self.histograms.iter_mut().find(|(known, _)| *known == outcome) else {
             return self.histograms.push((outcome, buckets.to_vec()));
@@ -107,8 +108,8 @@ fn labels(group: &GroupInfo) -> SeriesLabels {
     all
 }
 
-/// The application's labels, whose keys the registry has made fit and unique, in order. One without a value is
-/// left out, since Prometheus takes it for absent.
+/// The application's labels, whose keys the registry has made fit and unique, in order. One without a value
+/// is left out, since Prometheus takes it for absent.
 fn own_labels(labels: &Labels) -> SeriesLabels {
     let with_value = labels.iter().filter(|(_, value)| !value.is_empty());
     let mut own: SeriesLabels =

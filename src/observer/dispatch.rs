@@ -15,8 +15,9 @@ impl Heard {
 
     /// Runs code of a new thread with it.
     ///
-    /// A scope is opened only for a dispatcher that differs from the global one. A scope anywhere in the process ends
-    /// `tracing`'s records to `log`, slows each event, and hides a global subscriber that is set later.
+    /// A scope is opened only for a dispatcher that differs from the global one. A scope anywhere in the
+    /// process ends `tracing`'s records to `log`, slows each event, and hides a global subscriber that is set
+    /// later.
     pub(crate) fn run<T>(&self, run: impl FnOnce() -> T) -> T {
         if self.is_global() { run() } else { dispatcher::with_default(&self.0, run) }
     }

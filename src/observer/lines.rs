@@ -1,7 +1,8 @@
-//! Log lines of headcount's own threads, written on one more thread, so that a full pipe delays nothing but the log.
+//! Log lines of headcount's own threads, written on one more thread, so that a full pipe delays nothing but
+//! the log.
 //!
-//! The queue is bounded. Lines that do not fit are counted, and their number is logged as soon as there is room.
-//! A subscriber that panics costs its line; the thread goes on.
+//! The queue is bounded. Lines that do not fit are counted, and their number is logged as soon as there is
+//! room. A subscriber that panics costs its line; the thread goes on.
 
 use std::fmt;
 use std::io::{self, Write};

@@ -2,12 +2,12 @@
 //!
 //! - `headcount` belongs to the coordinator alone. Signals, stages and deadlines wait for nothing else.
 //! - `headcount-log` writes the [lines] of all others, so none of them waits for the log.
-//! - `headcount-admin` accepts connections and answers health; `headcount-read` and `headcount-search` are [readers](reader) of
-//!   what takes longer.
+//! - `headcount-admin` accepts connections and answers health; `headcount-read` and `headcount-search` are
+//!   [readers](reader) of what takes longer.
 //! - `headcount-metrics` runs a recorder of the application's, `headcount-console` the console's server.
 //!
-//! Each of them answers while every worker of the application is blocked, while the application drains, and after its
-//! runtime is gone.
+//! Each of them answers while every worker of the application is blocked, while the application drains, and
+//! after its runtime is gone.
 
 pub(crate) mod dispatch;
 pub(crate) mod lines;

@@ -10,7 +10,8 @@ use crate::name::escape;
 use crate::registry::local;
 use crate::registry::registry;
 
-/// Has each panic of a tracked task written to standard error with its name, before the hook that was set does its work.
+/// Has each panic of a tracked task written to standard error with its name, before the hook that was set
+/// does its work.
 ///
 /// With `panic = "abort"` nothing unwinds, so the task's guard never runs and the log never has its line.
 pub(crate) fn name_tasks() {

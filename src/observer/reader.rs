@@ -67,7 +67,8 @@ fn work(jobs: &Receiver<Job>) {
     }
 }
 
-/// Divides a long read into slices: after each it pauses as long as the slice took, so that one core in two is free for the application.
+/// Divides a long read into slices: after each it pauses as long as the slice took, so that one core in two
+/// is free for the application.
 #[derive(Debug)]
 pub(crate) struct Slices {
     began: Instant,

@@ -19,7 +19,8 @@ pub struct Builder {
 }
 
 impl Builder {
-    /// Ignores the `HEADCOUNT_*` variables: for a program whose environment is not the operator's, such as a command-line tool.
+    /// Ignores the `HEADCOUNT_*` variables: for a program whose environment is not the operator's, such as a
+    /// command-line tool.
     ///
     /// `HEADCOUNT=off` still turns everything off, since tasks may be spawned before `install`.
     pub fn ignore_env(mut self) -> Self {
@@ -40,8 +41,8 @@ impl Builder {
         self
     }
 
-    /// Sees every field, status and message before it is stored. What it returns is stored instead; with `None` the
-    /// text stays as it is. It runs on the task's own thread, so it must not block.
+    /// Sees every field, status and message before it is stored. What it returns is stored instead; with
+    /// `None` the text stays as it is. It runs on the task's own thread, so it must not block.
     pub fn redact(
         mut self,
         redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
@@ -50,15 +51,15 @@ impl Builder {
         self
     }
 
-    /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a thread
-    /// of its own and has `hook_timeout` for all tasks together.
+    /// Sees each task that the shutdown abandons, before it is aborted, to hand its work back. It runs on a
+    /// thread of its own and has `hook_timeout` for all tasks together.
     pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
         self.settings.on_abandon = Some(Arc::new(hook));
         self
     }
 
-    /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics after
-    /// headcount's own, which are not published to it, since they would be there twice.
+    /// The handle of an exporter that the application installed itself. `/metrics` then renders its metrics
+    /// after headcount's own, which are not published to it, since they would be there twice.
     #[cfg(feature = "exporter")]
     pub fn prometheus_handle(mut self, handle: metrics_exporter_prometheus::PrometheusHandle) -> Self {
         self.settings.prometheus_handle = Some(handle);

@@ -67,7 +67,8 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Takes what a variable says, and tells whether that made a difference. `None`: no such variable.
+            /// Takes what a variable says, and tells whether that made a difference. `None`: no such
+            /// variable.
             pub(super) fn take(&mut self, variable: &str, text: &str) -> Option<Result<Option<Difference>, Error>> {
                 match variable {
                     $($variable => {
@@ -109,18 +110,18 @@ settings! {
     ["HEADCOUNT_SERVICE", "none"]
     service(name: impl Into<String>): Option<String> = Some(name.into());
 
-    /// Where the admin server listens; `none` for no server. If this default is taken, another port is used; if
-    /// an address that was chosen is taken, that is an error. Outside loopback it needs a `token`.
+    /// Where the admin server listens; `none` for no server. If this default is taken, another port is used;
+    /// if an address that was chosen is taken, that is an error. Outside loopback it needs a `token`.
     ["HEADCOUNT_ADMIN", "127.0.0.1:7717", "admin"]
     admin(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 
-    /// What clients of the admin server may make the application do: `none`, `yes` for `cancel` and `shutdown`, or a list of
-    /// `cancel`, `shutdown`, `run` and `close`.
+    /// What clients of the admin server may make the application do: `none`, `yes` for `cancel` and
+    /// `shutdown`, or a list of `cancel`, `shutdown`, `run` and `close`.
     ["HEADCOUNT_ALLOW_ACTIONS", "none", "admin"]
     allow_actions(allow: impl Into<Actions>): Actions = allow.into();
 
-    /// An address that serves `/livez` and `/readyz` alone, without the names of tasks and without a token, for the probes of an
-    /// orchestrator; `none` for none.
+    /// An address that serves `/livez` and `/readyz` alone, without the names of tasks and without a token,
+    /// for the probes of an orchestrator; `none` for none.
     ["HEADCOUNT_HEALTH", "none", "admin"]
     health(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 
@@ -141,8 +142,8 @@ settings! {
     allowed_hosts(hosts: impl IntoIterator<Item = impl Into<String>>): Vec<String>
         = hosts.into_iter().map(Into::into).collect();
 
-    /// Whether the application checks who may use the router that it mounted itself. Without a token and without
-    /// this, that router answers 403.
+    /// Whether the application checks who may use the router that it mounted itself. Without a token and
+    /// without this, that router answers 403.
     ["HEADCOUNT_TRUST_OUTER_AUTH", "no", "admin"]
     trust_outer_auth(trust: bool): bool = trust;
 
@@ -151,7 +152,8 @@ settings! {
     ["HEADCOUNT_DRAIN_TIMEOUT", "25s"]
     drain_timeout(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
-    /// How long the process goes on as before after `/readyz` began to answer 503, for load balancers to notice.
+    /// How long the process goes on as before after `/readyz` began to answer 503, for load balancers to
+    /// notice.
     ["HEADCOUNT_ANNOUNCE_DELAY", "0s"]
     announce_delay(delay: Duration): Duration = delay;
 
@@ -172,8 +174,8 @@ settings! {
     ["HEADCOUNT_EXIT_AFTER", "29s"]
     exit_after(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
-    /// What the platform allows between its signal and its kill (30 s for Kubernetes, 90 s for systemd). With it,
-    /// `install` warns where `exit_after` is longer.
+    /// What the platform allows between its signal and its kill (30 s for Kubernetes, 90 s for systemd). With
+    /// it, `install` warns where `exit_after` is longer.
     ["HEADCOUNT_PLATFORM_GRACE", "none"]
     platform_grace(allowed: impl Into<Option<Duration>>): Option<Duration> = allowed.into();
 
@@ -185,7 +187,8 @@ settings! {
     ["HEADCOUNT_LOG_INTERVAL", "10s"]
     log_interval(interval: Duration): Duration = interval;
 
-    /// Where lines about the shutdown go: `Tracing` (standard error where nobody listens there), `Stderr` or `Off`.
+    /// Where lines about the shutdown go: `Tracing` (standard error where nobody listens there), `Stderr` or
+    /// `Off`.
     ["HEADCOUNT_LOG", "Tracing"]
     log(log: Log): Log = log;
 
@@ -193,17 +196,19 @@ settings! {
     ["HEADCOUNT_SIGNALS", "yes"]
     signals(listen: bool): bool = listen;
 
-    /// What SIGHUP does: `Default` (it ends the process at once), `Drain` (it starts the shutdown, and never forces it) or `Ignore`.
+    /// What SIGHUP does: `Default` (it ends the process at once), `Drain` (it starts the shutdown, and never
+    /// forces it) or `Ignore`.
     ["HEADCOUNT_SIGHUP", "Default"]
     sighup(sighup: SigHup): SigHup = sighup;
 
-    /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse` (dropped).
+    /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse`
+    /// (dropped).
     ["HEADCOUNT_LATE_SPAWNS", "Adopt"]
     late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
 
     /// What becomes of tasks by their names when the process stops, for code that one cannot change, as
-    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. A `*`, anywhere, stands for anything;
-    /// the first that fits counts.
+    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. A `*`,
+    /// anywhere, stands for anything; the first that fits counts.
     ["HEADCOUNT_POLICY", "none"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
@@ -212,7 +217,8 @@ settings! {
     ["HEADCOUNT_REPORT_FILE", "none"]
     report_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
-    /// A directory that keeps the reports of the newest shutdowns, each in a file of its own with mode 0600. It is made where it is not there.
+    /// A directory that keeps the reports of the newest shutdowns, each in a file of its own with mode 0600.
+    /// It is made where it is not there.
     ["HEADCOUNT_REPORT_DIR", "none"]
     report_dir(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
@@ -220,8 +226,8 @@ settings! {
     ["HEADCOUNT_REPORTS", "20"]
     reports(at_most: usize): usize = at_most;
 
-    /// Whether a panic hook writes the name of a task that panics to standard error, before the hook that was set. For programs with
-    /// `panic = "abort"`, which end before anything else can name the task.
+    /// Whether a panic hook writes the name of a task that panics to standard error, before the hook that was
+    /// set. For programs with `panic = "abort"`, which end before anything else can name the task.
     ["HEADCOUNT_PANIC_HOOK", "no"]
     panic_hook(name_tasks: bool): bool = name_tasks;
 
@@ -241,7 +247,8 @@ settings! {
     ["HEADCOUNT_BLOCKED_AFTER", "1s"]
     blocked_after(at_least: Duration): Duration = at_least;
 
-    /// When `/livez` answers 503 and a line of the log names who blocks: the runtime `install` ran in began no new task for so long. `none` for never.
+    /// When `/livez` answers 503 and a line of the log names who blocks: the runtime `install` ran in began
+    /// no new task for so long. `none` for never.
     ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
     unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
 
@@ -261,12 +268,13 @@ settings! {
     ["HEADCOUNT_RECORDER", "Auto", "metrics"]
     recorder(recorder: Recorder): Recorder = recorder;
 
-    /// Whether the histogram of durations has the label `outcome`, which multiplies its series by the number of outcomes.
+    /// Whether the histogram of durations has the label `outcome`, which multiplies its series by the number
+    /// of outcomes.
     ["HEADCOUNT_DURATION_OUTCOME", "no", "metrics"]
     duration_outcome(label: bool): bool = label;
 
-    /// Whether `/readyz` answers 200 from the start. If not, it does once [`Headcount::ready`](crate::Headcount::ready)
-    /// was called.
+    /// Whether `/readyz` answers 200 from the start. If not, it does once
+    /// [`Headcount::ready`](crate::Headcount::ready) was called.
     ["HEADCOUNT_READY", "yes", "admin"]
     ready(ready: bool): bool = ready;
 

@@ -236,7 +236,8 @@ pub enum Action {
     Close,
 }
 
-/// The actions that a client of the admin server may take; made of an [`Action`], an array of them, or a `bool`.
+/// The actions that a client of the admin server may take; made of an [`Action`], an array of them, or a
+/// `bool`.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Actions(BTreeSet<Action>);
 
@@ -361,8 +362,8 @@ pub enum SigHup {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Recorder {
-    /// The one that is set; where none is, an exporter that `/metrics` renders too. What headcount measures is
-    /// published to one that was set before.
+    /// The one that is set; where none is, an exporter that `/metrics` renders too. What headcount measures
+    /// is published to one that was set before.
     #[default]
     Auto,
     /// The global recorder is neither set nor published to.

@@ -97,7 +97,8 @@ fn read_bounded(path: &Path, most: u64) -> io::Result<String> {
     Ok(text)
 }
 
-/// The variables of the process that may be settings; what is not Unicode in them becomes a replacement character.
+/// The variables of the process that may be settings; what is not Unicode in them becomes a replacement
+/// character.
 fn variables() -> impl Iterator<Item = (String, String)> {
     let ours = |name: &OsString| name.as_encoded_bytes().starts_with(b"HEADCOUNT_");
     let text = |text: OsString| text.to_string_lossy().into_owned();

@@ -1,4 +1,5 @@
-//! Spawning on a given runtime, on a `LocalSet`, in a `JoinSet`; fallible tasks of every kind; what the awaiting side learns.
+//! Spawning on a given runtime, on a `LocalSet`, in a `JoinSet`; fallible tasks of every kind; what the
+//! awaiting side learns.
 
 use std::future::pending;
 use std::rc::Rc;

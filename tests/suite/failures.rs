@@ -1,5 +1,5 @@
-//! A panic or an error is told once, with everything one needs, inside its span, and never as a flood. One process, for the count of
-//! lines held back.
+//! A panic or an error is told once, with everything one needs, inside its span, and never as a flood. One
+//! process, for the count of lines held back.
 
 use std::fmt;
 

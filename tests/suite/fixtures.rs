@@ -14,7 +14,8 @@ fn fixture(name: &str) -> PathBuf {
     repository().join("tests/fixtures").join(name)
 }
 
-/// What cargo says of a fixture: its messages as JSON. It builds with the versions of the repository, so it downloads nothing.
+/// What cargo says of a fixture: its messages as JSON. It builds with the versions of the repository, so it
+/// downloads nothing.
 fn messages(name: &str, arguments: &[&str]) -> Vec<Value> {
     std::fs::copy(repository().join("Cargo.lock"), fixture(name).join("Cargo.lock")).unwrap();
     let output = Command::new(env!("CARGO"))

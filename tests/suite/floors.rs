@@ -1,7 +1,7 @@
 //! The floors of the house: each room imports only rooms of lower floors.
 //!
-//! A room is a file or a folder below `src`. The tables list the rooms from the lowest floor up. docs/ARCHITECTURE.md
-//! describes what each of them holds.
+//! A room is a file or a folder below `src`. The tables list the rooms from the lowest floor up.
+//! docs/ARCHITECTURE.md describes what each of them holds.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::fs;

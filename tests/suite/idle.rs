@@ -1,4 +1,5 @@
-//! Waiting for the last task: from outside, from inside, from several at once. One process, since every task of it counts.
+//! Waiting for the last task: from outside, from inside, from several at once. One process, since every task
+//! of it counts.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
@@ -121,7 +122,8 @@ fn who_waits_outside_waits_for_who_waits_inside() {
     here.block_on(outside).unwrap();
 }
 
-/// A relay: each runner starts the next, now of one policy and now of the other, so that never less than one lives.
+/// A relay: each runner starts the next, now of one policy and now of the other, so that never less than one
+/// lives.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_relay_of_policies_is_never_idle() {
     own_process!();

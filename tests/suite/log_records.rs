@@ -1,4 +1,5 @@
-//! An application that logs through `log` keeps all its records, and one that sets its subscriber late hears headcount.
+//! An application that logs through `log` keeps all its records, and one that sets its subscriber late hears
+//! headcount.
 
 use std::net::SocketAddr;
 use std::sync::Mutex;

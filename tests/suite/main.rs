@@ -1,7 +1,8 @@
 //! All integration tests, in one binary, each test in a process of its own.
 //!
-//! To add one: write a `#[test]` or `#[tokio::test]` function in the file whose name fits, with `own_process!();` as its first
-//! statement. `cargo test --test suite NAME` runs the tests whose path holds `NAME`.
+//! To add one: write a `#[test]` or `#[tokio::test]` function in the file whose name fits, with
+//! `own_process!();` as its first statement. `cargo test --test suite NAME` runs the tests whose path holds
+//! `NAME`.
 
 #![allow(clippy::unwrap_used, clippy::float_cmp, reason = "a test may, and its figures are whole numbers")]
 #![allow(clippy::items_after_statements, reason = "what one test has alone stands in it")]

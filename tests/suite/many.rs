@@ -1,4 +1,5 @@
-//! Very many tasks and very many threads: memory stays flat and no count is lost. `HEADCOUNT_TEST_SPAWNS` sets how many.
+//! Very many tasks and very many threads: memory stays flat and no count is lost. `HEADCOUNT_TEST_SPAWNS`
+//! sets how many.
 
 use std::sync::atomic::{AtomicBool, Ordering};
 

@@ -1,5 +1,5 @@
-//! What an unnamed task is called, for each form of code. The names are the compiler's, so a new compiler may change them: then this
-//! table says what changed.
+//! What an unnamed task is called, for each form of code. The names are the compiler's, so a new compiler may
+//! change them: then this table says what changed.
 
 #![allow(
     clippy::unused_async,

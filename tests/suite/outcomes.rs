@@ -146,7 +146,8 @@ async fn a_leaked_handle_changes_nothing() {
     let (done, is_done) = oneshot::channel();
     std::mem::forget(headcount::task("leaked-handle").spawn(async move { done.send(()).unwrap() }));
     is_done.await.unwrap();
-    // The channel is written inside the last poll; the task has ended once another one has run on this thread.
+    // The channel is written inside the last poll; the task has ended once another one has run on this
+    // thread.
     tokio::task::yield_now().await;
     assert_ended("leaked-handle", Outcome::Ok);
 }

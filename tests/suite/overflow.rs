@@ -4,7 +4,8 @@ use std::future::pending;
 
 use crate::support::lines::Lines;
 
-/// A name for each task: twenty from one place, then they are counted together. Then labels of too many values fill the groups.
+/// A name for each task: twenty from one place, then they are counted together. Then labels of too many
+/// values fill the groups.
 #[test]
 fn later_groups_are_counted_together() {
     own_process!();

@@ -1,4 +1,5 @@
-//! Pages of 100,000 tasks: each task once, in order, whatever the sorting. One process, since all its tasks are on them.
+//! Pages of 100,000 tasks: each task once, in order, whatever the sorting. One process, since all its tasks
+//! are on them.
 
 use std::collections::HashSet;
 use std::future::pending;

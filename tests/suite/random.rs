@@ -1,5 +1,5 @@
-//! Random sequences of spawn, poll, wake, finish, error, panic, abort, drop and reading, on several threads at once, against a plain model.
-//! One process, since the counts of all its tasks are compared.
+//! Random sequences of spawn, poll, wake, finish, error, panic, abort, drop and reading, on several threads
+//! at once, against a plain model. One process, since the counts of all its tasks are compared.
 
 use std::future::Future;
 use std::pin::Pin;

@@ -1,4 +1,5 @@
-//! How much stack a spawn takes: an unoptimised build moves a future at each call, so a large one needs a box in time.
+//! How much stack a spawn takes: an unoptimised build moves a future at each call, so a large one needs a box
+//! in time.
 
 use std::env;
 use std::future::Future;

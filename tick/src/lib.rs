@@ -1,18 +1,20 @@
 //! The processor's counter, as one inlined instruction.
 //!
-//! [`now`] reads it. A caller first asks [`is_constant`], since not every processor has a counter that serves as a clock.
+//! [`now`] reads it. A caller first asks [`is_constant`], since not every processor has a counter that serves
+//! as a clock.
 //!
 //! # `unsafe`
 //!
-//! Reading the counter needs an intrinsic or inline assembly, which Rust lets nobody use without `unsafe`. Each block says
-//! why it is sound. Nothing here takes or returns a pointer.
+//! Reading the counter needs an intrinsic or inline assembly, which Rust lets nobody use without `unsafe`.
+//! Each block says why it is sound. Nothing here takes or returns a pointer.
 
 #![no_std]
 
 /// The counter: `rdtsc` on x86-64, `cntvct_el0` on aarch64, 0 on any other processor.
 ///
-/// The instruction does not wait for the ones before it, so two readings of the same thread are some nanoseconds apart at
-/// most, and never in the wrong order. Readings of two cores may be, by as much as their counters differ.
+/// The instruction does not wait for the ones before it, so two readings of the same thread are some
+/// nanoseconds apart at most, and never in the wrong order. Readings of two cores may be, by as much as their
+/// counters differ.
 #[inline(always)]
 #[allow(clippy::inline_always, reason = "one instruction, and the point of this crate")]
 pub fn now() -> u64 {
@@ -40,16 +42,17 @@ mod imp {
     #[allow(clippy::inline_always, reason = "one instruction")]
     #[allow(unused_unsafe, reason = "newer compilers have it as a safe function")]
     pub(crate) fn now() -> u64 {
-        // SAFETY: every x86-64 processor has the instruction. It writes two registers and touches no memory. A system may
-        // forbid it to programs (`CR4.TSD`, `PR_SET_TSC`), and then sends a signal; it does not return anything undefined.
+        // SAFETY: every x86-64 processor has the instruction. It writes two registers and touches no memory.
+        // A system may forbid it to programs (`CR4.TSD`, `PR_SET_TSC`), and then sends a signal; it does not
+        // return anything undefined.
         unsafe { _rdtsc() }
     }
 
     #[allow(unused_unsafe, reason = "newer compilers have it as a safe function")]
     pub(crate) fn is_constant() -> bool {
         let leaf = |number: u32| {
-            // SAFETY: every x86-64 processor has the instruction, and a leaf that it does not know reads as some other
-            // leaf or as zeros. It writes four registers and touches no memory.
+            // SAFETY: every x86-64 processor has the instruction, and a leaf that it does not know reads as
+            // some other leaf or as zeros. It writes four registers and touches no memory.
             unsafe { __cpuid(number) }
         };
         POWER <= leaf(EXTENDED).eax && leaf(POWER).edx & INVARIANT != 0
@@ -64,8 +67,8 @@ mod imp {
     #[allow(clippy::inline_always, reason = "one instruction")]
     pub(crate) fn now() -> u64 {
         let count: u64;
-        // SAFETY: Linux, macOS and Windows let programs read the virtual counter, which every aarch64 processor has. The
-        // instruction writes one register and touches neither memory nor flags.
+        // SAFETY: Linux, macOS and Windows let programs read the virtual counter, which every aarch64
+        // processor has. The instruction writes one register and touches neither memory nor flags.
         unsafe { asm!("mrs {}, cntvct_el0", out(reg) count, options(nomem, nostack, preserves_flags)) };
         count
     }

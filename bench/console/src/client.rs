@@ -3,7 +3,8 @@
 use console_api::instrument::instrument_client::InstrumentClient;
 use console_api::instrument::{InstrumentRequest, TaskDetailsRequest, Update};
 
-/// Reads updates until the server is gone, and prints a line after the first. With `looks`, it looks at the first task of it in detail.
+/// Reads updates until the server is gone, and prints a line after the first. With `looks`, it looks at the
+/// first task of it in detail.
 pub(crate) fn read_all(address: &str, looks: bool) {
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().expect("a runtime");
     runtime.block_on(async {

@@ -1,8 +1,10 @@
-//! What a console costs, with a client attached that reads all it is told: time of a task from spawn to end and memory after 20,000 of them;
-//! time of a task while they are spawned without pause; and what a yielding task feels of it beside 100,000 live tasks.
+//! What a console costs, with a client attached that reads all it is told: time of a task from spawn to end
+//! and memory after 20,000 of them; time of a task while they are spawned without pause; and what a yielding
+//! task feels of it beside 100,000 live tasks.
 //!
-//! `headcount-bench-console [TWIN]` prints the tables as Markdown. Each figure is taken in a process of its own, in turns. `console-subscriber`,
-//! at its defaults, takes part where TWIN is given: this program, built with `RUSTFLAGS="--cfg tokio_unstable"`.
+//! `headcount-bench-console [TWIN]` prints the tables as Markdown. Each figure is taken in a process of its
+//! own, in turns. `console-subscriber`, at its defaults, takes part where TWIN is given: this program, built
+//! with `RUSTFLAGS="--cfg tokio_unstable"`.
 
 mod child;
 mod client;

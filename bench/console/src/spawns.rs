@@ -20,7 +20,8 @@ const TASKS: usize = 20_000;
 const BURST: usize = 64;
 const LONG: Duration = Duration::from_secs(3);
 
-/// Measures a subject, and prints nanoseconds for each task, the same without pause, and megabytes more than before.
+/// Measures a subject, and prints nanoseconds for each task, the same without pause, and megabytes more than
+/// before.
 pub(crate) fn measure(subject: &str) {
     let runtime = Builder::new_multi_thread().enable_all().build().expect("a runtime");
     match subject {

@@ -1,7 +1,7 @@
 //! Spawns or polls on a current-thread runtime, for callgrind to count.
 //!
-//! `headcount-instructions SUBJECT WHAT COUNT`. Everything is done once before, so that neither the clock's calibration nor a
-//! first allocation is in `counted`, the one function in which callgrind collects.
+//! `headcount-instructions SUBJECT WHAT COUNT`. Everything is done once before, so that neither the clock's
+//! calibration nor a first allocation is in `counted`, the one function in which callgrind collects.
 
 use std::env;
 use std::future::Future;

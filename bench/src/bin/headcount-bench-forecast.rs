@@ -1,7 +1,8 @@
-//! Whether forecasts hold: drains real processes with mixed loads, and compares what each was told with what it took.
+//! Whether forecasts hold: drains real processes with mixed loads, and compares what each was told with what
+//! it took.
 //!
-//! `headcount-bench-forecast [DRAINS]` runs as many processes of itself and prints the tables of docs/FORECAST.md;
-//! `headcount-bench-forecast child SEED` is one of them.
+//! `headcount-bench-forecast [DRAINS]` runs as many processes of itself and prints the tables of
+//! docs/FORECAST.md; `headcount-bench-forecast child SEED` is one of them.
 //!
 //! Times are about a hundredth of those of a service: tasks take 30 ms to 2 s instead of seconds to minutes.
 
@@ -21,7 +22,8 @@ use serde_json::{Value, json};
 /// Processes at once. They sleep most of the time.
 const AT_ONCE: usize = 16;
 
-/// What question, start and end of a drain take on a busy machine, in seconds. It does not shrink with the times of the tasks.
+/// What question, start and end of a drain take on a busy machine, in seconds. It does not shrink with the
+/// times of the tasks.
 const ALLOWED: f64 = 0.015;
 
 fn main() {

@@ -1,4 +1,5 @@
-//! Bytes held for each live task, by an allocator that counts: in a binary of its own, so that nothing else pays for it.
+//! Bytes held for each live task, by an allocator that counts: in a binary of its own, so that nothing else
+//! pays for it.
 
 use std::alloc::System;
 

@@ -1,4 +1,5 @@
-//! What people write by hand: a `DashMap` of live tasks and four macros of `metrics`, with an exporter installed.
+//! What people write by hand: a `DashMap` of live tasks and four macros of `metrics`, with an exporter
+//! installed.
 
 use std::future::Future;
 use std::panic::Location;

@@ -33,7 +33,8 @@ pub trait Subject: Copy + Send + Sync + 'static {
         F: Future + Send + 'static,
         F::Output: Send + 'static;
 
-    /// Spawns under a name, from the place of the caller. A subject without names spawns as it does otherwise.
+    /// Spawns under a name, from the place of the caller. A subject without names spawns as it does
+    /// otherwise.
     #[track_caller]
     fn spawn_named<F>(self, _name: &'static str, future: F) -> JoinHandle<F::Output>
     where
@@ -57,7 +58,8 @@ pub trait Subject: Copy + Send + Sync + 'static {
         self.spawn_named(name, future)
     }
 
-    /// Spawns under a name and a label that the program knows before it runs. A subject without such sites spawns by the name.
+    /// Spawns under a name and a label that the program knows before it runs. A subject without such sites
+    /// spawns by the name.
     fn spawn_site<F>(self, future: F) -> JoinHandle<F::Output>
     where
         F: Future + Send + 'static,

@@ -57,9 +57,11 @@ impl Begun {
     }
 }
 
-/// Begins a task that has a name and labels of the program's own, and nothing else: the fast way. `None` if tracking is off.
+/// Begins a task that has a name and labels of the program's own, and nothing else: the fast way. `None` if
+/// tracking is off.
 ///
-/// Not inlined, since each spawn in a program would have a copy; the compiler makes one for each kind of spawn.
+/// Not inlined, since each spawn in a program would have a copy; the compiler makes one for each kind of
+/// spawn.
 #[inline(never)]
 pub fn begin_known<const N: usize, const KIND: u64, const IS_GIVEN: bool>(
     name: &'static str,
@@ -105,7 +107,8 @@ where
     Some(begun)
 }
 
-/// Begins a task of a [site](Site), which knows its group: the fast way without a search. `None` if tracking is off.
+/// Begins a task of a [site](Site), which knows its group: the fast way without a search. `None` if tracking
+/// is off.
 #[inline(never)]
 pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     let begun = hot(|hot| hot.begin(hot.stripe(site.group(KIND))?, flags(), clock::counter));
@@ -269,7 +272,8 @@ pub fn storable_field(
     (key, value)
 }
 
-/// Keeps the abort handle of a task that was handed to a runtime, unless it has ended already. It began as `born`.
+/// Keeps the abort handle of a task that was handed to a runtime, unless it has ended already. It began as
+/// `born`.
 #[inline(always)]
 pub fn hold(begun: Begun, born: u64, handle: Handle) {
     if let Some(handle) = begun.slot.hold_plain(born, handle, || flags().see() == begun.seen) {
@@ -284,8 +288,8 @@ fn hold_special(begun: Begun, born: u64, handle: Handle) {
     settle(registry(), task, begun.seen, Some(handle));
 }
 
-/// Makes up, under the slot's lock, for what the begin of a task may have missed: a policy set meanwhile, the census, the
-/// shutdown, an abort. Keeps its abort handle.
+/// Makes up, under the slot's lock, for what the begin of a task may have missed: a policy set meanwhile, the
+/// census, the shutdown, an abort. Keeps its abort handle.
 fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>) {
     // Whatever is not held is dropped after the lock.
     let mut handle = handle;
@@ -304,7 +308,8 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     drop(handle);
     registry.uncount(former);
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
-        // The process began to stop after this task had begun: the coordinator may have looked for tasks before it was there.
+        // The process began to stop after this task had begun: the coordinator may have looked for tasks
+        // before it was there.
         is_aborted |= registry.admission.refuses();
         registry.admission.look();
     }

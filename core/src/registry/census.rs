@@ -1,14 +1,16 @@
 //! Who waits for the last task: exact counts, from the moment somebody asks for them.
 //!
-//! In peace nobody counts live tasks, since a shared counter is what every spawn would fight for. Once counting is switched on:
+//! In peace nobody counts live tasks, since a shared counter is what every spawn would fight for. Once
+//! counting is switched on:
 //!
 //! 1. The counter goes through all slots and, under each slot's lock, counts the task and marks it `COUNTED`.
-//! 2. Whoever spawns a task locks its slot after the task was handed to the runtime, and does the same if counting is on.
+//! 2. Whoever spawns a task locks its slot after the task was handed to the runtime, and does the same if
+//!    counting is on.
 //! 3. Whoever ends a task locks its slot to free it, and takes it off the count if it was marked.
 //!
-//! The slot's lock orders 1 and 2: either the counter saw the task, or its spawner sees that counting is on. So each task is
-//! counted once, and the end of the last is seen by the thread that ends it, which wakes who waits. A task whose spawner
-//! has not come to 2 is not counted yet; its parent, if it has one, still is.
+//! The slot's lock orders 1 and 2: either the counter saw the task, or its spawner sees that counting is on.
+//! So each task is counted once, and the end of the last is seen by the thread that ends it, which wakes who
+//! waits. A task whose spawner has not come to 2 is not counted yet; its parent, if it has one, still is.
 //!
 //! Only `Wait` and `Last` tasks are counted.
 
@@ -23,7 +25,8 @@ const LAST: u64 = 1 << 32;
 #[derive(Debug)]
 pub struct Census {
     counting: AtomicBool,
-    /// Both counts in one, so that a task which takes the place of another is never missed between two readings.
+    /// Both counts in one, so that a task which takes the place of another is never missed between two
+    /// readings.
     live: AtomicU64,
     /// Waits for the end of all others from inside a task, which itself may be counted.
     inside: AtomicU64,
@@ -40,7 +43,8 @@ impl Census {
         self.counting.load(Ordering::Relaxed)
     }
 
-    /// Switches counting on. Until the caller has gone through the slots, the counts are of those found so far.
+    /// Switches counting on. Until the caller has gone through the slots, the counts are of those found so
+    /// far.
     pub fn begin(&self) {
         // Relaxed: the slots' locks carry it to the spawners.
         self.counting.store(true, Ordering::Relaxed);
@@ -53,13 +57,14 @@ impl Census {
         }
     }
 
-    /// Takes a task off; true if somebody may have waited for that: no more of its policy are left than wait themselves.
+    /// Takes a task off; true if somebody may have waited for that: no more of its policy are left than wait
+    /// themselves.
     pub fn remove(&self, policy: OnShutdown) -> bool {
         let Some(unit) = unit_of(policy) else { return false };
         // AcqRel: who sees 0 sees all that the ended tasks did.
         let left = self.live.fetch_sub(unit, Ordering::AcqRel) - unit;
-        // Whoever waits inside has raised that number before anybody asks `total` or `left` for its sake. Either those saw this
-        // end, or this end sees the number.
+        // Whoever waits inside has raised that number before anybody asks `total` or `left` for its sake.
+        // Either those saw this end, or this end sees the number.
         count_in(left, policy) <= self.inside.load(Ordering::Acquire)
     }
 
@@ -68,7 +73,8 @@ impl Census {
         usize::try_from(count_in(self.live.load(Ordering::Acquire), policy)).unwrap_or(usize::MAX)
     }
 
-    /// How many of both policies live; not older than any end that did not see an [`enter`](Self::enter) that the caller knows of.
+    /// How many of both policies live; not older than any end that did not see an [`enter`](Self::enter) that
+    /// the caller knows of.
     pub fn total(&self) -> usize {
         usize::try_from(sum_of(self.latest())).unwrap_or(usize::MAX)
     }

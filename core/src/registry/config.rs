@@ -23,7 +23,8 @@ pub const DEFAULT_MAX_GROUPS: usize = 200;
 pub const DEFAULT_SLOW_POLL: Duration = Duration::from_millis(10);
 pub const DEFAULT_BLOCKED_AFTER: Duration = Duration::from_secs(1);
 
-/// A text about to be stored: where it comes from, for the function that `headcount`'s setting `redact` names.
+/// A text about to be stored: where it comes from, for the function that `headcount`'s setting `redact`
+/// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Text<'a> {
@@ -159,7 +160,8 @@ impl Config {
 
 /// Whether a pattern with `*` for any text fits the whole name.
 ///
-/// Each text between two stars is taken where it comes first, which leaves most to the others: nothing is tried twice.
+/// Each text between two stars is taken where it comes first, which leaves most to the others: nothing is
+/// tried twice.
 pub fn fits(pattern: &str, name: &str) -> bool {
     let Some((head, rest)) = pattern.split_once('*') else { return pattern == name };
     let (middle, tail) = rest.rsplit_once('*').unwrap_or(("", rest));

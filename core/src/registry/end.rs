@@ -62,7 +62,8 @@ fn end_special(slot: TaskSlot, identity: u64) {
     end_with(slot, identity, ending, now);
 }
 
-/// Ends a task at `now`: it is counted by its outcome, goes to the history, and its slot is free. The whole way.
+/// Ends a task at `now`: it is counted by its outcome, goes to the history, and its slot is free. The whole
+/// way.
 pub fn end(slot: TaskSlot, ending: Ending, now: u64) {
     let (identity, handle) = slot.end();
     drop(handle);

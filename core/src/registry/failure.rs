@@ -12,7 +12,8 @@ use crate::registry::group::{Group, LastFailure};
 use crate::registry::history::Record;
 use crate::registry::storm::Admission;
 
-/// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has neither name nor place of its own.
+/// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has
+/// neither name nor place of its own.
 const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
     names from one place; see headcount_groups_overflowed_total";
 

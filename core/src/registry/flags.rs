@@ -1,7 +1,7 @@
 //! The flag word: one number, read by each spawn, that says whether anything in this process is special.
 //!
-//! The [protocol](super) says how it is used. A capability that must see each spawn adds a flag here, and does its work in the
-//! whole way; tasks pay nothing for it while the flag is clear.
+//! The [protocol](super) says how it is used. A capability that must see each spawn adds a flag here, and
+//! does its work in the whole way; tasks pay nothing for it while the flag is clear.
 
 use crate::sync::{AtomicU64, Ordering};
 
@@ -16,8 +16,8 @@ pub const COUNTING: u64 = 1 << 2;
 const CHANGE: u64 = 1 << 16;
 const ALL: u64 = CHANGE - 1;
 
-/// The flag word, and the other number that each poll reads. Both change seldom, and share their cache lines with nothing that
-/// is written more often.
+/// The flag word, and the other number that each poll reads. Both change seldom, and share their cache lines
+/// with nothing that is written more often.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Flags {

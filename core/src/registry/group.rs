@@ -18,7 +18,8 @@ use crate::registry::storm::Storm;
 use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
-/// Most names that users may give at one location. The code of a program has only so many, however many one wrapper spawns.
+/// Most names that users may give at one location. The code of a program has only so many, however many one
+/// wrapper spawns.
 const MAX_NAMES_PER_LOCATION: usize = 20;
 
 /// Labels as users give them.
@@ -56,7 +57,8 @@ pub struct Group {
     pub name: Arc<str>,
     pub kind: Kind,
     pub labels: Labels,
-    /// The labels as given, by which a thread [knows](super::known) the group again; `None` if they are too long to be kept.
+    /// The labels as given, by which a thread [knows](super::known) the group again; `None` if they are too
+    /// long to be kept.
     pub given: Option<Box<GivenLabels>>,
     pub location: Arc<str>,
     pub bounds: Arc<Bounds>,
@@ -125,7 +127,8 @@ impl Group {
         first_bits_of(self.kind, self.policy())
     }
 
-    /// Sets the policy for this name. The caller [changes](super::flags::Flags::change) the flag word afterwards.
+    /// Sets the policy for this name. The caller [changes](super::flags::Flags::change) the flag word
+    /// afterwards.
     pub fn set_policy(&self, policy: Option<OnShutdown>) {
         self.policy.store(policy_index(policy), Ordering::Release);
         // Under their lock, so that a stripe made meanwhile has the one or gets the other.
@@ -226,7 +229,8 @@ fn first_bits_of(kind: Kind, policy: Option<OnShutdown>) -> u64 {
 /// The flags that a task begins with by its kind.
 pub fn first_flags(kind: Kind) -> u64 {
     match kind {
-        // Nothing of ours can abort what nothing of ours handed to a runtime, and its owner drops it when it likes.
+        // Nothing of ours can abort what nothing of ours handed to a runtime, and its owner drops it when it
+        // likes.
         Kind::Future | Kind::Request => NOT_CANCELLABLE,
         Kind::Task | Kind::Local | Kind::Blocking if clock::is_counter() => PLAIN,
         Kind::Task | Kind::Local | Kind::Blocking => 0,
@@ -244,8 +248,8 @@ fn clean_name(signature: &Signature<'_>, code: Option<&CodeName>, blocks: &mut B
     name::cut(name, MAX_NAME).into()
 }
 
-/// Keys made legal, values cut. A key that is given twice keeps its last value. Keys that differ as given and not when they are
-/// legal are told apart by underscores at their ends.
+/// Keys made legal, values cut. A key that is given twice keeps its last value. Keys that differ as given and
+/// not when they are legal are told apart by underscores at their ends.
 fn clean_labels(given: &GivenLabels) -> Labels {
     let mut clean: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     let mut keys: Vec<&str> = Vec::new();
@@ -314,7 +318,8 @@ struct Table {
 }
 
 impl Groups {
-    /// The group of a spawn, made if it is new and there is room. Threads [remember](super::known) the answer.
+    /// The group of a spawn, made if it is new and there is room. Threads [remember](super::known) the
+    /// answer.
     #[cold]
     pub fn find(&self, signature: &Signature<'_>, config: &Config) -> &'static Group {
         let code = match signature.name {

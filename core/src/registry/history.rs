@@ -1,10 +1,11 @@
-//! Finished tasks: for each thread two rings of records, one for any outcome and one for those that are not ok.
+//! Finished tasks: for each thread two rings of records, one for any outcome and one for those that are not
+//! ok.
 //!
-//! A ring is a list of chunks, which grows with use up to the setting `history`; a chunk is never given back. The thread that
-//! holds a ring is its one writer. It fills one chunk after the other, and begins again with the first where there may be no
-//! more. A record is written like a [slot](super::slot): the id is taken away, the fields are written, the id is set. A reader
-//! that sees the same id before and after has read one task. Each thread keeps as many records as the setting says, so the
-//! newest of the process are among them.
+//! A ring is a list of chunks, which grows with use up to the setting `history`; a chunk is never given back.
+//! The thread that holds a ring is its one writer. It fills one chunk after the other, and begins again with
+//! the first where there may be no more. A record is written like a [slot](super::slot): the id is taken
+//! away, the fields are written, the id is set. A reader that sees the same id before and after has read one
+//! task. Each thread keeps as many records as the setting says, so the newest of the process are among them.
 
 #![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
 
@@ -60,8 +61,8 @@ struct Chunks {
     current: usize,
 }
 
-/// Some records of one ring. Nothing of another thread is on its cache lines, nor on the neighbours that a processor fetches
-/// with them.
+/// Some records of one ring. Nothing of another thread is on its cache lines, nor on the neighbours that a
+/// processor fetches with them.
 #[derive(Debug)]
 #[repr(align(128))]
 pub struct Chunk {
@@ -94,7 +95,8 @@ impl Cell {
     #[inline(always)]
     fn write(&self, record: &Record) {
         self.identity.store(0, Ordering::Relaxed);
-        // Release: a reader that sees a field below sees that the id was gone. Pairs with the acquire fence in `read`.
+        // Release: a reader that sees a field below sees that the id was gone. Pairs with the acquire fence
+        // in `read`.
         fence(Ordering::Release);
         self.lineage.store(record.task.lineage, Ordering::Relaxed);
         self.started.store(record.task.started, Ordering::Relaxed);
@@ -173,8 +175,8 @@ impl Ring {
         *own = Some(chunk);
     }
 
-    /// The next chunk to be filled: a new one, or the one with the oldest records. There is one even if none are to be kept,
-    /// so that an end does not have to ask; readers then show nothing of it.
+    /// The next chunk to be filled: a new one, or the one with the oldest records. There is one even if none
+    /// are to be kept, so that an end does not have to ask; readers then show nothing of it.
     #[cold]
     fn advance(&self, limit: usize) -> &'static Chunk {
         let mut chunks = self.chunks.lock();
@@ -231,14 +233,16 @@ impl Ring {
         records.extend(self.newest_first().take_while(is_since).map(|record| (record.task.id(), record)));
     }
 
-    /// Visits what was pushed since the record with the identity `mark` was the newest, newest first, and moves the mark.
+    /// Visits what was pushed since the record with the identity `mark` was the newest, newest first, and
+    /// moves the mark.
     fn visit_new(&self, mark: &mut u64, visit: &mut impl FnMut(&Record)) {
         let mut newest: Option<Record> = None;
         for record in self.newest_first() {
             if record.task.identity == *mark {
                 break;
             }
-            // What is newer than the first was written meanwhile, over what this had not come to; it is for the next visit.
+            // What is newer than the first was written meanwhile, over what this had not come to; it is for
+            // the next visit.
             if record.ended <= newest.get_or_insert(record).ended {
                 visit(&record);
             }
@@ -373,8 +377,8 @@ impl Histories {
         HistoryReading { records, notes }
     }
 
-    /// What ended at `since` or later and is still held, the newest `limit` at most, newest first. The cost grows with what ended, not with
-    /// what is held.
+    /// What ended at `since` or later and is still held, the newest `limit` at most, newest first. The cost
+    /// grows with what ended, not with what is held.
     pub fn read_since(&self, since: u64, limit: usize) -> Vec<(Record, Option<Arc<Note>>)> {
         let mut ended = Vec::new();
         for history in self.all.lock().clone() {
@@ -390,8 +394,8 @@ impl Histories {
         ended.into_iter().map(with_note).collect()
     }
 
-    /// Visits what ended since the last visit with the same marks, one mark a thread, as far as it is held. Costs a look at each ring where
-    /// nothing has.
+    /// Visits what ended since the last visit with the same marks, one mark a thread, as far as it is held.
+    /// Costs a look at each ring where nothing has.
     pub fn visit_new(&self, marks: &mut Vec<u64>, mut visit: impl FnMut(&Record)) {
         let all = self.all.lock().clone();
         marks.resize(all.len().max(marks.len()), 0);

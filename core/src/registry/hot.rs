@@ -1,8 +1,9 @@
-//! What the fast way needs of its thread: plain cells without a destructor, so that reaching them is one addition.
+//! What the fast way needs of its thread: plain cells without a destructor, so that reaching them is one
+//! addition.
 //!
-//! The [whole way](super) fills the cells, and [`Local`](super::local) empties them when its thread ends: from then on all
-//! that this thread still begins and ends takes the whole way. Each step of the fast way gives up before it has written
-//! anything, so the whole way can begin from the start.
+//! The [whole way](super) fills the cells, and [`Local`](super::local) empties them when its thread ends:
+//! from then on all that this thread still begins and ends takes the whole way. Each step of the fast way
+//! gives up before it has written anything, so the whole way can begin from the start.
 
 #![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
 
@@ -42,7 +43,8 @@ pub fn hot<R>(run: impl FnOnce(&Hot<Handle>) -> R) -> R {
     }
 }
 
-/// How a spawn names its task: texts and locations of the program itself, the same if they are at the same address.
+/// How a spawn names its task: texts and locations of the program itself, the same if they are at the same
+/// address.
 #[derive(Clone, Copy, Debug)]
 pub struct Key<const N: usize> {
     pub name: &'static str,
@@ -109,7 +111,8 @@ impl<const N: usize, const SETS: usize> KeyTable<N, SETS> {
 
 /// The keys with so many labels.
 pub trait Keys<const N: usize> {
-    /// The stripe of a group that this thread knows by this key; `is_given` where the name is not that of the code.
+    /// The stripe of a group that this thread knows by this key; `is_given` where the name is not that of the
+    /// code.
     fn find(&self, key: &Key<N>, is_given: bool, kind: u64) -> Option<&'static Stripe>;
 
     fn keep(&self, key: Key<N>, is_given: bool, stripe: &'static Stripe);
@@ -186,7 +189,8 @@ impl<H> Hot<H> {
         }
     }
 
-    /// Begins a task of a group that is known, if nothing is special about the process, the parent or this thread.
+    /// Begins a task of a group that is known, if nothing is special about the process, the parent or this
+    /// thread.
     #[inline(always)]
     pub fn begin(
         &self,
@@ -194,7 +198,8 @@ impl<H> Hot<H> {
         flags: &Flags,
         now: impl FnOnce() -> u64,
     ) -> Option<(&'static Slot<H>, Seen)> {
-        // Before the group's bits are read: a change of them that is missed here is a change of the flag word since.
+        // Before the group's bits are read: a change of them that is missed here is a change of the flag word
+        // since.
         let seen = flags.see();
         let id = self.next_id.get();
         let slot = self.free.last()?;
@@ -213,7 +218,8 @@ impl<H> Hot<H> {
         Some((slot, seen))
     }
 
-    /// Counts, records and frees the slot of a task that was ready, if nothing about its end is special. False if so.
+    /// Counts, records and frees the slot of a task that was ready, if nothing about its end is special.
+    /// False if so.
     #[inline(always)]
     #[must_use]
     pub fn end(&self, slot: &'static Slot<H>, identity: u64, nanos: impl Fn(u64, u64) -> u64) -> bool {

@@ -1,4 +1,5 @@
-//! What a thread has for itself: its [cells](super::hot), and behind them the groups it knows, its stripes and its history.
+//! What a thread has for itself: its [cells](super::hot), and behind them the groups it knows, its stripes
+//! and its history.
 
 use std::cell::RefCell;
 use std::sync::atomic::{AtomicU64, Ordering};

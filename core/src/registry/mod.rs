@@ -11,22 +11,23 @@
 //! | running | id, flags | tick the poll began, `POLLING` |
 //! | idle | id, flags | tick the poll ended |
 //!
-//! **Writers.** The thread that took the slot from the pool writes all fields in [`begin`](slot::Slot::begin). From then on
-//! `poll`, `polls` and `busy` belong to the thread that polls the task. There is one at a time, and whatever moves the task to
-//! another thread orders the two. `identity` and the abort handle change under the slot's lock.
-//! [`TaskHandle`](crate::TaskHandle) and the coordinator set flags: they lock by id and find nothing once the task has ended.
-//! The drop guard ends the task. `lineage` and `started` stay as they began, but for marks of the thread that polls.
+//! **Writers.** The thread that took the slot from the pool writes all fields in
+//! [`begin`](slot::Slot::begin). From then on `poll`, `polls` and `busy` belong to the thread that polls the
+//! task. There is one at a time, and whatever moves the task to another thread orders the two. `identity` and
+//! the abort handle change under the slot's lock. [`TaskHandle`](crate::TaskHandle) and the coordinator set
+//! flags: they lock by id and find nothing once the task has ended. The drop guard ends the task. `lineage`
+//! and `started` stay as they began, but for marks of the thread that polls.
 //!
-//! **Readers.** Any thread, without a lock. [`read`](slot::Slot::read) takes the id before and after the fields, so that fields
-//! of two tasks are never mixed.
+//! **Readers.** Any thread, without a lock. [`read`](slot::Slot::read) takes the id before and after the
+//! fields, so that fields of two tasks are never mixed.
 //!
 //! # The fast way and the whole way
 //!
-//! Most tasks have nothing special: a name of the code or a static one, at most two static labels, no fields, no policy of
-//! their own. They begin and end the *fast way*, which touches the thread's own [cells](hot), the slot, and one line of the
-//! group's stripe. All others take the *whole way*, in [`begin`](begin::begin) and [`end`](end::end), which may do anything.
-//! Both write the same fields in the same order, so a reader cannot tell them apart, and a task that began one way may end the
-//! other way.
+//! Most tasks have nothing special: a name of the code or a static one, at most two static labels, no fields,
+//! no policy of their own. They begin and end the *fast way*, which touches the thread's own [cells](hot),
+//! the slot, and one line of the group's stripe. All others take the *whole way*, in [`begin`](begin::begin)
+//! and [`end`](end::end), which may do anything. Both write the same fields in the same order, so a reader
+//! cannot tell them apart, and a task that began one way may end the other way.
 //!
 //! Four readings decide, and each stands for everything that could be special at that point:
 //!
@@ -37,34 +38,41 @@
 //! | `PLAIN` in `identity`, at each poll | the counter times it, it ends where it is dropped | `poll_special` |
 //! | `DETAILS`, `WATCHED`, `COUNTED`, `FAILED` in the last `identity` | there is more to do at the end | the whole way |
 //!
-//! A new capability hangs on one of them. What concerns every spawn sets a flag of the flag word. What concerns the tasks of a
-//! group goes into `first_bits`. What concerns single tasks is set in `identity` under the slot's lock; to be asked at each
-//! poll, it takes `PLAIN` away. Tasks that use none of them pay nothing for it.
+//! A new capability hangs on one of them. What concerns every spawn sets a flag of the flag word. What
+//! concerns the tasks of a group goes into `first_bits`. What concerns single tasks is set in `identity`
+//! under the slot's lock; to be asked at each poll, it takes `PLAIN` away. Tasks that use none of them pay
+//! nothing for it.
 //!
-//! **A begin reads without a lock, so it may miss a change.** The spawn keeps what it [saw](flags::Seen) of the flag word.
-//! Once the runtime has the task, the spawn locks the slot to keep the abort handle, and compares: if the word is another one
-//! by then, it does what it missed under that lock (the function `settle` in [`begin`]). Whoever changes something first writes the change,
-//! then changes the word, then goes through all slots and locks each. So either that pass finds the task, or the spawn's
-//! comparison finds the change. This holds for the census, for the shutdown's refusals, and for policies.
+//! **A begin reads without a lock, so it may miss a change.** The spawn keeps what it [saw](flags::Seen) of
+//! the flag word. Once the runtime has the task, the spawn locks the slot to keep the abort handle, and
+//! compares: if the word is another one by then, it does what it missed under that lock (the function
+//! `settle` in [`begin`]). Whoever changes something first writes the change, then changes the word, then
+//! goes through all slots and locks each. So either that pass finds the task, or the spawn's comparison finds
+//! the change. This holds for the census, for the shutdown's refusals, and for policies.
 //!
-//! **A thread's cells** hold free slots, ids, stripes, the history's chunk and the groups that it met by their texts'
-//! addresses. Each stripe, chunk, slot and id has one thread at a time. When a thread ends, [`Local`](local) empties the cells
-//! before it gives anything back, and what the thread still begins and ends takes the whole way, with locks.
+//! **A thread's cells** hold free slots, ids, stripes, the history's chunk and the groups that it met by
+//! their texts' addresses. Each stripe, chunk, slot and id has one thread at a time. When a thread ends,
+//! [`Local`](local) empties the cells before it gives anything back, and what the thread still begins and
+//! ends takes the whole way, with locks.
 //!
 //! # Invariants
 //!
 //! 1. Each id is in at most one slot, once, and never comes back.
-//! 2. One store to one bucket of one [stripe](stripe) counts a task as ended. All totals follow from buckets and `spawned`.
-//! 3. A slot's lock is held for a few stores, and for the entry of 4. No code of users runs meanwhile, and no other slot is locked.
-//! 4. A task with an entry in the side table of [details](details) has the flag `DETAILS`, set under its lock in the section that
-//!    makes the entry. The end of the task sees the flag and removes the entry.
-//! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it keeps the task's memory.
+//! 2. One store to one bucket of one [stripe](stripe) counts a task as ended. All totals follow from buckets
+//!    and `spawned`.
+//! 3. A slot's lock is held for a few stores, and for the entry of 4. No code of users runs meanwhile, and no
+//!    other slot is locked.
+//! 4. A task with an entry in the side table of [details](details) has the flag `DETAILS`, set under its lock
+//!    in the section that makes the entry. The end of the task sees the flag and removes the entry.
+//! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it
+//!    keeps the task's memory.
 //! 6. The fast way gives up before it has written anything, so the whole way begins from the start.
 //!
-//! Lock order: the list of tasks inside `idle()`, then a slot, then a shard of details; the shared history, then a group's shared
-//! stripe. All other locks are taken alone.
+//! Lock order: the list of tasks inside `idle()`, then a slot, then a shard of details; the shared history,
+//! then a group's shared stripe. All other locks are taken alone.
 //!
-//! [`census`] says what is counted while something waits for the last task. The models in `model` check with loom what is said here.
+//! [`census`] says what is counted while something waits for the last task. The models in `model` check with
+//! loom what is said here.
 
 pub mod begin;
 pub mod census;

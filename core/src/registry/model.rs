@@ -166,7 +166,8 @@ fn time_in_polls_is_not_seen_twice() {
         let slot = new_slot();
         slot.begin(&birth(1));
         slot.poll_began(10);
-        // loom tells apart only the last accesses: who loads before it stores is the first thread, or its stores are not moved.
+        // loom tells apart only the last accesses: who loads before it stores is the first thread, or its
+        // stores are not moved.
         let reader = thread::spawn(move || slot.read().expect("it lives").busy_until(20));
         slot.poll_ended(10, 20);
         assert!(reader.join().unwrap() <= 10);
@@ -174,7 +175,8 @@ fn time_in_polls_is_not_seen_twice() {
     });
 }
 
-/// A flag is set while the task begins, by whoever passes all slots: a reading that sees it sees the task's fields too.
+/// A flag is set while the task begins, by whoever passes all slots: a reading that sees it sees the task's
+/// fields too.
 #[test]
 fn a_flag_is_not_seen_before_the_fields() {
     explore(|| {
@@ -263,8 +265,8 @@ fn a_task_of_the_fast_way_is_live_or_ended() {
     });
 }
 
-/// A thread ends, and another takes over its stripe, its slot and its history: nothing that either wrote is lost, and no
-/// record is of two tasks.
+/// A thread ends, and another takes over its stripe, its slot and its history: nothing that either wrote is
+/// lost, and no record is of two tasks.
 #[test]
 fn the_cells_of_a_thread_are_handed_over() {
     explore_within(2, || {
@@ -343,8 +345,8 @@ fn a_group_is_made_once() {
     });
 }
 
-/// Holds the handle of a task that began the fast way. If something is special by then, does what the whole way does about the
-/// census and the policy, and says that it was.
+/// Holds the handle of a task that began the fast way. If something is special by then, does what the whole
+/// way does about the census and the policy, and says that it was.
 fn hold(slot: &'static Slot<u64>, seen: Seen, flags: &Flags, census: &Census, group: &Group) -> bool {
     let Some(handle) = slot.hold_plain(slot.identity(), 1, || flags.see() == seen) else { return false };
     if let Some(mut task) = slot.lock_any() {
@@ -381,7 +383,8 @@ fn a_policy_is_not_missed() {
     });
 }
 
-/// The census starts while a task begins the fast way, is held and ends: it is on the count, or was never there to be counted.
+/// The census starts while a task begins the fast way, is held and ends: it is on the count, or was never
+/// there to be counted.
 #[test]
 fn the_census_starts_in_between() {
     explore_within(2, || {
@@ -445,7 +448,8 @@ fn count(census: &Census, slot: &Slot<u64>) {
     }
 }
 
-/// One thread spawns and ends a task; another begins counting and waits until none is left. The waiter must be woken.
+/// One thread spawns and ends a task; another begins counting and waits until none is left. The waiter must
+/// be woken.
 #[test]
 fn the_last_end_wakes_who_waits() {
     explore(|| {
@@ -522,7 +526,8 @@ fn who_waits_inside_is_woken_by_the_last_of_the_others() {
     });
 }
 
-/// One task begins to wait inside while the only other one ends. Whoever looks for "all that are left wait" is woken by one of the two.
+/// One task begins to wait inside while the only other one ends. Whoever looks for "all that are left wait"
+/// is woken by one of the two.
 #[test]
 fn who_looks_for_waiters_alone_is_woken_by_the_last_of_the_others() {
     explore(|| {

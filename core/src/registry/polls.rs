@@ -1,7 +1,8 @@
 //! Poll times of single tasks: of those that an observer watches, from the moment it begins.
 //!
-//! While nobody watches, polls are looked at only where they are slow. While somebody does, every poll of every task compares its
-//! id with a few numbers, and a match is handed to the observer's recorder under its lock.
+//! While nobody watches, polls are looked at only where they are slow. While somebody does, every poll of
+//! every task compares its id with a few numbers, and a match is handed to the observer's recorder under its
+//! lock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -1,4 +1,5 @@
-//! Where slots come from: chunks that are never given back, a shared pool of batches, and a small cache in each thread.
+//! Where slots come from: chunks that are never given back, a shared pool of batches, and a small cache in
+//! each thread.
 
 use std::cell::Cell;
 
@@ -26,7 +27,8 @@ const KEPT: u8 = u8::MAX;
 #[derive(Debug)]
 pub struct FreeSlots<H: 'static> {
     count: Cell<u8>,
-    /// The slots are at 1 to `count`. Place 0 is empty for ever, so that an empty stack is found out by what it gives.
+    /// The slots are at 1 to `count`. Place 0 is empty for ever, so that an empty stack is found out by what
+    /// it gives.
     slots: [Cell<Option<&'static Slot<H>>>; KEPT as usize + 1],
 }
 
@@ -125,7 +127,8 @@ impl<H> Slab<H> {
     fn grow(&self) -> Batch<H> {
         let slots: Vec<Slot<H>> = std::iter::repeat_with(Slot::new).take(self.chunk).collect();
         let slots: &'static [Slot<H>] = slots.leak();
-        // Listed before any of them is used, so that a reading which begins after a spawn returned passes its slot.
+        // Listed before any of them is used, so that a reading which begins after a spawn returned passes its
+        // slot.
         self.chunks.lock().push(slots);
         let mut batches = slots.chunks(self.batch).map(|batch| batch.iter().collect());
         let first = batches.next().expect("a chunk is never empty");

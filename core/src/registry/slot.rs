@@ -24,7 +24,8 @@ pub const NOT_CANCELLABLE: u64 = 1 << 10;
 pub const FAILED: u64 = 1 << 11;
 /// It is to be aborted as soon as there is what aborts it.
 pub const ABORT_WANTED: u64 = 1 << 12;
-/// Nothing about its polls is special: the processor's counter times them, and it ends where its future is dropped.
+/// Nothing about its polls is special: the processor's counter times them, and it ends where its future is
+/// dropped.
 pub const PLAIN: u64 = 1 << 13;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
@@ -228,8 +229,8 @@ impl<H> Slot<H> {
     /// Makes a free slot a task's. The caller took it from the pool and is its only writer.
     #[inline]
     pub fn begin(&self, birth: &Birth) {
-        // Release: a reader that sees one of the stores below also sees that the slot was free before, so that it does not
-        // take them for the former task's. Pairs with the acquire fence in `read`.
+        // Release: a reader that sees one of the stores below also sees that the slot was free before, so
+        // that it does not take them for the former task's. Pairs with the acquire fence in `read`.
         fence(Ordering::Release);
         self.lineage.store(birth.lineage, Ordering::Relaxed);
         self.started.store(birth.started, Ordering::Relaxed);
@@ -251,13 +252,14 @@ impl<H> Slot<H> {
     #[inline]
     pub fn poll_ended(&self, began: u64, now: u64) {
         self.poll.store(now << 1, Ordering::Relaxed);
-        // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add it once more.
+        // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add
+        // it once more.
         let busy = self.busy.load(Ordering::Relaxed) + now.saturating_sub(began);
         self.busy.store(busy, Ordering::Release);
     }
 
-    /// Whether the task ends where its future is dropped, and not where that is ready: a runtime drops what is ready at once, the owner of a
-    /// tracked future when it likes.
+    /// Whether the task ends where its future is dropped, and not where that is ready: a runtime drops what
+    /// is ready at once, the owner of a tracked future when it likes.
     #[inline]
     pub fn ends_when_dropped(&self) -> bool {
         !matches!(kind_of(self.identity.load(Ordering::Relaxed)), Kind::Future | Kind::Request)
@@ -308,7 +310,8 @@ impl<H> Slot<H> {
         self.polls.load(Ordering::Relaxed)
     }
 
-    /// Its lineage as a child's, where it is the current task; `None` if it is scoped, which its children then are too.
+    /// Its lineage as a child's, where it is the current task; `None` if it is scoped, which its children
+    /// then are too.
     #[inline]
     pub fn as_parent(&self) -> Option<u64> {
         let is_scoped = self.lineage.load(Ordering::Relaxed) & SCOPED != 0;
@@ -316,7 +319,8 @@ impl<H> Slot<H> {
         (!is_scoped).then(|| self.identity.load(Ordering::Acquire) & !((1 << FLAG_BITS) - 1))
     }
 
-    /// The fields of an ended task whose last `identity` and `lineage` are known. Only for the thread that ended it.
+    /// The fields of an ended task whose last `identity` and `lineage` are known. Only for the thread that
+    /// ended it.
     #[inline]
     pub fn last(&self, identity: u64, lineage: u64) -> Reading {
         Reading {
@@ -329,8 +333,8 @@ impl<H> Slot<H> {
         }
     }
 
-    /// Keeps the abort handle of a task that began as `born`, if under the lock nothing about it turns out to be special. Else
-    /// the caller has the handle back.
+    /// Keeps the abort handle of a task that began as `born`, if under the lock nothing about it turns out to
+    /// be special. Else the caller has the handle back.
     #[inline(always)]
     pub fn hold_plain(&self, born: u64, handle: H, is_plain: impl FnOnce() -> bool) -> Option<H> {
         let mut held = self.held.lock();

@@ -1,7 +1,8 @@
 //! One thread's share of a group's totals.
 //!
-//! A stripe has one writer, the thread that holds it, which therefore adds with a load and a store. Readers add up all stripes.
-//! A thread that ends leaves its stripe, totals and all, to the next one: there are never more stripes than there were threads at once.
+//! A stripe has one writer, the thread that holds it, which therefore adds with a load and a store. Readers
+//! add up all stripes. A thread that ends leaves its stripe, totals and all, to the next one: there are never
+//! more stripes than there were threads at once.
 
 use std::sync::Arc;
 use std::sync::OnceLock;
@@ -40,8 +41,8 @@ impl Bounds {
     }
 }
 
-/// The share of one thread. Nothing of another thread is on its cache lines, nor on the neighbours that a processor fetches
-/// with them.
+/// The share of one thread. Nothing of another thread is on its cache lines, nor on the neighbours that a
+/// processor fetches with them.
 #[derive(Debug)]
 #[repr(C, align(128))]
 pub struct Stripe {
@@ -59,8 +60,9 @@ pub struct Stripe {
     first_ok: Cell,
     slow_polls: AtomicU64,
     bounds: Arc<Bounds>,
-    /// For each outcome its buckets, made when the first task ends so. That a task ended is told by one store, to a bucket: all
-    /// other figures of ended tasks follow from the buckets, and so agree in every reading.
+    /// For each outcome its buckets, made when the first task ends so. That a task ended is told by one
+    /// store, to a bucket: all other figures of ended tasks follow from the buckets, and so agree in every
+    /// reading.
     ended: [OnceLock<Box<[Cell]>>; Outcome::COUNT],
     writer: OneWriter,
 }

@@ -1,4 +1,5 @@
-//! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks, admission, aborts.
+//! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks,
+//! admission, aborts.
 
 use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
@@ -137,7 +138,8 @@ pub enum Abort {
 }
 
 impl Registry {
-    /// Switches exact counting on; see [`census`](super::census). On return all live tasks are counted, also if another thread began.
+    /// Switches exact counting on; see [`census`](super::census). On return all live tasks are counted, also
+    /// if another thread began.
     pub fn begin_counting(&self) {
         self.counted.call_once(|| {
             self.census.begin();
@@ -220,7 +222,8 @@ impl Registry {
 
     /// Whether as many are left as are of these policies and inside `idle()`.
     fn are_idle(&self, left: impl Fn() -> usize, is_one: impl Fn(OnShutdown) -> bool) -> bool {
-        // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that is missed.
+        // Held to the end: a task in this list can neither go on nor end meanwhile, and spawns nothing that
+        // is missed.
         let inside = self.watch.inside.lock();
         if inside.len() < left() {
             return false;
@@ -249,8 +252,8 @@ impl Registry {
         self.census.leave();
     }
 
-    /// Resolves when no more `Wait` or no more `Last` tasks are left than wait themselves, or such a number changes; look at the
-    /// counts after it was enabled.
+    /// Resolves when no more `Wait` or no more `Last` tasks are left than wait themselves, or such a number
+    /// changes; look at the counts after it was enabled.
     pub fn none_left(&self) -> tokio::sync::futures::Notified<'_> {
         self.watch.none_left.notified()
     }
@@ -263,8 +266,8 @@ impl Registry {
         self.uncount(former);
     }
 
-    /// Gives the task of a locked slot another policy. The caller [takes it off](Self::uncount) the count of the former one, if
-    /// it was on that, after the lock.
+    /// Gives the task of a locked slot another policy. The caller [takes it off](Self::uncount) the count of
+    /// the former one, if it was on that, after the lock.
     #[must_use]
     pub fn change_policy(&self, task: &mut Locked<'_, Handle>, policy: OnShutdown) -> Option<OnShutdown> {
         let former = task.has(COUNTED).then(|| task.policy());
@@ -279,7 +282,8 @@ impl Registry {
     /// Gives all live tasks the policy that whoever runs the service set for their name.
     pub fn apply_policies(&self) {
         self.groups.apply_policies(&self.config);
-        // A task that begins with the former policy is met below, or it sees this change when its handle is held.
+        // A task that begins with the former policy is met below, or it sees this change when its handle is
+        // held.
         flags().change();
         let policies: Vec<_> = self.groups.all().into_iter().map(super::Group::policy).collect();
         self.slab.slots().for_each(|slot| {

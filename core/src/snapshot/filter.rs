@@ -1,7 +1,8 @@
 //! The language of searches: `state:blocked age:>5m label.provider:ses "out of memory"`.
 //!
-//! A search is a list of terms, all of which must fit. A term `key:value` names what it is about; any other is a text looked for in
-//! whatever a task shows. `,` separates alternatives, `-` before a term excludes what fits it, quotes keep spaces and colons together.
+//! A search is a list of terms, all of which must fit. A term `key:value` names what it is about; any other
+//! is a text looked for in whatever a task shows. `,` separates alternatives, `-` before a term excludes what
+//! fits it, quotes keep spaces and colons together.
 
 use std::error;
 use std::fmt;
@@ -22,8 +23,9 @@ const MAX_LENGTH: usize = 1024;
 ///
 /// # Syntax
 ///
-/// All terms must fit: `state:blocked age:>5m`. In values, `,` separates alternatives and case does not count. `-` before a term
-/// excludes what fits it. Quotes keep spaces and colons together: `name:"nightly import"`, `"http://"`.
+/// All terms must fit: `state:blocked age:>5m`. In values, `,` separates alternatives and case does not
+/// count. `-` before a term excludes what fits it. Quotes keep spaces and colons together: `name:"nightly
+/// import"`, `"http://"`.
 ///
 /// | Term | Finds |
 /// |---|---|
@@ -97,7 +99,8 @@ impl Comparison {
     }
 }
 
-/// A lowercase text; with `*` for any text it must fit the whole, without it is looked for or equal, as the term says.
+/// A lowercase text; with `*` for any text it must fit the whole, without it is looked for or equal, as the
+/// term says.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Pattern {
     text: String,
@@ -184,7 +187,8 @@ impl Filter {
     }
 }
 
-/// A word between spaces: its text without quotes, and the place of the first colon that stands outside of them.
+/// A word between spaces: its text without quotes, and the place of the first colon that stands outside of
+/// them.
 #[derive(Debug, Default)]
 struct Word {
     text: String,

@@ -21,7 +21,8 @@ pub enum State {
     Idle,
     /// In a poll, or in its closure.
     Running,
-    /// In one poll for longer than `blocked_after`. Closures of [`spawn_blocking`](crate::spawn_blocking) never are.
+    /// In one poll for longer than `blocked_after`. Closures of [`spawn_blocking`](crate::spawn_blocking)
+    /// never are.
     Blocked,
 }
 
@@ -132,7 +133,8 @@ pub struct TaskInfo {
     pub status: Option<Arc<str>>,
     /// How far it said it was.
     pub progress: Option<Progress>,
-    /// How fast it comes on, in units a second, and how long ago it last said so; `None` before its first unit.
+    /// How fast it comes on, in units a second, and how long ago it last said so; `None` before its first
+    /// unit.
     pub pace: Option<Pace>,
     /// `file:line` of the spawn.
     pub location: Arc<str>,
@@ -293,7 +295,8 @@ pub struct Snapshot {
     pub groups: Vec<GroupInfo>,
     /// Spawns that were counted under `__other__` for want of room.
     pub groups_overflowed: u64,
-    /// Finished tasks that the history of any outcome holds no more. Those that were not ok may be in the other half of it.
+    /// Finished tasks that the history of any outcome holds no more. Those that were not ok may be in the
+    /// other half of it.
     pub history_dropped: u64,
     /// Tasks spawned after draining began.
     pub late_spawns: u64,

@@ -4,11 +4,12 @@
 //!
 //! A reading stops nobody, so tasks start and end while it is taken.
 //!
-//! - **Totals are exact.** In one [`Snapshot`], for each group, `spawned` is `finished.total() + live`, and the buckets of
-//!   its durations add up to `finished.total()`. From one snapshot to the next no total goes backwards. A task that starts or ends
-//!   during the reading is counted before or after, as a whole.
-//! - **Figures of live tasks are those of the moment at which the reading passed them**: `blocked`, the oldest, and what live tasks add
-//!   to `polls` and `busy`. A task that starts or ends during the reading may be missing from them; none is seen twice.
+//! - **Totals are exact.** In one [`Snapshot`], for each group, `spawned` is `finished.total() + live`, and
+//!   the buckets of its durations add up to `finished.total()`. From one snapshot to the next no total goes
+//!   backwards. A task that starts or ends during the reading is counted before or after, as a whole.
+//! - **Figures of live tasks are those of the moment at which the reading passed them**: `blocked`, the
+//!   oldest, and what live tasks add to `polls` and `busy`. A task that starts or ends during the reading may
+//!   be missing from them; none is seen twice.
 //! - **A page of tasks** has no task twice. One that starts or ends during the reading may be missing.
 
 mod filter;
@@ -39,7 +40,8 @@ pub use self::query::{FinishedQuery, Page, SortBy, SortOrder, TaskQuery};
 ///
 /// # Cost
 ///
-/// A pass over the live tasks, some milliseconds for a million, on the calling thread. The tasks do not notice.
+/// A pass over the live tasks, some milliseconds for a million, on the calling thread. The tasks do not
+/// notice.
 ///
 /// # Examples
 ///
@@ -61,8 +63,9 @@ pub fn snapshot() -> Snapshot {
 ///
 /// # Cost
 ///
-/// About 7 ns for each live task, whatever the order and the filter. A search that has to look into fields and statuses
-/// costs about 300 ns more for each task that has some. At most two pages of tasks are kept in memory.
+/// About 7 ns for each live task, whatever the order and the filter. A search that has to look into fields
+/// and statuses costs about 300 ns more for each task that has some. At most two pages of tasks are kept in
+/// memory.
 ///
 /// # Errors
 ///
@@ -89,7 +92,8 @@ pub fn tasks(query: &TaskQuery) -> Result<Page<TaskInfo>, CursorError> {
 
 /// Reads one page of finished tasks, the newest first.
 ///
-/// The history holds the newest `history` tasks of any outcome, and the newest `history` tasks that did not end `ok`.
+/// The history holds the newest `history` tasks of any outcome, and the newest `history` tasks that did not
+/// end `ok`.
 ///
 /// # Errors
 ///

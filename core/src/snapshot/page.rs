@@ -93,9 +93,9 @@ pub(crate) fn live_page(query: &TaskQuery, mut pause: impl FnMut()) -> Result<Pa
 
 /// The first few of any number of tasks, in whatever order they come.
 ///
-/// Twice as many as wanted are kept; when there is no more room, the later half goes, and from then on only what comes before
-/// all of it is taken. A task so costs a comparison, and of those taken each its share of a partition: no order of arrival
-/// makes that much.
+/// Twice as many as wanted are kept; when there is no more room, the later half goes, and from then on only
+/// what comes before all of it is taken. A task so costs a comparison, and of those taken each its share of a
+/// partition: no order of arrival makes that much.
 struct First {
     wanted: usize,
     kept: Vec<(Rank, Reading)>,
@@ -250,7 +250,8 @@ fn each_live(mut see: impl FnMut(&Reading)) {
     });
 }
 
-/// The terms of a filter, with what many tasks share looked at once: a million tasks of a few groups cost as many looks at a table.
+/// The terms of a filter, with what many tasks share looked at once: a million tasks of a few groups cost as
+/// many looks at a table.
 struct Tests<'a> {
     terms: Vec<Prepared<'a>>,
     hides_fields: bool,

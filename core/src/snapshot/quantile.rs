@@ -12,7 +12,8 @@ const ENOUGH: u64 = 5;
 const MANY: u64 = 1000;
 const QUANTILES: [f64; 3] = [0.50, 0.95, 0.99];
 
-/// Median and tails, where enough tasks finished to say: of the newest durations, or bounds where too few of them are known.
+/// Median and tails, where enough tasks finished to say: of the newest durations, or bounds where too few of
+/// them are known.
 pub(crate) fn usual(ended: &Ended, bounds: &Bounds, recent: Option<&Recent>) -> Option<Usual> {
     let count = ended.total();
     if count < ENOUGH {
@@ -26,7 +27,8 @@ pub(crate) fn usual(ended: &Ended, bounds: &Bounds, recent: Option<&Recent>) -> 
     Some(Usual { count, p50, p95, p99, at_most: known.is_none() })
 }
 
-/// Whether the durations that are known stand for all. A task counts as ended a moment before its duration is known.
+/// Whether the durations that are known stand for all. A task counts as ended a moment before its duration is
+/// known.
 fn are_representative(known: u64, count: u64) -> bool {
     let missing = count.min(MANY).saturating_sub(known);
     ENOUGH <= known && missing <= 2 + count.min(MANY) / 50
@@ -44,7 +46,8 @@ fn bound(ended: &Ended, bounds: &Bounds, rank: f64) -> Duration {
     Duration::ZERO
 }
 
-/// The longest that a task of a bucket can have taken, in seconds: the bound, or what its mean leaves for one if all others took the least.
+/// The longest that a task of a bucket can have taken, in seconds: the bound, or what its mean leaves for one
+/// if all others took the least.
 fn longest(ended: &Ended, bounds: &Bounds, bucket: usize) -> f64 {
     let bound = |index: usize| bounds.seconds().get(index).copied();
     let low = bucket.checked_sub(1).and_then(bound).unwrap_or(0.0);

@@ -34,8 +34,8 @@ struct LiveSums {
     states: StateCounts,
 }
 
-/// What was last read of the totals that live tasks add to: a task that ends between the two passes of a reading is missing from both,
-/// and no total may go backwards for that.
+/// What was last read of the totals that live tasks add to: a task that ends between the two passes of a
+/// reading is missing from both, and no total may go backwards for that.
 static HIGHEST: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
 
 static HISTORY_DROPPED: AtomicU64 = AtomicU64::new(0);
@@ -157,7 +157,8 @@ pub fn durations_of(group: &Group) -> Durations {
     durations(&group.totals().ended[Outcome::Ok as usize], &group.bounds)
 }
 
-/// How long a group's tasks took that ended by themselves, by the buckets: bounds in seconds around each bucket's mean, and how many.
+/// How long a group's tasks took that ended by themselves, by the buckets: bounds in seconds around each
+/// bucket's mean, and how many.
 pub fn lifetimes_of(group: &Group) -> Vec<(f64, f64, f64)> {
     let totals = group.totals();
     let mut natural = Ended::default();
@@ -322,7 +323,8 @@ impl Describer {
     }
 }
 
-/// How fast a task comes on: from the first progress that it set to the last, or from its spawn where it set one alone.
+/// How fast a task comes on: from the first progress that it set to the last, or from its spawn where it set
+/// one alone.
 pub fn pace_of(details: &Details, started: u64, now: u64) -> Option<Pace> {
     let (progress, steps) = (details.progress?, details.steps?);
     let (from, before) =

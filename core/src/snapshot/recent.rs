@@ -1,12 +1,12 @@
 //! How long the newest tasks of each group took, gathered from the rings of the history when somebody reads.
 //!
-//! The end of a task pays nothing for this: the rings hold its group, its times and its outcome already. Each reading takes in
-//! what the rings got since the one before. Between two readings a ring may be overwritten; what is lost then is lost for all
-//! groups alike, so the sample stays fair.
+//! The end of a task pays nothing for this: the rings hold its group, its times and its outcome already. Each
+//! reading takes in what the rings got since the one before. Between two readings a ring may be overwritten;
+//! what is lost then is lost for all groups alike, so the sample stays fair.
 //!
-//! A group keeps the places of its newest [`KEPT`] durations on a scale whose steps are at most 1.6 % wide, and how many there are
-//! in each step: at most 28 kB a group, whatever the number of threads. Ends that say nothing of how long a task would have
-//! taken, such as cancelled ones, are left out.
+//! A group keeps the places of its newest [`KEPT`] durations on a scale whose steps are at most 1.6 % wide,
+//! and how many there are in each step: at most 28 kB a group, whatever the number of threads. Ends that say
+//! nothing of how long a task would have taken, such as cancelled ones, are left out.
 
 use std::sync::Arc;
 use std::time::Duration;
@@ -97,7 +97,8 @@ impl Recent {
         self.ok_total
     }
 
-    /// The durations at these quantiles, which ascend, of those that ended ok: the nearest rank, true to its step.
+    /// The durations at these quantiles, which ascend, of those that ended ok: the nearest rank, true to its
+    /// step.
     pub fn quantiles<const N: usize>(&self, quantiles: [f64; N]) -> [Duration; N] {
         let ranks = quantiles.map(|quantile| (quantile * self.ok_total as f64).ceil().max(1.0));
         let mut found = [Duration::ZERO; N];
@@ -145,7 +146,8 @@ struct Durations {
 
 static DURATIONS: Mutex<Durations> = Mutex::new(Durations { marks: Vec::new(), groups: Vec::new() });
 
-/// Takes in what has ended since the reading before. Costs a look at each ring, and some nanoseconds for each new end.
+/// Takes in what has ended since the reading before. Costs a look at each ring, and some nanoseconds for each
+/// new end.
 pub fn gather() {
     let registry = registry();
     let durations = &mut *DURATIONS.lock();

@@ -56,7 +56,8 @@ struct More {
 }
 
 impl TaskBuilder {
-    /// A task that is named after its code, as [`spawn`](fn@crate::spawn) does it; for labels, fields and all else without a name.
+    /// A task that is named after its code, as [`spawn`](fn@crate::spawn) does it; for labels, fields and all
+    /// else without a name.
     ///
     /// # Examples
     ///
@@ -97,8 +98,9 @@ impl TaskBuilder {
 
     /// Adds a label, which its metrics have too: few values only, since each makes a group.
     ///
-    /// At most 8 labels; a key given twice has the later value. Values are cut at 128 bytes. Keys become what Prometheus allows: other
-    /// characters than letters, digits and `_` become `_`, leading underscores go, and `task`, `kind`, `outcome`, `le` and `quantile` get a `_` behind.
+    /// At most 8 labels; a key given twice has the later value. Values are cut at 128 bytes. Keys become what
+    /// Prometheus allows: other characters than letters, digits and `_` become `_`, leading underscores go,
+    /// and `task`, `kind`, `outcome`, `le` and `quantile` get a `_` behind.
     #[inline]
     pub fn label(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         match (key.into(), value.into()) {
@@ -118,7 +120,8 @@ impl TaskBuilder {
 
     /// Adds a field: any value, seen on the dashboard, in the API and in log lines, never in a metric.
     ///
-    /// At most 16 fields, the first ones; a key given twice has the later value. Keys and values are cut at 256 bytes.
+    /// At most 16 fields, the first ones; a key given twice has the later value. Keys and values are cut at
+    /// 256 bytes.
     pub fn field(mut self, key: impl Into<Cow<'static, str>>, value: impl Display) -> Self {
         self.more().fields.push((key.into(), value.to_string()));
         self
@@ -130,19 +133,22 @@ impl TaskBuilder {
         self
     }
 
-    /// It serves a connection for as long as its peer likes: at a shutdown it is told, has a short grace, and is then cancelled, which is
-    /// no failure. The same as [`on_shutdown`](Self::on_shutdown) with [`OnShutdown::Connection`].
+    /// It serves a connection for as long as its peer likes: at a shutdown it is told, has a short grace, and
+    /// is then cancelled, which is no failure. The same as [`on_shutdown`](Self::on_shutdown) with
+    /// [`OnShutdown::Connection`].
     pub const fn connection(self) -> Self {
         self.on_shutdown(OnShutdown::Connection)
     }
 
-    /// How long it is waited for, at most, from the moment it is told of the shutdown; then it is aborted. The deadline caps it.
+    /// How long it is waited for, at most, from the moment it is told of the shutdown; then it is aborted.
+    /// The deadline caps it.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
     }
 
-    /// Polls it inside the current span, which as with tokio it would not inherit, and logs its failure there.
+    /// Polls it inside the current span, which as with tokio it would not inherit, and logs its failure
+    /// there.
     pub fn in_current_span(mut self) -> Self {
         self.more().span = Some(Span::current());
         self
@@ -220,7 +226,8 @@ impl TaskBuilder {
         launch_blocking(closure, begun, span)
     }
 
-    /// Spawns a future of a `Result`: an `Err` counts as outcome `error` and is logged. The handle gives the result as it is.
+    /// Spawns a future of a `Result`: an `Err` counts as outcome `error` and is logged. The handle gives the
+    /// result as it is.
     ///
     /// # Panics
     ///

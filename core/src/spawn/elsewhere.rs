@@ -1,5 +1,5 @@
-//! Spawning elsewhere than on the current runtime: on a given one, on a `LocalSet`, in a `JoinSet`; and fallible tasks of
-//! every kind.
+//! Spawning elsewhere than on the current runtime: on a given one, on a `LocalSet`, in a `JoinSet`; and
+//! fallible tasks of every kind.
 
 use std::fmt::Display;
 use std::panic::Location;
@@ -59,8 +59,8 @@ where
 
 /// Spawns a future in a `JoinSet`, as [`JoinSet::spawn`] does, and tracks it as a task of its own.
 ///
-/// The set keeps its tasks: dropping it aborts them. Unlike a [`track`](fn@crate::track)ed member, the task can be aborted by
-/// the shutdown and through the API.
+/// The set keeps its tasks: dropping it aborts them. Unlike a [`track`](fn@crate::track)ed member, the task
+/// can be aborted by the shutdown and through the API.
 ///
 /// # Panics
 ///

@@ -16,11 +16,12 @@ use crate::registry::begin::{Begun, begin_known, hold};
 use crate::registry::registry;
 use crate::tracked::{Entry, Life, Spawned, Tracked};
 
-/// Larger tasks are boxed before they are begun, as tokio does it with futures. An unoptimised build moves a future at each
-/// call, and a box keeps a large one off the stack.
+/// Larger tasks are boxed before they are begun, as tokio does it with futures. An unoptimised build moves a
+/// future at each call, and a box keeps a large one off the stack.
 const BOXED_ABOVE: usize = if cfg!(debug_assertions) { 2048 } else { 16384 };
 
-/// Whether a future or closure is boxed: a constant, so that only one of the two ways is compiled for each type.
+/// Whether a future or closure is boxed: a constant, so that only one of the two ways is compiled for each
+/// type.
 pub(super) struct Size<F>(std::marker::PhantomData<F>);
 
 impl<F> Size<F> {
@@ -75,8 +76,8 @@ where
     }
 }
 
-/// [`launch`] of a task that is polled and dropped inside a span. One type for all futures with the same output, so that spans
-/// do not double what is compiled for each.
+/// [`launch`] of a task that is polled and dropped inside a span. One type for all futures with the same
+/// output, so that spans do not double what is compiled for each.
 #[track_caller]
 #[cold]
 fn launch_in_span<F>(future: F, begun: Option<Begun>, span: Span) -> JoinHandle<F::Output>
@@ -362,7 +363,8 @@ fn is_refused(begun: Option<Begun>) -> bool {
     begun.is_some_and(|begun| begun.seen.is_marked() && registry().admission.refuses())
 }
 
-/// Drops a task that came too late. As in a runtime, a destructor that panics does not reach the code that spawned it.
+/// Drops a task that came too late. As in a runtime, a destructor that panics does not reach the code that
+/// spawned it.
 #[cold]
 fn refuse<T>(task: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));

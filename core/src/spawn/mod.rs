@@ -23,8 +23,9 @@ pub use crate::registry::site::Site;
 
 /// Spawns a future, as [`tokio::spawn`] does, and tracks it.
 ///
-/// It is named after its code: give it a name of its own with [`task`], and do so where you alert on it. All else is tokio's: the
-/// [`JoinHandle`], abort, the panic outside of a runtime. Tasks spawned before `install`, or where it is never called, are tracked as well.
+/// It is named after its code: give it a name of its own with [`task`], and do so where you alert on it. All
+/// else is tokio's: the [`JoinHandle`], abort, the panic outside of a runtime. Tasks spawned before
+/// `install`, or where it is never called, are tracked as well.
 ///
 /// While a shutdown refuses late tasks the future is dropped, and the handle is one that was aborted.
 ///
@@ -111,7 +112,8 @@ where
 
 /// Runs a closure on the blocking pool, as [`tokio::task::spawn_blocking`] does, and tracks it.
 ///
-/// It is `queued` until a thread of the pool takes it. Until then it can be aborted; a running closure cannot.
+/// It is `queued` until a thread of the pool takes it. Until then it can be aborted; a running closure
+/// cannot.
 ///
 /// # Panics
 ///
@@ -137,7 +139,8 @@ where
     launch_blocking(closure, begin_code::<F, BLOCKING>(Location::caller()), None)
 }
 
-/// Tracks a future without spawning it: for [`JoinSet`](tokio::task::JoinSet), `FuturesUnordered`, `block_on`, `select!`.
+/// Tracks a future without spawning it: for [`JoinSet`](tokio::task::JoinSet), `FuturesUnordered`,
+/// `block_on`, `select!`.
 ///
 /// It is live from this call until it is ready or dropped. Nothing of ours can abort it.
 ///
@@ -160,8 +163,9 @@ pub fn track<F: Future>(future: F) -> Tracked<F> {
 
 /// Begins a task with a name, and whatever else it is to have.
 ///
-/// Names are for few values: each is a group with metrics of its own, at most `max_groups` in all and 20 from one place in the code; what is
-/// above that is counted under `__other__`. An empty name is none. Names longer than 128 bytes are cut.
+/// Names are for few values: each is a group with metrics of its own, at most `max_groups` in all and 20 from
+/// one place in the code; what is above that is counted under `__other__`. An empty name is none. Names
+/// longer than 128 bytes are cut.
 ///
 /// # Examples
 ///

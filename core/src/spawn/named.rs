@@ -1,4 +1,5 @@
-//! Handing tasks to tokio with their names, which it takes under `--cfg tokio_unstable` and tells `console-subscriber`.
+//! Handing tasks to tokio with their names, which it takes under `--cfg tokio_unstable` and tells
+//! `console-subscriber`.
 
 use std::sync::Arc;
 
@@ -8,7 +9,8 @@ use tokio::task::{Builder, JoinHandle};
 use crate::registry::begin::Begun;
 use crate::registry::registry;
 
-/// Why none of these fails: tokio has no error for futures, and panics itself where it gets no thread for a closure.
+/// Why none of these fails: tokio has no error for futures, and panics itself where it gets no thread for a
+/// closure.
 const NEVER: &str = "tokio takes every task";
 
 #[track_caller]

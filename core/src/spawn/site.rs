@@ -1,11 +1,12 @@
 //! The macro for tasks whose name and labels the program knows before it runs.
 
-/// A task whose name and labels are known when the program is compiled: [`task`](fn@crate::task) at the lowest cost.
+/// A task whose name and labels are known when the program is compiled: [`task`](fn@crate::task) at the
+/// lowest cost.
 ///
-/// Everything that the builder has can follow. The group is found once in the life of the process, so that a spawn neither
-/// looks for it nor compares a text. Labels are `key = "value"`, with the key an identifier or a text. Where the name or a
-/// value is not a literal, this is the same as the builder: a value is then whatever [`label`](crate::TaskBuilder::label)
-/// takes. The task's location is that of the macro.
+/// Everything that the builder has can follow. The group is found once in the life of the process, so that a
+/// spawn neither looks for it nor compares a text. Labels are `key = "value"`, with the key an identifier or
+/// a text. Where the name or a value is not a literal, this is the same as the builder: a value is then
+/// whatever [`label`](crate::TaskBuilder::label) takes. The task's location is that of the macro.
 ///
 /// # Examples
 ///

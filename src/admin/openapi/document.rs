@@ -1,4 +1,5 @@
-//! Writes the description of the API from its handlers. What the guard may answer to any of them is added here.
+//! Writes the description of the API from its handlers. What the guard may answer to any of them is added
+//! here.
 
 use utoipa::OpenApi as _;
 use utoipa::openapi::path::{Operation, Parameter, ParameterBuilder, ParameterIn};

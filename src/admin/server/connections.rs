@@ -6,8 +6,8 @@
 //! 2. is idle between two requests,
 //! 3. does not read what is written to it,
 //!
-//! of the peer that has most of that kind, the longest first. If there is none, the newcomer gets a place of the reserve, which is for
-//! health checks alone: they find a place whatever others do.
+//! of the peer that has most of that kind, the longest first. If there is none, the newcomer gets a place of
+//! the reserve, which is for health checks alone: they find a place whatever others do.
 
 use std::collections::HashMap;
 use std::net::IpAddr;

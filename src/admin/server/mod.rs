@@ -1,4 +1,5 @@
-//! The own listener: on headcount's thread, bounded in connections, headers and time, for reading as for writing.
+//! The own listener: on headcount's thread, bounded in connections, headers and time, for reading as for
+//! writing.
 
 mod connections;
 mod limits;
@@ -36,7 +37,8 @@ use crate::error::Error;
 use crate::observer::Lines;
 use crate::settings::Settings;
 
-/// Connections that wait to be accepted: beyond it a client's system tries again after a second, which is long for a health check.
+/// Connections that wait to be accepted: beyond it a client's system tries again after a second, which is
+/// long for a health check.
 const BACKLOG: i32 = 4096;
 /// For the whole head of a request, and between two requests of a connection.
 const HEADER_TIMEOUT: Duration = Duration::from_secs(10);
@@ -226,11 +228,13 @@ async fn connection(
     }
 }
 
-/// Bounds what the kernel keeps for a client that does not read, and for how long. Failures leave the kernel's own bounds.
+/// Bounds what the kernel keeps for a client that does not read, and for how long. Failures leave the
+/// kernel's own bounds.
 fn bound(stream: &TcpStream) {
     let socket = SockRef::from(stream);
     let _ = socket.set_send_buffer_size(SEND_BUFFER);
-    // The kernel ends a connection of which nothing has left the socket for so long, whether or not it was written to.
+    // The kernel ends a connection of which nothing has left the socket for so long, whether or not it was
+    // written to.
     #[cfg(any(target_os = "linux", target_os = "android"))]
     let _ = socket.set_tcp_user_timeout(Some(WRITE_TIMEOUT));
 }

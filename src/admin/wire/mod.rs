@@ -28,7 +28,8 @@ pub(in crate::admin) fn labels(labels: &Labels) -> BTreeMap<String, String> {
     labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect()
 }
 
-/// To the millisecond, below a second to the microsecond: enough for anything shown, and the text stays short.
+/// To the millisecond, below a second to the microsecond: enough for anything shown, and the text stays
+/// short.
 pub(in crate::admin) fn seconds(duration: Duration) -> f64 {
     if duration < Duration::from_secs(1) {
         duration.as_micros() as f64 / 1e6

@@ -130,8 +130,8 @@ pub(in crate::admin) struct Rates {
     pub(in crate::admin) spawned_per_second: Option<f64>,
     /// Over the last 10 seconds; null in the first second.
     pub(in crate::admin) finished_per_second: Option<f64>,
-    /// What polls took of the time of all workers of the runtime that `install` ran in, 1 at most, over the last 10
-    /// seconds; null in the first second, and of closures, which have threads of their own.
+    /// What polls took of the time of all workers of the runtime that `install` ran in, 1 at most, over the
+    /// last 10 seconds; null in the first second, and of closures, which have threads of their own.
     pub(in crate::admin) busy_share: Option<f64>,
     /// Share of what finished in the last minute that ended in error or panic; null if nothing finished.
     pub(in crate::admin) failed_share: Option<f64>,
@@ -182,7 +182,8 @@ pub(in crate::admin) struct Shutdown {
     #[cfg_attr(test, schema(schema_with = schema::optional_date_time))]
     pub(in crate::admin) exit_at: Option<String>,
     pub(in crate::admin) forced_by: Option<String>,
-    /// How many were waited for so far, those that came late and those that were aborted too; it never shrinks.
+    /// How many were waited for so far, those that came late and those that were aborted too; it never
+    /// shrinks.
     pub(in crate::admin) total: u64,
     /// How many of them ended by themselves.
     pub(in crate::admin) ended: u64,

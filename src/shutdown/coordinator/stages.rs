@@ -255,8 +255,8 @@ impl Coordinator {
         self.refresh();
     }
 
-    /// When the grace of a `Last` task ends that it has in any case, from when its turn came; `None` for other
-    /// tasks.
+    /// When the grace of a `Last` task ends that it has in any case, from when its turn came; `None` for
+    /// other tasks.
     fn last_grace_ends(&self, current: Current, task: &Reading) -> Option<Moment> {
         if task.policy() != OnShutdown::Last || self.ledger.is_abandoned(current.id) {
             return None;

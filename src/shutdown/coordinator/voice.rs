@@ -34,7 +34,8 @@ const ATTENTION: usize = 5;
 
 /// For what follows the end, when everything else is over.
 pub(super) const LAST_LINES: Duration = Duration::from_millis(100);
-/// For lines of the log then, without progress: the thread that writes them waits for a processor on a busy machine.
+/// For lines of the log then, without progress: the thread that writes them waits for a processor on a busy
+/// machine.
 const LAST_LINES_QUIET: Duration = Duration::from_millis(400);
 /// And with progress.
 const LAST_LINES_AT_MOST: Duration = Duration::from_secs(1);

@@ -258,7 +258,8 @@ pub(crate) fn still_there(task: &TaskInfo, since_abort: Duration) -> String {
     )
 }
 
-/// Why a task was abandoned, and what holds it still, for the report: `cut by the deadline, still inside a poll for 5m 50s`.
+/// Why a task was abandoned, and what holds it still, for the report: `cut by the deadline, still inside a
+/// poll for 5m 50s`.
 pub(crate) fn why_abandoned(
     task: &TaskInfo,
     cut: Cut,

@@ -1,4 +1,5 @@
-//! Attacks on the own server: whatever others do, the application works, `/livez` answers, and a newcomer is served.
+//! Attacks on the own server: whatever others do, the application works, `/livez` answers, and a newcomer is
+//! served.
 
 use std::io::{Read, Write};
 use std::net::{SocketAddr, TcpStream};

@@ -76,7 +76,8 @@ fn large_requests(admin: SocketAddr) {
         let mut stream = TcpStream::connect(admin).unwrap();
         let _ = stream.write_all(request.as_bytes());
         let mut answer = String::new();
-        // The server closes while this client may still send: then the connection is reset, which is a refusal too.
+        // The server closes while this client may still send: then the connection is reset, which is a
+        // refusal too.
         match stream.read_to_string(&mut answer) {
             Ok(_) => assert!(!answer.starts_with("HTTP/1.1 2"), "{answer}"),
             Err(problem) => assert_eq!(problem.kind(), ErrorKind::ConnectionReset),

@@ -1,4 +1,5 @@
-//! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and the list of a stop.
+//! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and
+//! the list of a stop.
 
 use std::future::pending;
 use std::net::SocketAddr;

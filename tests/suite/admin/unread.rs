@@ -1,4 +1,5 @@
-//! Those who ask and do not read the answer hold nothing for ever: neither a connection nor a place among those who follow the events.
+//! Those who ask and do not read the answer hold nothing for ever: neither a connection nor a place among
+//! those who follow the events.
 
 use std::io::{ErrorKind, Read, Write};
 use std::net::{SocketAddr, TcpStream};
@@ -67,7 +68,8 @@ fn answered_and_silent(admin: SocketAddr) {
     assert!(answer.starts_with("HTTP/1.1 200"), "{answer}");
 }
 
-/// One client of the events that does not read. There are two places: while it has one, only one other is let in.
+/// One client of the events that does not read. There are two places: while it has one, only one other is let
+/// in.
 fn events_unread(admin: SocketAddr) {
     let unread = events(admin, "/api/v1/events").expect("a place is free");
     let began = Instant::now();

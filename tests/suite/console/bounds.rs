@@ -1,4 +1,5 @@
-//! What the console is bounded by, and what one client does to the others: one test, since all of it is the process's.
+//! What the console is bounded by, and what one client does to the others: one test, since all of it is the
+//! process's.
 
 use std::sync::{Arc, Mutex};
 use std::time::Duration;

@@ -161,7 +161,8 @@ async fn a_poll_that_goes_on_is_told_since_when() {
     assert!(span(ended.busy_time).abs_diff(in_poll.unwrap()) <= ROUNDING);
 }
 
-/// A task that is polled once for each message, for at least as long as the message says, and says when it is done.
+/// A task that is polled once for each message, for at least as long as the message says, and says when it is
+/// done.
 fn polled_on_demand(name: &'static str) -> (mpsc::Sender<Duration>, mpsc::Receiver<()>, JoinHandle<()>) {
     let (demand, mut demands) = mpsc::channel(1);
     let (done, dones) = mpsc::channel(1);

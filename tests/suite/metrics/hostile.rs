@@ -1,6 +1,8 @@
-//! Names, labels, fields and messages that were made to break a format come out well-formed, and as they were.
+//! Names, labels, fields and messages that were made to break a format come out well-formed, and as they
+//! were.
 //!
-//! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this repository.
+//! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this
+//! repository.
 
 use std::net::SocketAddr;
 use std::path::Path;
@@ -67,7 +69,8 @@ async fn hostile_texts_come_out_well_formed() {
     .unwrap();
 }
 
-/// Control characters are escaped in the values of labels, but for the end of a line, which the format escapes itself.
+/// Control characters are escaped in the values of labels, but for the end of a line, which the format
+/// escapes itself.
 fn printable(text: &str) -> String {
     let escaped = |c: char| -> String {
         if c.is_control() && c != '\n' { c.escape_default().collect() } else { c.to_string() }

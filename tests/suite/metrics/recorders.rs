@@ -1,4 +1,5 @@
-//! One run, read through the text, through a foreign recorder, and through an exporter of the application's own.
+//! One run, read through the text, through a foreign recorder, and through an exporter of the application's
+//! own.
 
 use std::collections::BTreeMap;
 use std::time::{Duration, Instant};

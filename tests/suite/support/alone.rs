@@ -1,7 +1,8 @@
 //! Gives a test a process of its own.
 //!
-//! [`own_process!`] is the first statement of a test. It starts this binary again for that one test, waits for it, and fails with its
-//! output. So each test may install headcount, send signals, set variables and count all tasks, while others run beside it.
+//! [`own_process!`] is the first statement of a test. It starts this binary again for that one test, waits
+//! for it, and fails with its output. So each test may install headcount, send signals, set variables and
+//! count all tasks, while others run beside it.
 
 use std::ffi::OsStr;
 use std::fs::File;
@@ -19,7 +20,8 @@ const REPEAT: &str = "HEADCOUNT_TEST_REPEAT";
 /// A test that takes longer hangs. The slowest takes 20 s on a quiet machine.
 const LIMIT: Duration = Duration::from_secs(290);
 
-/// Runs the rest of the test in a process of its own, with these variables set: `own_process!("HEADCOUNT" = "off")`.
+/// Runs the rest of the test in a process of its own, with these variables set: `own_process!("HEADCOUNT" =
+/// "off")`.
 macro_rules! own_process {
     ($($variable:literal = $value:expr),*) => {
         fn here() {}

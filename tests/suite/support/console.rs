@@ -1,5 +1,6 @@
-//! A client of the console that puts together what it is told, and asserts that it can be: that figures belong to tasks and never go backwards,
-//! that times are in order, and that the real client would draw no warning that is not true.
+//! A client of the console that puts together what it is told, and asserts that it can be: that figures
+//! belong to tasks and never go backwards, that times are in order, and that the real client would draw no
+//! warning that is not true.
 
 use std::collections::HashMap;
 use std::sync::OnceLock;

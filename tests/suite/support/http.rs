@@ -1,4 +1,5 @@
-//! A client of HTTP/1.1 that sends what it is told, also what no real client would, and shows an answer that breaks off.
+//! A client of HTTP/1.1 that sends what it is told, also what no real client would, and shows an answer that
+//! breaks off.
 
 use std::collections::BTreeMap;
 use std::fmt;

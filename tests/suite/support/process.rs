@@ -85,7 +85,8 @@ impl Process {
         Pid::from_raw(self.child.id().try_into().unwrap())
     }
 
-    /// Sends a signal. Another has had its effect, which the test waited for: so long after it this is another.
+    /// Sends a signal. Another has had its effect, which the test waited for: so long after it this is
+    /// another.
     pub(crate) fn signal(&mut self, signal: Signal) {
         if self.was_signalled {
             thread::sleep(APART);

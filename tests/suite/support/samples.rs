@@ -5,8 +5,8 @@ use std::collections::BTreeMap;
 /// Samples of a text, by name and labels.
 pub(crate) type Samples = BTreeMap<(String, BTreeMap<String, String>), f64>;
 
-/// Reads Prometheus' text strictly: a line it does not understand, a sample without a type and one that is there
-/// twice fail the test.
+/// Reads Prometheus' text strictly: a line it does not understand, a sample without a type and one that is
+/// there twice fail the test.
 pub(crate) fn samples(text: &str) -> Samples {
     let mut samples = Samples::new();
     let mut types = BTreeMap::new();

@@ -66,7 +66,8 @@ pub struct Limits {
 }
 
 impl Limits {
-    /// How long the stage Aborting takes at the most: the bound also of `Last` tasks that are notified only then.
+    /// How long the stage Aborting takes at the most: the bound also of `Last` tasks that are notified only
+    /// then.
     pub fn aborting_at_most(&self) -> Duration {
         self.hook_timeout.saturating_add(self.abort_grace)
     }
