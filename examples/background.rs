@@ -1,4 +1,5 @@
-//! Loops that never end by themselves: one ends when told, a batcher outlives those that feed it.
+//! Loops that never end by themselves: one ends when draining begins, a batcher outlives the
+//! tasks that feed it.
 //!
 //!     cargo run --example background      then Ctrl-C
 
@@ -25,7 +26,7 @@ async fn main() -> Result<Report, headcount::Error> {
     Ok(hc.drain().await)
 }
 
-/// Nothing waits for its next turn: it ends as soon as it is told.
+/// Nothing depends on its next tick, so it ends as soon as draining begins.
 async fn refresh_prices() {
     let mut ticks = interval(Duration::from_secs(30));
     loop {
@@ -46,7 +47,7 @@ async fn work(number: u32, orders: mpsc::Sender<u32>) {
     }
 }
 
-/// Is told when no worker is left, and so never misses an order.
+/// `draining()` resolves here when no worker is left, so the batcher never misses an order.
 async fn batch(mut queue: mpsc::Receiver<u32>) {
     let mut batch = Vec::new();
     let mut ticks = interval(Duration::from_secs(5));

@@ -1,8 +1,11 @@
 //! A service that `tokio-console` can look into.
 //!
-//!     cargo run --example console --features console                                          # on stock stable
-//!     RUSTFLAGS="--cfg tokio_unstable" cargo run --example console --features console         # with console-subscriber
-//!     tokio-console                                                                           # in another terminal
+//!     # on stock stable
+//!     cargo run --example console --features console
+//!     # with console-subscriber
+//!     RUSTFLAGS="--cfg tokio_unstable" cargo run --example console --features console
+//!     # in another terminal
+//!     tokio-console
 //!
 //! `HEADCOUNT_CONSOLE` gives another address. Ctrl-C drains.
 

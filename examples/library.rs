@@ -1,5 +1,5 @@
 //! A library that leaves tasks running: it depends on headcount with `default-features = false`, replaces
-//! `tokio::spawn`, and needs nothing else. Whether somebody watches is the application's affair.
+//! `tokio::spawn`, and needs nothing else. Whether anything observes the tasks is up to the application.
 //!
 //!     cargo run --example library
 

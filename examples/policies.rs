@@ -2,7 +2,7 @@
 //!
 //!     cargo run --example policies        then Ctrl-C
 //!
-//! Whoever runs it can change that by name: `HEADCOUNT_POLICY='invoice=Detach'`.
+//! The operator can change that by name: `HEADCOUNT_POLICY='invoice=Detach'`.
 
 use std::time::Duration;
 
@@ -22,7 +22,7 @@ async fn main() -> Result<Report, headcount::Error> {
     headcount::task("poll-feed").on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>());
     // Reported, and not waited for.
     headcount::task("warm-cache").on_shutdown(OnShutdown::Detach).spawn(sleep(Duration::from_secs(90)));
-    // Told when all the others have ended, since they may still need it.
+    // Asked to stop when all the others have ended, since they may still need it.
     headcount::task("audit-log").on_shutdown(OnShutdown::Last).spawn(async {
         headcount::draining().await;
         println!("the last entry is written");

@@ -5,7 +5,7 @@
 //! | [`adopting`] | moving a code base over |
 //! | [`lifetime`] | how long a task lives |
 //! | [`design`] | questions and answers |
-//! | [`architecture`] | the map, for anyone who changes headcount |
+//! | [`architecture`] | the map of the code, for contributors |
 
 #![allow(clippy::doc_markdown, reason = "the documents are prose")]
 

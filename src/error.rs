@@ -5,7 +5,7 @@ use std::fmt;
 
 /// Why headcount could not do what was asked.
 ///
-/// Its text names the value and what would be right. What kind it is, the `is_…` methods tell.
+/// Its text names the value and what would be right. The `is_…` methods report its kind.
 pub struct Error {
     kind: Kind,
     text: String,

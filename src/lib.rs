@@ -44,7 +44,7 @@
 //! # Features
 //!
 //! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde` and
-//! `console` are not. What exists without any of them: the spawn family, [`task`], [`track`], [`current`],
+//! `console` are not. What exists without any of them: the spawn family, [`task()`], [`track`], [`current`],
 //! [`snapshot()`], [`idle`] and [`testing`].
 //!
 //! # Comparison
@@ -53,7 +53,8 @@
 //! waits for a number of tasks, and does not know which. [`JoinSet`](tokio::task::JoinSet) owns its tasks:
 //! nothing in it is detached. `tokio-metrics` measures what it wraps, without a list. `await-tree` shows
 //! where each future stands, for a price per task. `console-subscriber` shows tasks where the whole program
-//! was built with a flag of its own. They do other things well: headcount is for tasks that nobody awaits.
+//! was built with a flag of its own. They do other things well.
+//! headcount is for tasks that are never awaited.
 //!
 //! # Correctness
 //!
@@ -89,7 +90,7 @@ macro_rules! changed {
 #[cfg(feature = "admin")]
 mod admin;
 #[cfg(feature = "shutdown")]
-#[cfg_attr(not(feature = "admin"), allow(dead_code))]
+#[cfg_attr(not(feature = "admin"), allow(dead_code, unused_imports, reason = "the API shows the rest of it"))]
 mod attention;
 #[cfg(feature = "console")]
 pub mod console;
@@ -97,13 +98,13 @@ pub mod docs;
 #[cfg(feature = "shutdown")]
 mod error;
 #[cfg(feature = "shutdown")]
-#[cfg_attr(not(feature = "admin"), allow(dead_code))]
 #[allow(
     clippy::cast_possible_truncation,
     clippy::cast_sign_loss,
     clippy::inconsistent_struct_constructor,
     reason = "seconds and counts that are estimates anyway"
 )]
+#[cfg_attr(not(feature = "admin"), allow(dead_code, unused_imports, reason = "the API shows the rest of it"))]
 mod forecast;
 #[cfg(test)]
 mod fresh;

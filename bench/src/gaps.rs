@@ -46,10 +46,10 @@ struct Felt {
     gap: (f64, f64),
 }
 
-/// Measures with nobody beside the tasks, beside a thread that only computes, and beside the reader.
+/// Measures with nothing beside the tasks, beside a thread that only computes, and beside the reader.
 pub fn measure(reader: &Reader<'_>, runtime: &Runtime, settings: Settings) -> (Section, Vec<Goal>) {
     let mut besides = [
-        Beside::new("nobody", None),
+        Beside::new("nothing", None),
         Beside::new("a thread that only computes", Some(&compute)),
         Beside::new(reader.name, Some(reader.read)),
     ];
@@ -69,7 +69,8 @@ pub fn measure(reader: &Reader<'_>, runtime: &Runtime, settings: Settings) -> (S
     ];
     let section = Section {
         title: reader.title.clone(),
-        text: "Nanoseconds, medians over the rounds; in brackets times those beside nobody.".to_owned(),
+        text: "Nanoseconds, medians over the rounds; in brackets the ratio to the row \"nothing\"."
+            .to_owned(),
         head: ["beside the tasks", "spawn p50", "spawn p99.9", "gap p50", "gap p99.9"]
             .map(str::to_owned)
             .to_vec(),

@@ -7,8 +7,8 @@ use crate::registry::registry;
 
 /// The outcome of a task whose [`JoinHandle`](tokio::task::JoinHandle) gave this error.
 ///
-/// tokio tells a panic from a cancellation, and nothing more. This function also tells whether the shutdown
-/// abandoned the task. The newest 10,000 abandoned tasks are known; the end of an older one is
+/// tokio distinguishes a panic from a cancellation, and nothing more. This function also finds out whether
+/// the shutdown abandoned the task. It knows the newest 10,000 abandoned tasks; for an older one it returns
 /// [`Outcome::Cancelled`].
 ///
 /// # Cost

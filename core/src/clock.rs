@@ -124,7 +124,7 @@ pub struct Clock {
 struct Comparison {
     ticks: u64,
     nanos: u64,
-    /// The reading from which on it is to be made anew.
+    /// From this reading on, the comparison must be made again.
     until: u64,
 }
 
@@ -200,7 +200,7 @@ impl Clock {
 }
 
 impl Clock {
-    /// The clock of the process, for who keeps it at hand.
+    /// The clock of the process, for callers that keep a reference to it.
     pub fn get() -> &'static Self {
         &CLOCK
     }

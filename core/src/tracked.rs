@@ -1,7 +1,7 @@
 //! A future or closure and its entry in the registry.
 //!
-//! Who writes a task's state: the poller, here, and the drop guard, here. The [protocol](crate::registry)
-//! says the rest.
+//! The poller and the drop guard in this module write a task's state. The [protocol](crate::registry)
+//! describes the rest.
 
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
@@ -266,7 +266,7 @@ fn end_panicked(slot: TaskSlot, now: u64, payload: Box<dyn Any + Send>) -> ! {
     resume_unwind(payload)
 }
 
-/// A poll that is slow, or one of those that somebody wants to see.
+/// A poll that is slow, or one that an observer watches.
 #[cold]
 #[inline(never)]
 fn note_poll(slot: TaskSlot, took: u64) {

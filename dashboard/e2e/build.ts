@@ -1,7 +1,10 @@
 import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
-/** Builds what the tests run, unless `scripts/test` has: the quickstart and the crowd, with the page embedded. */
+/**
+ * Builds the programs under test, the quickstart and the crowd with the page embedded, unless `scripts/test`
+ * has built them.
+ */
 export default function build(): void {
   const root = join(import.meta.dirname, "../..");
   if (process.env["BUILT"]) return;

@@ -1,4 +1,5 @@
-// Every view, at every width, in both themes: nothing inaccessible, nothing wider than its window, no key figure cut.
+// Every view, at every width, in both themes: nothing inaccessible, nothing wider than its window, no key
+// figure cut.
 
 import type { Page } from "@playwright/test";
 import type { Page as Paged, Task } from "../src/wire.ts";

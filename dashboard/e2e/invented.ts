@@ -1,4 +1,5 @@
-// An invented process on a port of its own: the page as it is built, and answers that a real process would take minutes to give.
+// An invented process on its own port. It serves the built page, and answers that a real process would take
+// minutes to give.
 
 import { createReadStream, existsSync } from "node:fs";
 import { createServer, type Server } from "node:http";

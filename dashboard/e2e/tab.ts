@@ -1,5 +1,6 @@
-// A tab that can be hidden. Those that Playwright holds cannot: for each it emulates focus, with which a page counts as seen wherever
-// it is. This one is the browser's own, in a window of its own, and is spoken to by the protocol alone.
+// A tab that can be hidden. Playwright's own tabs cannot: Playwright emulates focus for each, so the page
+// always counts as visible. This tab belongs to the browser, has its own window, and is driven through the
+// protocol alone.
 
 import type { Browser, CDPSession } from "@playwright/test";
 

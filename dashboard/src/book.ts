@@ -1,5 +1,5 @@
-// What has been heard of one process. Events may carry only what has changed, so they are added up here as they arrive, also
-// while the tab is hidden and nothing is drawn.
+// The known state of one process. Events may carry changes only, so the book adds them up as they arrive,
+// also while the tab is hidden and nothing is drawn.
 
 import { gravityOf } from "./store.ts";
 import type { Group, Summary } from "./wire.ts";
@@ -21,7 +21,10 @@ export class Book {
 
   constructor(readonly instance: string) {}
 
-  /** Adds a whole summary or an event with changes only; false where there is nothing that the changes apply to. */
+  /**
+   * Adds a whole summary or an event with changes only. Returns false where there is nothing that the changes
+   * apply to.
+   */
   hear(heard: Partial<Summary>, at: number): boolean {
     if (heard.delta === true && this.summary === null) return false;
     this.summary = heard.delta === true ? { ...this.summary!, ...heard } : (heard as Summary);
@@ -45,7 +48,10 @@ export class Book {
     return Math.max(0, (this.summary?.groups_total ?? 0) - this.groups.size);
   }
 
-  /** The gravest first, then as the server gives them; the order stays while the same groups have the same warnings. */
+  /**
+   * The gravest first, then in the server's order. The order stays while the same groups have the same
+   * warnings.
+   */
   list(): Group[] {
     const found = [...this.groups.values()];
     const of = found.map((group) => `${group.id} ${gravityOf(group)}`).join();

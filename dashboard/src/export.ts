@@ -1,4 +1,5 @@
-// The end of a stop as one HTML file: what is on the page, its style, its charts as pictures, its data. It needs no server.
+// The end of a stop as one HTML file: the page's content, its style, its charts as pictures, its data. The
+// file needs no server.
 
 import { plain } from "./format.ts";
 import type { Kept } from "./memory.ts";

@@ -63,7 +63,10 @@ export function text(parts: Part[]): string {
   return parts.map((part) => (part.unit === "" ? part.figure : `${part.figure} ${part.unit}`)).join(" ");
 }
 
-/** Every digit, with separators. Without `Intl`, whose first use costs more than all else that the page does before it is painted. */
+/**
+ * Every digit, with separators. It avoids `Intl`, whose first use costs more than everything else that the
+ * page does before the first paint.
+ */
 export function count(value: number): string {
   return Math.round(value).toFixed(0).replace(/\B(?=(\d{3})+$)/g, ",");
 }
@@ -110,7 +113,10 @@ export function plural(value: number, one: string, many = `${one}s`): string {
   return `${count(value)} ${value === 1 ? one : many}`;
 }
 
-/** The time of day, with the date where it is another day, and with milliseconds where several share a second. */
+/**
+ * The time of day, with the date where it is another day, and with milliseconds where several times share a
+ * second.
+ */
 export function clock(at: string, { now = new Date(), utc = false, millis = false }: { now?: Date; utc?: boolean; millis?: boolean } = {}): string {
   const date = new Date(at);
   if (Number.isNaN(date.getTime())) return at;

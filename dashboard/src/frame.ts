@@ -1,5 +1,5 @@
-// What arrives is drawn once per animation frame, and not at all while the tab is hidden: of each kind the newest
-// waits until it is shown again.
+// Draws arrivals once per animation frame. While the tab is hidden nothing is drawn, and the newest arrival
+// of each kind waits until the tab is visible again.
 
 const waiting = new Map<string, () => void>();
 let scheduled = false;

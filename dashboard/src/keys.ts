@@ -1,4 +1,5 @@
-// The keyboard: `/` searches, `?` helps, letters change the view, arrows move between rows, Space pauses, Escape closes.
+// The keyboard: `/` searches, `?` helps, letters change the view, arrows move between rows, Space pauses,
+// Escape closes.
 
 import { signal } from "@preact/signals";
 import { resume } from "./live.ts";

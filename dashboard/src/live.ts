@@ -1,5 +1,5 @@
-// Keeps the page in touch with the process: reads its events, notices silence, tries again quietly, and notices when
-// another process has taken its place.
+// Keeps the page connected to the process: reads its events, notices silence, retries quietly, and notices
+// when another process has taken its place.
 
 import { batch } from "@preact/signals";
 import { ApiError, get, locked, request, tokenGiven } from "./api.ts";
@@ -251,7 +251,7 @@ async function loadTrends(): Promise<void> {
 
 let loading = false;
 
-/** Reads the groups that events have no room for: at once those never heard of, and now and then the others. */
+/** Reads the groups that events have no room for: unknown ones at once, the others now and then. */
 async function loadOtherGroups(): Promise<void> {
   const current = book;
   const heard = current?.summary ?? null;

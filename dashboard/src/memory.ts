@@ -1,5 +1,5 @@
-// How the last processes stopped, kept by the page itself: a report that went to this browser outlives its process. Without a report
-// (a crash, a kill) what was last seen is kept.
+// How the last processes stopped. The page itself keeps this, so a report that reached this browser outlives
+// its process. Without a report (a crash, a kill) the page keeps the last state that it saw.
 
 import { signal } from "@preact/signals";
 import { base } from "./api.ts";

@@ -27,7 +27,10 @@ export function waitsFor(task: Task, others: number): string | null {
   return task.cancellable || task.kind === "request" ? null : "cannot be aborted";
 }
 
-/** How long the task is expected to hold up the stop: those that cannot be helped first, `Last` tasks behind all others. */
+/**
+ * How long the task is expected to hold up the stop. Tasks that cannot be helped come first, `Last` tasks
+ * after all others.
+ */
 export function holdOf(task: Task): number {
   if (task.on_shutdown === "last") return -1;
   if (task.state === "blocked") return 4e9;
@@ -52,7 +55,10 @@ export function isLate(forecast: Forecast): boolean {
   return 0.5 <= forecast.expected_abandoned || forecast.will_be_cut.length > 0;
 }
 
-/** Where the burn-down goes from here: to how many are left after how long, with the range that holds 90 % of the time. */
+/**
+ * Where the burn-down goes from here: how many tasks are left after how long, with the range that holds 90 %
+ * of the time.
+ */
 export function courseOf(stop: Shutdown, forecast: Forecast | null): { to: number; left: number; band: [number, number] | null } | null {
   const { elapsed_seconds: now, pending, estimate_seconds: old } = stop;
   if (pending === 0) return null;

@@ -1,5 +1,6 @@
-// The reader's place, as it stands in the URL. Only what differs from the default is written, so that links stay short.
-// Every place names its process (`in=64a4b1`, a task `task=3@64a4b1`), because ids mean something in one process only.
+// The reader's place, as the URL holds it. Only what differs from the default is written, so that links stay
+// short. Every place names its process (`in=64a4b1`, a task `task=3@64a4b1`), because ids mean something in
+// one process only.
 
 import { computed, signal } from "@preact/signals";
 import { entryLeft, newEntry, type Entry } from "./returning.ts";
@@ -124,7 +125,10 @@ export function isBound({ task, open, group, cursor }: Place): boolean {
   return task !== null || open !== null || group !== null || cursor !== null;
 }
 
-/** A process answers: a place that names none is now a place of it, and a place without ids moves over to it. */
+/**
+ * Binds the place to the process that answers, if the place names no process. A place without ids moves over
+ * to that process.
+ */
 export function settle(instance: string): void {
   const before = here.value;
   here.value = instance.slice(0, TAG);

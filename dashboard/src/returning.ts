@@ -1,4 +1,5 @@
-// Back returns to where the reader was: each history entry remembers its scroll position and the row that had the focus.
+// Back returns to where the reader was: each history entry remembers its scroll position and the row that had
+// the focus.
 
 export interface Entry {
   key: string;

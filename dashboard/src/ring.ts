@@ -13,7 +13,9 @@ export class Ring {
     this.values = new Array<number | null>(capacity).fill(null);
   }
 
-  /** Sets the value at `time` in seconds. Slots that were skipped stay empty; what is older than the ring is ignored. */
+  /**
+   * Sets the value at `time` in seconds. Skipped slots stay empty; a value older than the ring is ignored.
+   */
   put(time: number, value: number): void {
     const slot = Math.floor(time / this.interval);
     const newest = this.newest ?? slot - 1;

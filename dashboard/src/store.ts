@@ -5,7 +5,10 @@ import { count, duration, plain, plural, text } from "./format.ts";
 import { Trend } from "./trend.ts";
 import type { Forecast, Group, Outcome, Report, Severity, Shutdown, Stage, Summary, Warning } from "./wire.ts";
 
-/** `lost`: it answered before and does not now. `polling`: too many pages watch, so this one asks every 2 s. */
+/**
+ * `lost`: the process answered before and does not now. `polling`: too many pages watch, so this one asks
+ * every 2 s.
+ */
 export type LinkState = "connecting" | "live" | "polling" | "lost";
 
 export interface Link {
@@ -69,7 +72,10 @@ export const stopping = computed(() => shutdown.value !== null);
 export const instance = computed(() => summary.value?.instance ?? null);
 export const forecast = computed<Forecast | null>(() => summary.value?.forecast ?? null);
 export const actions = computed(() => summary.value?.actions ?? false);
-/** Whether the server has what came with attention: failures by message, and the stops that it keeps. Others are not asked in vain. */
+/**
+ * Whether the server has the features that came with attention: failures by message, and the stops that it
+ * keeps. The page does not ask other servers for them.
+ */
 export const modern = computed(() => summary.value?.attention !== undefined);
 
 /** Seconds since something was last heard. */

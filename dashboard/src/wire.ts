@@ -1,4 +1,5 @@
-// The wire types: what the admin server sends to the page, the mirror of its `wire.rs`. Tests check the server's fixtures against them.
+// The wire types: what the admin server sends to the page, mirroring its `wire.rs`. Tests check the server's
+// fixtures against them.
 // A key without `?` is always present, null where empty. A key with `?` is absent from older servers.
 // Times are RFC 3339, durations seconds, ids below 2^53.
 
@@ -75,7 +76,10 @@ export interface Page<T> {
   next: string | null;
 }
 
-/** A task named from another's page: still alive, or finished and perhaps out of the history (then the name is null). */
+/**
+ * A task named from another's page: still alive, or finished and perhaps out of the history (then the name is
+ * null).
+ */
 export interface TaskRef {
   id: number;
   name: string | null;
@@ -196,7 +200,10 @@ export interface Group {
   /** Over the last 10 seconds; null in the first second. */
   spawned_per_second: number | null;
   finished_per_second: number | null;
-  /** What polls took of all workers' time, 0.02 = 2 %; over the last 10 seconds. Null for closures: they have threads of their own. */
+  /**
+   * The share of all workers' time that polls took over the last 10 seconds; 0.02 = 2 %. Null for closures,
+   * which have threads of their own.
+   */
   busy_share: number | null;
   /** Share of what finished in the last minute that ended in error or panic; null if nothing finished. */
   failed_share: number | null;
@@ -319,7 +326,9 @@ export interface Summary {
   busy_share: number | null;
   /** Over the last minute. */
   failed_share: number | null;
-  /** The most interesting first; an event carries at most 64 kB, so some may be left to `GET /api/v1/summary`. */
+  /**
+   * The most interesting first. An event carries at most 64 kB, so some may be left to `GET /api/v1/summary`.
+   */
   groups: Group[];
   groups_total: number;
   lifetime: Lifetime;
@@ -330,7 +339,10 @@ export interface Summary {
   forecast?: Forecast | null;
   /** The five most severe. */
   attention?: Attention[];
-  /** Only what has changed since the event before: other keys may be absent, and groups hold changed keys only. */
+  /**
+   * Only what has changed since the previous event: other keys may be absent, and groups hold changed keys
+   * only.
+   */
   delta?: boolean;
   /** Whether `cancel` and `shutdown` are permitted (`allow_actions`). */
   actions: boolean;

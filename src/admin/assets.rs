@@ -1,8 +1,8 @@
 //! The dashboard: the files that `dashboard/` builds, embedded with a compressed twin each, as the table says
 //! that its build writes beside them.
 //!
-//! Names under `assets/` carry a hash of what they hold, so browsers may keep them for ever; the page itself
-//! is asked for again each time, and answered by its tag while it is the same.
+//! Names under `assets/` contain a hash of the file's content, so browsers may cache these files forever. The
+//! page itself is requested each time, and answered by its tag alone while it is unchanged.
 
 use axum::extract::OriginalUri;
 use axum::http::header::{self, HeaderMap, HeaderValue};

@@ -26,7 +26,7 @@ pub(crate) struct Admin {
     pub(super) lines: Lines,
     pub(super) hub: Arc<Hub>,
     pub(super) history: Mutex<History>,
-    /// What clients that merge were told.
+    /// What the clients that merge have received.
     pub(super) chain: Mutex<Option<Chain>>,
     pub(super) probe: Probe,
     pub(super) readers: Readers,

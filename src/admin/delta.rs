@@ -1,7 +1,8 @@
 //! What changed in the summary since the event before, for clients that merge.
 //!
-//! All such clients follow one chain: each event holds what changed since the event before in the chain,
-//! whoever got that. A client that is new, or missed an event, gets a whole summary and goes on from there.
+//! All such clients follow one chain. Each event holds what changed since the event before it in the chain,
+//! whichever clients received that one. A client that is new or missed an event receives a whole summary and
+//! continues from there.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 
@@ -15,18 +16,18 @@ const GROUPS_SIZE: usize = 16 * 1024;
 
 type Object = Map<String, Value>;
 
-/// What the chain has told.
+/// What the chain has sent.
 #[derive(Debug, Default)]
 pub(super) struct Chain {
     told: Object,
     groups: HashMap<u64, Object>,
-    /// Groups that changed and had no room, those that wait longest first. They are told whole, whatever
-    /// became of the change.
+    /// Groups that changed and did not fit, those that have waited longest first. They are sent whole,
+    /// whatever has become of the change since.
     waiting: VecDeque<u64>,
 }
 
 impl Chain {
-    /// Begins with a summary that is told whole.
+    /// Begins with a summary that is sent whole.
     pub(super) fn new(summary: &Summary) -> Self {
         let (told, groups) = taken_apart(summary);
         Self { told, groups: groups.into_iter().collect(), waiting: VecDeque::new() }
@@ -71,7 +72,7 @@ impl Chain {
     }
 }
 
-/// The keys of a group that are not as they were; `None` if all are. Ages go on without being told.
+/// The keys of a group that are not as they were; `None` if all are. Ages advance without being sent.
 fn difference(id: u64, known: Option<&Object>, now: &Object) -> Option<Value> {
     let Some(known) = known else { return Some(Value::Object(now.clone())) };
     let is_same_task = known.get("oldest_task") == now.get("oldest_task");
@@ -148,7 +149,7 @@ mod tests {
             assert!(size <= GROUPS_SIZE);
             seen.extend(groups.iter().map(|group| group["id"].as_u64().unwrap()));
         }
-        assert_eq!(seen.len(), 99, "each was told in the end, but for the one that was known");
+        assert_eq!(seen.len(), 99, "each was sent in the end, but for the one that was known");
         assert_eq!(told(&chain.next(&summary))["groups"], serde_json::json!([]));
     }
 }

@@ -1,10 +1,10 @@
 //! `GET /api/v1/events`: what the page shows, each second, as server-sent events.
 //!
 //! Frames are made once for all clients. A client that reads slowly gets the newest one when it reads again;
-//! what it missed is counted. One that reads nothing loses its connection, as every client of the own server
-//! does.
+//! what it missed is counted. A client that reads nothing loses its connection, as on every route of
+//! headcount's own server.
 //!
-//! The own server tells to the end; a mounted router until draining begins.
+//! headcount's own server sends events until the end, a mounted router until draining begins.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
@@ -88,7 +88,7 @@ fn last_frame(admin: &Admin, report: &Report) -> Bytes {
     last.into()
 }
 
-/// How the events are told.
+/// How the events are sent.
 #[derive(Debug, Deserialize)]
 #[cfg_attr(test, derive(utoipa::IntoParams))]
 #[cfg_attr(test, into_params(parameter_in = Query))]
@@ -153,8 +153,8 @@ fn fitting<'a>(tasks: &'a [ReportTask], room: &mut usize) -> &'a [ReportTask] {
     &tasks[..count]
 }
 
-/// Without a report that has no room: an event of its own tells it. Then as many groups as fit; then shorter
-/// tasks, then fewer.
+/// The summary as one event. If it does not fit, the report is left out, since an event of its own carries
+/// it. If that is not enough, as many groups as fit remain; then the tasks become shorter, then fewer.
 fn summary_frame(mut summary: Summary) -> Bytes {
     loop {
         let bytes = frame("summary", &summary);

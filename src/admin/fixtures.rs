@@ -452,7 +452,7 @@ fn report() -> crate::Report {
     }
 }
 
-/// One that nobody forced, and that left nothing.
+/// The report of a shutdown that was not forced and left no task behind.
 fn drained_report() -> crate::Report {
     crate::Report {
         result: crate::ShutdownOutcome::Drained,

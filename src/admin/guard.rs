@@ -1,8 +1,8 @@
-//! Who may ask what. Checked in this order: `Host`, token, read-only, origin, instance.
+//! Which requests are allowed. The checks, in this order: `Host`, token, read-only, origin, instance.
 //!
-//! A name in `Host` that is not known means that a page of somebody else's had its name point here (DNS
-//! rebinding); that needs a name, so addresses pass. An action needs more: the browser's word that our own
-//! page asks, and the instance it was seen on, since another process may answer by now.
+//! An unknown name in `Host` means that a foreign page made its own name point here (DNS rebinding). That
+//! attack needs a name, so addresses pass. An action needs more: the browser's statement that our own page
+//! sends the request, and the instance that the page has seen, since another process may answer by now.
 
 use std::net::{IpAddr, SocketAddr};
 
@@ -127,7 +127,7 @@ fn check_token(context: &Context, target: Target, headers: &HeaderMap) -> Result
     let settings = context.settings();
     let Some(token) = &settings.token else {
         if context.mount == Mount::Application && !settings.trust_outer_auth {
-            let detail = "set `token`, or `trust_outer_auth` if the application checks who may see this";
+            let detail = "set `token`, or `trust_outer_auth` if the application checks access to it";
             return Err(Problem::new(StatusCode::FORBIDDEN, detail));
         }
         return Ok(());
@@ -226,7 +226,7 @@ fn marked(context: &Context, mut response: Response) -> Response {
     set("cache-control", "no-store");
     set(INSTANCE, &context.admin.process.identity.instance);
     if shutdown::is_stopping() {
-        // Clients that keep their connection would otherwise hold up those who count connections.
+        // Kept-alive connections would otherwise hold up a server that waits for its connections to close.
         set("connection", "close");
     }
     response

@@ -244,7 +244,7 @@ fn push<T>(queue: &mut VecDeque<T>, capacity: usize, value: T) {
     queue.push_back(value);
 }
 
-/// Four digits after the point: nobody reads more, and events stay small.
+/// Rounds to four decimal places: more would not be readable, and events stay small.
 fn rounded(value: f64) -> f64 {
     (value * 1e4).round() / 1e4
 }

@@ -46,7 +46,7 @@ struct Frame {
     until: Until,
 }
 
-/// The clients for whom a frame is the last.
+/// The clients that receive no further frame after this one.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub(super) enum Until {
     #[default]

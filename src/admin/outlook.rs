@@ -81,7 +81,7 @@ pub(super) fn rows(settings: &Settings, tasks: &[TaskInfo]) -> Vec<Row> {
     tasks.iter().map(|task| rows.row(task)).collect()
 }
 
-/// What somebody should look at first.
+/// What needs attention first.
 #[cfg_attr(test, utoipa::path(get, path = "/api/v1/attention", tag = "read", responses(
     (status = 200, description = "The gravest first", body = AttentionList),
 )))]
@@ -197,7 +197,7 @@ fn reports(directory: &Path) -> Vec<Value> {
     for entry in fs::read_dir(directory).into_iter().flatten().flatten().take(10_000) {
         let path = entry.path();
         let is_json = path.extension().is_some_and(|extension| extension == "json");
-        // Not through links: what else the process may read is nobody's business here.
+        // Links are not followed, so that no other file that the process can read is served.
         let Ok(metadata) = fs::symlink_metadata(&path) else { continue };
         if is_json && metadata.is_file() && metadata.len() <= REPORT_SIZE {
             files.push((metadata.modified().unwrap_or(SystemTime::UNIX_EPOCH), path, metadata.len()));

@@ -38,7 +38,7 @@ impl Probe {
         self.waiting_since.lock().map_or(Duration::ZERO, |since| since.elapsed())
     }
 
-    /// How long no task was begun, and which tasks do not yield, for people.
+    /// A sentence for people: how long the runtime began no task, and which tasks do not yield.
     pub(super) fn describe(&self) -> String {
         let mut described = self.described.lock();
         match &*described {
@@ -69,7 +69,7 @@ pub(super) async fn run(admin: Arc<Admin>, runtime: Handle, unresponsive_after: 
     }
 }
 
-/// Waits for a probe that is over its time, and tells both ends of that.
+/// Waits for a probe that is overdue, and logs that the application does not answer and that it does again.
 async fn late(admin: &Admin, task: JoinHandle<()>, storm: &mut Storm) -> Result<(), JoinError> {
     let told = match storm.admit(clock::ticks()) {
         Admission::HoldBack => false,
@@ -93,10 +93,10 @@ async fn late(admin: &Admin, task: JoinHandle<()>, storm: &mut Storm) -> Result<
     begun
 }
 
-/// How long no task was begun, and which tasks do not yield, for people.
+/// A sentence for people: how long the runtime began no task, and which tasks do not yield.
 fn unresponsive(waiting: Duration) -> String {
     let mut describer = Describer::new();
-    // Where `blocked_after` is longer than the time waited, who held a worker for most of that.
+    // Half the time waited, if that is less than `blocked_after`: such a task held a worker for most of it.
     let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
     let reading = registry().slab.slots().filter_map(Slot::read);
     let blocking: Vec<_> =

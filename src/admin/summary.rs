@@ -181,7 +181,7 @@ pub(super) fn sentences(settings: &Settings) -> Vec<String> {
     let mut sentences = vec![start.to_owned()];
     if settings.announce_delay != Duration::ZERO {
         let delay = short(settings.announce_delay);
-        sentences.push(format!("/readyz answers 503 at once; {delay} later tasks are told."));
+        sentences.push(format!("/readyz answers 503 at once; {delay} later tasks are asked to stop."));
     }
     sentences.push(match settings.drain_timeout {
         Some(timeout) => format!("Background tasks are waited for at most {}, then aborted.", short(timeout)),

@@ -13,7 +13,7 @@ const ENOUGH: u64 = 20;
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Seen<'a> {
     pub(crate) group: &'a GroupInfo,
-    /// What the last minute added; `None` where nobody remembers.
+    /// What the last minute added; `None` if that is not remembered.
     pub(crate) added: Option<Added>,
     /// How many lived a minute ago, and after each third of it.
     pub(crate) steps: Option<[u64; 3]>,

@@ -1,5 +1,4 @@
-//! What somebody should look at first: a few sentences by severity, each with the task or list that shows
-//! more.
+//! What needs attention first: a few sentences by severity, each with the task or list that shows more.
 //!
 //! The page has them above everything, the API in `/api/v1/attention`, and the log at the head of a drain.
 //! [`checks`] says what is worth a look in one group; this module names the tasks, and since when.
@@ -33,7 +32,7 @@ pub(crate) enum Severity {
     Notice,
 }
 
-/// What somebody should look at.
+/// Something that needs attention.
 #[derive(Clone, Debug, PartialEq)]
 pub(crate) struct Item {
     pub(crate) severity: Severity,
@@ -54,7 +53,7 @@ pub(crate) enum Link {
     Group(u32),
 }
 
-/// All of it, gravest first and then by age. `seen` tells what is remembered of a group.
+/// All items, the gravest first and then by age. `seen` returns what is remembered of a group.
 ///
 /// Costs what the search for blocked tasks does where some block, and a look at the history for each group
 /// that fails.

@@ -1,7 +1,7 @@
-//! Following the tasks: from one pass over the registry to the next, what there is to tell the clients.
+//! Following the tasks: from one pass over the registry to the next, what there is to send to the clients.
 //!
-//! A follower exists only while a client watches. It knows what was sent, so that each pass tells only what
-//! changed; a new client is told all of it.
+//! A follower exists only while a client watches. It knows what was sent, so each pass sends only what
+//! changed. A new client receives everything.
 //!
 //! What is bounded: live tasks by the [selection](super::select), finished ones by [`MAX_FINISHED`] and
 //! [`RETENTION`]. A live task that falls out of the selection is taken off the clients' lists, and a line of
@@ -25,7 +25,7 @@ use crate::registry::{TaskSlot, registry};
 use headcount_core::Outcome;
 use headcount_core::internal::snapshot::read::Describer;
 
-/// How long finished tasks are told to new clients. The client keeps them as long.
+/// How long finished tasks are sent to new clients. The client keeps them for the same time.
 const RETENTION: Duration = Duration::from_secs(6);
 /// Most finished tasks on a client's list.
 const MAX_FINISHED: usize = 1000;
@@ -67,7 +67,7 @@ struct Known {
 enum News {
     Nothing,
     Figures,
-    /// Fields of it: they are told by telling the task once more.
+    /// Fields of the task. They are sent by sending the whole task again.
     Fields,
     /// The task.
     Task,
@@ -126,10 +126,10 @@ impl Known {
         }
     }
 
-    /// Tells the news.
+    /// Adds the news to what is sent.
     ///
-    /// A client that looks at a task in detail holds on to the task as it was told first, so fields of a task
-    /// that is watched have to wait.
+    /// A client that shows a task in detail keeps the task as it was first sent, so new fields of a watched
+    /// task have to wait.
     fn tell(&mut self, is_watched: bool, delta: &mut Delta) {
         let must_wait = is_watched && self.news == News::Fields;
         match self.news {
@@ -166,7 +166,7 @@ impl Follower {
         let ends = registry().histories.read_since(self.since(), MAX_ENDS);
         self.passes += 1;
         if self.passes == 1 {
-            // After the ends: none is counted as to be told whose end was there already.
+            // After the ends, so that tasks that had ended before do not count as tasks to be sent.
             self.finished_before = finished();
             self.finished = self.finished_before;
         }
@@ -254,7 +254,7 @@ impl Follower {
             return;
         }
         known.pass = self.passes;
-        // Nothing else that is told as a field changes while a task lives.
+        // Nothing else that is sent as a field changes while a task lives.
         if reading.has(DETAILS) || reading.identity != known.reading.identity {
             known.renew(live_task(&reading, describer, self.hidden));
         }
@@ -266,8 +266,8 @@ impl Follower {
         self.known.insert(reading.id(), known);
     }
 
-    /// Known tasks that were live and are not among the selected: others are, or they ended and the history
-    /// has lost them. Those that are watched stay on the list; tells how many.
+    /// Handles known tasks that were live and are not selected: others displaced them, or they ended and the
+    /// history has lost them. Watched tasks that still live stay on the list; returns their number.
     fn unselected(&mut self, is_watched: &impl Fn(u64) -> bool, delta: &mut Delta) -> usize {
         let (passes, now) = (self.passes, self.now);
         let ends_told = &mut self.ends_told;

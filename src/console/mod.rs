@@ -23,7 +23,7 @@
 //!   many more live, and 1,000 finished ones for 6 seconds. Tasks that began and ended unseen count as
 //!   `dropped`.
 //! - A pause is for all clients, until one resumes or the one that paused is gone. What happened meanwhile is
-//!   told then.
+//!   sent then.
 //! - At most 8 clients; one that is 8 seconds behind is let go, which is logged.
 //!
 //! **With `--cfg tokio_unstable`** and [`layer()`] among the layers of the application's subscriber,
@@ -31,8 +31,8 @@
 //! spawned through headcount have their names there. It costs what it costs: tens of microseconds a spawn,
 //! and some fifty kilobytes for each live task and each that ended in the last 6 seconds.
 //!
-//! Whoever can connect to the address sees the tasks: the protocol knows no password. Choose one on loopback,
-//! such as [`DEFAULT_ADDRESS`].
+//! Every client that can connect to the address sees the tasks, because the protocol has no password. Choose
+//! an address on loopback, such as [`DEFAULT_ADDRESS`].
 
 mod follow;
 mod polls;
@@ -54,7 +54,7 @@ use crate::error::Error;
 use crate::observer::{Lines, Worker};
 use crate::settings::{Hide, Settings};
 
-/// Where `tokio-console` connects to unless told otherwise: 127.0.0.1:6669.
+/// The address that `tokio-console` connects to by default: 127.0.0.1:6669.
 pub const DEFAULT_ADDRESS: SocketAddr = SocketAddr::V4(SocketAddrV4::new(Ipv4Addr::LOCALHOST, 6669));
 
 /// The layer of `console-subscriber`, for a build with `--cfg tokio_unstable`; without that flag, one that

@@ -1,5 +1,5 @@
-//! Who watches, and what they are sent: once a second, a pass over the registry for all clients together.
-//! While nobody watches nothing runs.
+//! The clients that watch, and what they are sent: once a second, one pass over the registry serves all
+//! clients. While no client watches, nothing runs.
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -90,7 +90,7 @@ impl<T> Streams<T> {
         receiver
     }
 
-    /// Sends to all, and lets those go that are too far behind; tells how many.
+    /// Sends a batch to all streams and drops those that are too far behind; returns how many those were.
     fn send(&mut self, batch: &Batch<T>) -> u64 {
         let mut slow = 0;
         self.0.retain(|(_, stream)| match stream.try_send(batch.clone()) {
@@ -156,7 +156,7 @@ impl Publisher {
         !self.updates.is_empty() || !self.details.is_empty() || !self.states.is_empty()
     }
 
-    /// An answer that nobody waits for any more is dropped, and the stream with it.
+    /// If no client waits for the answer any more, the answer is dropped, and the stream with it.
     fn obey(&mut self, command: Command) {
         match command {
             Command::Updates(peer, answer) => drop(answer.send(self.open_updates(peer))),

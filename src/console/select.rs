@@ -49,7 +49,7 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// A pass over all slots. It stops nobody.
+    /// One pass over all slots. It stops no other thread.
     pub(super) fn of_live() -> Self {
         let live = |slot: TaskSlot| Some(Live { slot, reading: slot.read()? });
         Self::of(registry().slab.slots().filter_map(live), MAX_AT_EITHER_END)

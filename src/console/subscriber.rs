@@ -30,7 +30,7 @@ where
     layer.with_filter(FilterFn::new(concerns_console))
 }
 
-/// What tokio tells of its tasks, resources and wakers.
+/// Whether this is what tokio reports about its tasks, resources and wakers.
 fn concerns_console(metadata: &Metadata<'_>) -> bool {
     let target = metadata.target();
     target.starts_with("tokio") || target.starts_with("runtime") || metadata.name().starts_with("runtime.")
@@ -56,12 +56,12 @@ pub(super) fn start(listener: TcpListener, worker: &Worker) -> Option<TcpListene
     None
 }
 
-/// The layer collects what nobody reads if the setting is missing.
+/// Warns if the setting is missing, since the layer then collects data that no client can read.
 pub(super) fn warn_if_unused() {
     if SERVER.lock().is_some() {
         warn!(
             target: "headcount",
-            "`headcount::console::layer()` is among the layers, and the setting `console` is not there: nobody can attach"
+            "`headcount::console::layer()` is among the layers, and the setting `console` is not there: no client can attach"
         );
     }
 }

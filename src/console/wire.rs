@@ -1,7 +1,7 @@
 //! The console's own messages, made of what the registry holds.
 //!
-//! The client draws warnings from these figures, so what the registry does not know is filled in such that
-//! none cries wolf:
+//! The client derives warnings from these figures. What the registry does not know is therefore filled in so
+//! that no warning is false:
 //!
 //! - **Wakers.** It takes an idle task whose waker was cloned no more often than dropped for lost. The
 //!   registry does not see wakers, so a live task has one clone and a finished one has dropped it. `wakes`
@@ -50,7 +50,7 @@ pub(super) struct Hidden {
     pub(super) messages: bool,
 }
 
-/// What is told of a task besides its group and its reading.
+/// What is sent about a task besides its group and its reading.
 #[derive(Debug, Default)]
 pub(super) struct Extras<'a> {
     pub(super) details: Option<&'a Details>,
@@ -193,7 +193,7 @@ fn location(place: &str) -> Option<Location> {
     Some(Location { file: Some(file.to_owned()), line: line.parse().ok(), module_path: None, column: None })
 }
 
-/// A key of the user's own, told from those that the client takes for its own.
+/// A key of the user's own, distinguished from the keys that the client takes for its own.
 fn own_key(key: &str) -> Cow<'_, str> {
     if RESERVED.contains(&key) { Cow::Owned(format!("{key}_")) } else { Cow::Borrowed(key) }
 }
@@ -233,7 +233,7 @@ pub(super) struct Delta {
 }
 
 impl Delta {
-    /// The messages that tell it: one or more, none of them too large for the client. A new client gets the
+    /// The messages that carry it: one or more, none of them too large for the client. A new client gets the
     /// metadata first.
     pub(super) fn into_updates(self, now: u64, to_new_client: bool) -> Vec<Update> {
         let mut updates = vec![empty_update(now)];

@@ -152,14 +152,14 @@ impl<'a> Parts<'a> {
     }
 }
 
-/// When all of these have ended or were given up, with this chance. The deadline ends them in any case.
+/// When the stop waits for none of these any more, with this chance. The deadline ends the wait in any case.
 fn released_at(outlooks: &[Outlook<'_>], chance: f64, terms: &Terms) -> f64 {
     let cap = terms.within.unwrap_or(FOREVER);
     let wanted = chance.ln();
     let log_chance = |seconds: f64| {
         let mut sum = 0.0;
         for outlook in outlooks {
-            // What is unknown counts where its grace is over, and what it does before nobody knows.
+            // An unknown task is released when its grace is over; whether it ends before that is not known.
             let released = outlook.released_within(seconds).unwrap_or(0.0);
             sum += outlook.waited.count * released.ln();
             if sum < wanted {

@@ -56,7 +56,7 @@ impl Lifetimes {
             at_risk -= stretch.count;
         }
         let longest = ended.last().map_or(0.0, |stretch| stretch.to);
-        // Up to the oldest that lives nobody is known to have ended.
+        // No task is known to have ended between the longest duration and the age of the oldest live task.
         let oldest = live.iter().map(|(age, _)| *age).fold(longest, f64::max);
         push(&mut knots, oldest, survival);
         let excess = excess(ended, live, known).max(LEAST_EXCESS * longest).max(1e-6);
@@ -166,7 +166,7 @@ mod tests {
 
     #[test]
     fn a_task_is_expected_to_end_as_those_of_its_age_did() {
-        // Nine of ten take 1 s, one 100 s: who is 10 s old is one of the latter.
+        // Nine of ten take 1 s and one takes 100 s, so a task that is 10 s old is one of the latter.
         let durations = (0..200).map(|n| if n % 10 == 0 { 100.0 } else { 1.0 });
         let curve = Lifetimes::new(&ended(durations), &[]).unwrap();
         near(curve.median_left(0.0), 1.0, 0.1);

@@ -34,11 +34,11 @@ pub(crate) struct Waited {
 pub(crate) struct Terms {
     /// When what is left is aborted; `None` without a deadline.
     pub(crate) within: Option<f64>,
-    /// Until tasks are told; 0 once they are.
+    /// Until tasks are asked to stop; 0 once they are.
     pub(crate) announce: f64,
-    /// How long ago they were told.
+    /// How long ago they were asked to stop.
     pub(crate) told_ago: f64,
-    /// How long ago `Last` tasks were told.
+    /// How long ago `Last` tasks were asked to stop.
     pub(crate) last_told_ago: Option<f64>,
     /// From an abort to when nothing is waited for any more.
     pub(crate) abort_grace: f64,
@@ -62,7 +62,7 @@ pub(crate) enum Unknown {
 /// When a task ends by itself.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Ending<'a> {
-    /// When tasks are told: it is aborted then, or listens.
+    /// When tasks are asked to stop: the task is aborted then, or it listens.
     Told,
     /// When all others have ended.
     Last,
@@ -76,7 +76,7 @@ pub(crate) enum Ending<'a> {
     Unknown(Unknown),
 }
 
-/// When a task ends by itself, and when it is given up before that.
+/// When a task ends by itself, and when its grace releases the stop before that.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Outlook<'a> {
     pub(crate) waited: Waited,

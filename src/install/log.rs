@@ -39,7 +39,7 @@ pub(super) fn log_lost_tasks() {
     for task in &page.items {
         let TaskInfo { name, id, location, .. } = task;
         let age = task.age.as_secs_f64();
-        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: nobody awaited drain() ({})", escape(name), place(location));
+        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: drain() was never awaited ({})", escape(name), place(location));
     }
     let more = page.total - page.items.len();
     if 0 < more {

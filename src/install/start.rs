@@ -121,7 +121,7 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     Ok(installed)
 }
 
-/// The threads that were started. They end with it, unless it is told to keep them.
+/// The threads that were started. Dropping this value stops them, unless `keep` was called.
 #[derive(Debug, Default)]
 struct Started(Vec<Worker>);
 

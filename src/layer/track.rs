@@ -31,9 +31,9 @@ type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
 /// Makes each request a tracked task of kind `request`, from its arrival to the end of its response's body.
 ///
 /// It is named after the route that axum matched, `unmatched` where there is none; method and path are
-/// fields. On shutdown requests are waited for before `Last` tasks are told; when the deadline has passed, or
-/// by force, the response is cut: a handler that has not answered gives 503, a body that has not ended breaks
-/// off, so that `axum::serve` returns.
+/// fields. On shutdown, `Last` tasks are asked to stop only after all requests have ended. When the deadline
+/// has passed, or by force, the response is cut, so that `axum::serve` returns: a handler that has not
+/// answered gives 503, and a body that has not ended breaks off.
 ///
 /// A request ends `ok` once its response is sent, also where a server does not poll the body to its end
 /// (`HEAD`, a known length). It ends `error` if the status is 5xx or the body fails, `cancelled` if the
@@ -100,7 +100,7 @@ fn matched_route(parts: &Parts) -> Option<Cow<'static, str>> {
     Some(route.as_str().to_owned().into())
 }
 
-/// Without axum nobody matches.
+/// Without axum there is no matched route.
 #[cfg(not(feature = "admin"))]
 fn matched_route(_: &Parts) -> Option<Cow<'static, str>> {
     None

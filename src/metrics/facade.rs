@@ -1,7 +1,7 @@
 //! Publishing the table through the `metrics` facade, to a recorder that the application has set.
 //!
-//! Nothing is kept registered between two rounds: a recorder may drop what has not changed for a while, and a
-//! handle kept beyond that would write to nowhere for ever.
+//! Nothing is kept registered between two rounds. A recorder may drop a metric that has not changed for a
+//! while, and a handle kept beyond that would write to nowhere from then on.
 
 use std::collections::HashMap;
 use std::time::Duration;

@@ -52,7 +52,7 @@ impl Recording {
         Self::Foreign
     }
 
-    /// Without an exporter to set, whether one is set cannot be told.
+    /// Without an exporter to set, whether a recorder is set already is unknown.
     #[cfg(not(feature = "exporter"))]
     fn automatic() -> Self {
         Self::Foreign
@@ -72,8 +72,8 @@ impl Recording {
         }
     }
 
-    /// Samples of histograms wait in the exporter until somebody takes them; without this they would pile up
-    /// while nobody scrapes.
+    /// Samples of histograms wait in the exporter until a scrape takes them. Without this upkeep they would
+    /// pile up while no scrape comes.
     pub(crate) fn run_upkeep(&self) {
         #[cfg(feature = "exporter")]
         if let Self::Exporter(handle) = self {

@@ -67,7 +67,7 @@ macro_rules! settings {
         }
 
         impl Settings {
-            /// Takes what a variable says, and tells whether that made a difference. `None`: no such
+            /// Takes what a variable says, and returns the difference that this made, if any. `None`: no such
             /// variable.
             pub(super) fn take(&mut self, variable: &str, text: &str) -> Option<Result<Option<Difference>, Error>> {
                 match variable {
@@ -142,7 +142,7 @@ settings! {
     allowed_hosts(hosts: impl IntoIterator<Item = impl Into<String>>): Vec<String>
         = hosts.into_iter().map(Into::into).collect();
 
-    /// Whether the application checks who may use the router that it mounted itself. Without a token and
+    /// Whether the application itself controls access to the router that it mounted. Without a token and
     /// without this, that router answers 403.
     ["HEADCOUNT_TRUST_OUTER_AUTH", "no", "admin"]
     trust_outer_auth(trust: bool): bool = trust;
@@ -161,7 +161,8 @@ settings! {
     ["HEADCOUNT_ABORT_GRACE", "1s"]
     abort_grace(at_most: Duration): Duration = at_most;
 
-    /// How long tasks that serve a connection have from the moment they are told until they are cancelled.
+    /// How long tasks that serve a connection have from the moment they are asked to stop until they are
+    /// cancelled.
     ["HEADCOUNT_CONNECTION_GRACE", "2s"]
     connection_grace(at_most: Duration): Duration = at_most;
 
@@ -187,8 +188,8 @@ settings! {
     ["HEADCOUNT_LOG_INTERVAL", "10s"]
     log_interval(interval: Duration): Duration = interval;
 
-    /// Where lines about the shutdown go: `Tracing` (standard error where nobody listens there), `Stderr` or
-    /// `Off`.
+    /// Where lines about the shutdown go: `Tracing` (standard error if no subscriber receives them), `Stderr`
+    /// or `Off`.
     ["HEADCOUNT_LOG", "Tracing"]
     log(log: Log): Log = log;
 
@@ -247,8 +248,8 @@ settings! {
     ["HEADCOUNT_BLOCKED_AFTER", "1s"]
     blocked_after(at_least: Duration): Duration = at_least;
 
-    /// When `/livez` answers 503 and a line of the log names who blocks: the runtime `install` ran in began
-    /// no new task for so long. `none` for never.
+    /// How long the runtime `install` ran in may begin no new task. After that `/livez` answers 503, and a
+    /// line of the log names the tasks that block. `none` for never.
     ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
     unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
 

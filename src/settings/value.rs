@@ -314,7 +314,7 @@ impl Value for BTreeSet<Hide> {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Log {
-    /// Through `tracing`, and to standard error where nobody listens there.
+    /// Through `tracing`, and to standard error if no subscriber receives them.
     #[default]
     Tracing,
     /// To standard error.

@@ -30,7 +30,7 @@ pub(crate) fn turn_off() {
     let _ = gates().off.set(Off { signal, begun });
 }
 
-/// Tells all tasks to stop.
+/// Asks all tasks to stop.
 pub(crate) fn begin() {
     let gates = gates();
     gates.request();

@@ -33,7 +33,7 @@ pub(crate) fn announced(settings: &Settings) -> Listing {
     census::waited_for(terms(settings))
 }
 
-/// How many tasks are waited for before `Last` tasks are told.
+/// How many tasks are waited for before `Last` tasks are asked to stop.
 pub(crate) fn others_pending() -> u64 {
     census::pending().wait
 }

@@ -153,7 +153,7 @@ fn spawn_group(
     });
 }
 
-/// What is not like others: progress, a grace, policies, a loop that listens, one that nobody knows.
+/// Unusual tasks: progress, a grace, policies, a loop that listens, and the first of its kind.
 fn spawn_special(random: &mut Random) {
     if random.happens(0.3) {
         let (units, mean, begins) =

@@ -1,4 +1,4 @@
-//! A million finished tasks a second for ten seconds, and nobody who scrapes: memory must not grow.
+//! A million finished tasks a second for ten seconds, without a scrape: memory must not grow.
 
 use std::time::{Duration, Instant};
 

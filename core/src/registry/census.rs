@@ -1,16 +1,16 @@
-//! Who waits for the last task: exact counts, from the moment somebody asks for them.
+//! Exact counts of live tasks, for waiting until the last one ends. They are kept once a caller needs them.
 //!
-//! In peace nobody counts live tasks, since a shared counter is what every spawn would fight for. Once
+//! Live tasks are normally not counted, because every spawn would contend for a shared counter. Once
 //! counting is switched on:
 //!
 //! 1. The counter goes through all slots and, under each slot's lock, counts the task and marks it `COUNTED`.
-//! 2. Whoever spawns a task locks its slot after the task was handed to the runtime, and does the same if
-//!    counting is on.
-//! 3. Whoever ends a task locks its slot to free it, and takes it off the count if it was marked.
+//! 2. The thread that spawns a task locks its slot after the runtime has received the task, and does the same
+//!    if counting is on.
+//! 3. The thread that ends a task locks its slot to free it, and takes it off the count if it was marked.
 //!
 //! The slot's lock orders 1 and 2: either the counter saw the task, or its spawner sees that counting is on.
-//! So each task is counted once, and the end of the last is seen by the thread that ends it, which wakes who
-//! waits. A task whose spawner has not come to 2 is not counted yet; its parent, if it has one, still is.
+//! So each task is counted once. The thread that ends the last task sees that it was the last, and wakes the
+//! waiters. A task whose spawner has not reached 2 is not counted yet; its parent, if it has one, still is.
 //!
 //! Only `Wait` and `Last` tasks are counted.
 
@@ -57,14 +57,14 @@ impl Census {
         }
     }
 
-    /// Takes a task off; true if somebody may have waited for that: no more of its policy are left than wait
-    /// themselves.
+    /// Takes a task off. Returns true if a waiter may have waited for that: no more tasks of its policy are
+    /// left than wait themselves.
     pub fn remove(&self, policy: OnShutdown) -> bool {
         let Some(unit) = unit_of(policy) else { return false };
-        // AcqRel: who sees 0 sees all that the ended tasks did.
+        // AcqRel: a thread that sees 0 sees all that the ended tasks did.
         let left = self.live.fetch_sub(unit, Ordering::AcqRel) - unit;
-        // Whoever waits inside has raised that number before anybody asks `total` or `left` for its sake.
-        // Either those saw this end, or this end sees the number.
+        // A waiter inside a task raises `inside` before `total` or `left` is read on its behalf.
+        // Either those reads saw this end, or this end sees the raised number.
         count_in(left, policy) <= self.inside.load(Ordering::Acquire)
     }
 
@@ -89,7 +89,7 @@ impl Census {
         self.live.fetch_add(0, Ordering::AcqRel)
     }
 
-    /// Somebody waits from inside a task until [`leave`](Self::leave).
+    /// Counts a waiter inside a task until [`leave`](Self::leave).
     pub fn enter(&self) {
         self.inside.fetch_add(1, Ordering::AcqRel);
     }

@@ -60,7 +60,7 @@ impl Details {
     pub fn set_progress(&mut self, at: u64, progress: Progress) {
         let first = Steps { first_at: at, first_done: progress.done, last_at: at };
         let is_back = |steps: &Steps| progress.done < steps.first_done;
-        // One that begins anew has a new pace.
+        // Progress that starts over has a new pace.
         let steps = self.steps.filter(|steps| !is_back(steps)).unwrap_or(first);
         self.steps = Some(Steps { last_at: at, ..steps });
         self.progress = Some(progress);

@@ -134,7 +134,7 @@ fn finish(registry: &Registry, record: &Record, ending: Ending) {
     if failure {
         failure::tell(registry, record, message);
     }
-    // Last: whoever is woken finds all of the above.
+    // Last, so that a woken waiter finds all of the above.
     registry.leave_count(Ended { task: record.task, outcome: record.outcome, at: record.ended });
 }
 

@@ -1,4 +1,4 @@
-//! A panic or an error is told once, at ERROR, and never as a flood.
+//! Logs each panic or error once, at ERROR, and never floods the log.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -46,7 +46,7 @@ pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
         Some(LastFailure { at: record.ended, task: record.task.id(), outcome: record.outcome, message });
 }
 
-/// How many lines were held back of the groups whose minute is over. For whoever has a timer.
+/// How many lines were held back for each group whose minute is over. For callers that have a timer.
 pub fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
     let now = clock::ticks();
     let close = |group: &'static Group| (group, group.storm.lock().close_window(now));

@@ -172,7 +172,7 @@ impl Group {
                 stripe.add_ended(outcome, &mut totals.ended[outcome as usize]);
             }
         }
-        // Spawns are read after ends, and the stripes listed anew: whatever has ended was spawned before.
+        // Spawns are read after ends, from a new list of stripes, because each ended task was spawned before.
         for stripe in self.all_stripes() {
             totals.spawned += stripe.spawned();
             totals.polls += stripe.polls();
@@ -248,8 +248,8 @@ fn clean_name(signature: &Signature<'_>, code: Option<&CodeName>, blocks: &mut B
     name::cut(name, MAX_NAME).into()
 }
 
-/// Keys made legal, values cut. A key that is given twice keeps its last value. Keys that differ as given and
-/// not when they are legal are told apart by underscores at their ends.
+/// Makes keys legal and cuts values. A key that is given twice keeps its last value. Different keys that
+/// become equal when made legal get underscores at their ends.
 fn clean_labels(given: &GivenLabels) -> Labels {
     let mut clean: Vec<(Cow<'static, str>, Cow<'static, str>)> = Vec::new();
     let mut keys: Vec<&str> = Vec::new();
@@ -358,7 +358,7 @@ impl Groups {
         self.table.lock().list.get(id as usize).copied()
     }
 
-    /// Sets the policies anew, also for groups that exist.
+    /// Sets the policies again, also for groups that exist.
     pub fn apply_policies(&self, config: &Config) {
         self.all().into_iter().for_each(|group| group.set_policy(config.policy_for(&group.name)));
     }

@@ -104,7 +104,7 @@ impl Cell {
         self.poll.store(record.task.poll, Ordering::Relaxed);
         self.busy.store(record.task.busy, Ordering::Relaxed);
         self.polls.store(record.task.polls_and_group, Ordering::Relaxed);
-        // Release: who sees the id sees the fields.
+        // Release: a thread that sees the id also sees the fields.
         self.identity.store(record.task.identity, Ordering::Release);
     }
 

@@ -3,7 +3,7 @@
 //!
 //! The [whole way](super) fills the cells, and [`Local`](super::local) empties them when its thread ends:
 //! from then on all that this thread still begins and ends takes the whole way. Each step of the fast way
-//! gives up before it has written anything, so the whole way can begin from the start.
+//! bails out before it has written anything, so the whole way can begin from the start.
 
 #![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
 

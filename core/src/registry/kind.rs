@@ -55,14 +55,14 @@ pub enum OnShutdown {
     Wait,
     /// It is aborted as soon as draining begins.
     Cancel,
-    /// It is left alone until nothing else is waited for but what awaits [`idle()`](crate::idle) itself, then
-    /// told through `draining()` and given its grace: for caches, batchers and background loops that other
-    /// tasks feed.
+    /// It runs on until nothing else is waited for, except tasks that await [`idle()`](crate::idle)
+    /// themselves. Then `draining()` notifies it and its grace begins. Use it for caches, batchers and
+    /// background loops that other tasks feed.
     Last,
     /// It is reported and not waited for.
     Detach,
-    /// It is told, has a short grace (the setting `connection_grace`), and is then cancelled, which is no
-    /// failure: for what serves a connection for as long as its peer likes.
+    /// It is notified, has a short grace (the setting `connection_grace`), and is then cancelled, which is
+    /// not a failure. Use it for tasks that serve a connection for as long as the peer likes.
     Connection,
 }
 

@@ -17,7 +17,7 @@ const WAYS: usize = 4;
 #[derive(Debug)]
 pub struct Known {
     entries: Vec<Option<Entry>>,
-    /// Which of the ways is given up next.
+    /// The way to evict next.
     next_way: usize,
     /// Where the last was found: spawns of a kind often follow each other.
     last: usize,

@@ -31,12 +31,14 @@
 //!
 //! Four readings decide, and each stands for everything that could be special at that point:
 //!
-//! | reading | says | if special |
-//! |---|---|---|
-//! | the [flag word](flags), before anything else of a begin | the process stops, counts, is switched off, has no counter | the whole way |
-//! | the stripe's `first_bits` | kind, policy and flags of a task of this group | they are the first `identity` |
-//! | `PLAIN` in `identity`, at each poll | the counter times it, it ends where it is dropped | `poll_special` |
-//! | `DETAILS`, `WATCHED`, `COUNTED`, `FAILED` in the last `identity` | there is more to do at the end | the whole way |
+//! - The [flag word](flags), before anything else of a begin. If the process stops, counts, is switched off
+//!   or has no counter, the task takes the whole way.
+//! - The stripe's `first_bits`: kind, policy and flags of a task of this group. They become its first
+//!   `identity`.
+//! - `PLAIN` in `identity`, at each poll. It says that the counter times the task, and that the task ends
+//!   where it is dropped. Without it, the poll goes to `poll_special`.
+//! - `DETAILS`, `WATCHED`, `COUNTED` and `FAILED` in the last `identity`. If one is set, there is more to do
+//!   at the end, and the end takes the whole way.
 //!
 //! A new capability hangs on one of them. What concerns every spawn sets a flag of the flag word. What
 //! concerns the tasks of a group goes into `first_bits`. What concerns single tasks is set in `identity`
@@ -46,7 +48,7 @@
 //! **A begin reads without a lock, so it may miss a change.** The spawn keeps what it [saw](flags::Seen) of
 //! the flag word. Once the runtime has the task, the spawn locks the slot to keep the abort handle, and
 //! compares: if the word is another one by then, it does what it missed under that lock (the function
-//! `settle` in [`begin`]). Whoever changes something first writes the change, then changes the word, then
+//! `settle` in [`begin`]). A thread that makes a change first writes the change, then changes the word, then
 //! goes through all slots and locks each. So either that pass finds the task, or the spawn's comparison finds
 //! the change. This holds for the census, for the shutdown's refusals, and for policies.
 //!
@@ -66,7 +68,7 @@
 //!    in the section that makes the entry. The end of the task sees the flag and removes the entry.
 //! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it
 //!    keeps the task's memory.
-//! 6. The fast way gives up before it has written anything, so the whole way begins from the start.
+//! 6. The fast way bails out before it has written anything, so the whole way begins from the start.
 //!
 //! Lock order: the list of tasks inside `idle()`, then a slot, then a shard of details; the shared history,
 //! then a group's shared stripe. All other locks are taken alone.

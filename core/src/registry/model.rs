@@ -166,8 +166,8 @@ fn time_in_polls_is_not_seen_twice() {
         let slot = new_slot();
         slot.begin(&birth(1));
         slot.poll_began(10);
-        // loom tells apart only the last accesses: who loads before it stores is the first thread, or its
-        // stores are not moved.
+        // loom distinguishes only the last accesses. The thread that loads before it stores must be the first
+        // one, or loom does not move its stores.
         let reader = thread::spawn(move || slot.read().expect("it lives").busy_until(20));
         slot.poll_ended(10, 20);
         assert!(reader.join().unwrap() <= 10);
@@ -175,8 +175,8 @@ fn time_in_polls_is_not_seen_twice() {
     });
 }
 
-/// A flag is set while the task begins, by whoever passes all slots: a reading that sees it sees the task's
-/// fields too.
+/// A thread that goes through all slots sets a flag while the task begins. A reading that sees the flag sees
+/// the task's fields too.
 #[test]
 fn a_flag_is_not_seen_before_the_fields() {
     explore(|| {
@@ -526,8 +526,8 @@ fn who_waits_inside_is_woken_by_the_last_of_the_others() {
     });
 }
 
-/// One task begins to wait inside while the only other one ends. Whoever looks for "all that are left wait"
-/// is woken by one of the two.
+/// One task begins to wait inside while the only other one ends. One of the two wakes the thread that looks
+/// for "all that are left wait".
 #[test]
 fn who_looks_for_waiters_alone_is_woken_by_the_last_of_the_others() {
     explore(|| {

@@ -1,8 +1,7 @@
 //! Poll times of single tasks: of those that an observer watches, from the moment it begins.
 //!
-//! While nobody watches, polls are looked at only where they are slow. While somebody does, every poll of
-//! every task compares its id with a few numbers, and a match is handed to the observer's recorder under its
-//! lock.
+//! Without an observer, only slow polls are examined. With one, every poll of every task compares the task's
+//! id with a few numbers, and a match goes to the observer's recorder under the recorder's lock.
 
 use std::fmt;
 use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};

@@ -27,8 +27,8 @@ const KEPT: u8 = u8::MAX;
 #[derive(Debug)]
 pub struct FreeSlots<H: 'static> {
     count: Cell<u8>,
-    /// The slots are at 1 to `count`. Place 0 is empty for ever, so that an empty stack is found out by what
-    /// it gives.
+    /// The slots are at 1 to `count`. Index 0 always stays empty, so an empty stack is recognised by the
+    /// value it returns.
     slots: [Cell<Option<&'static Slot<H>>>; KEPT as usize + 1],
 }
 

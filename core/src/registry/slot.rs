@@ -22,7 +22,7 @@ pub const ABANDONED: u64 = 1 << 9;
 pub const NOT_CANCELLABLE: u64 = 1 << 10;
 /// It returned an `Err` that counts.
 pub const FAILED: u64 = 1 << 11;
-/// It is to be aborted as soon as there is what aborts it.
+/// It is to be aborted as soon as its abort handle is there.
 pub const ABORT_WANTED: u64 = 1 << 12;
 /// Nothing about its polls is special: the processor's counter times them, and it ends where its future is
 /// dropped.
@@ -60,7 +60,7 @@ pub struct Slot<H> {
     busy: AtomicU64,
     /// Group, and polls begun.
     polls: AtomicU64,
-    /// What aborts it.
+    /// The abort handle.
     held: ShortMutex<Option<H>>,
 }
 
@@ -237,23 +237,23 @@ impl<H> Slot<H> {
         self.poll.store(0, Ordering::Relaxed);
         self.busy.store(0, Ordering::Relaxed);
         self.polls.store(birth.group, Ordering::Relaxed);
-        // Release: who sees the id sees the fields.
+        // Release: a thread that sees the id also sees the fields.
         self.identity.store(birth.id << FLAG_BITS | birth.bits, Ordering::Release);
     }
 
-    /// Marks the begin of a poll. Only by the task's poller, of whom there is one at a time.
+    /// Marks the begin of a poll. Only the task's poller calls it, and there is one at a time.
     #[inline]
     pub fn poll_began(&self, now: u64) {
         self.poll.store(now << 1 | POLLING, Ordering::Relaxed);
         self.polls.store(self.polls.load(Ordering::Relaxed) + 1, Ordering::Relaxed);
     }
 
-    /// Marks the end of a poll. Only by the task's poller.
+    /// Marks the end of a poll. Only the task's poller calls it.
     #[inline]
     pub fn poll_ended(&self, began: u64, now: u64) {
         self.poll.store(now << 1, Ordering::Relaxed);
-        // Release, and after `poll`: who finds this poll in the sum finds that it is over, and does not add
-        // it once more.
+        // Release, and after `poll`: a reader that finds this poll in the sum also finds that it is over, and
+        // does not add it again.
         let busy = self.busy.load(Ordering::Relaxed) + now.saturating_sub(began);
         self.busy.store(busy, Ordering::Release);
     }
@@ -279,7 +279,7 @@ impl<H> Slot<H> {
         }
     }
 
-    /// The tick at which it was ready. Only for who ends the task.
+    /// The tick at which it was ready. Only for the thread that ends the task.
     #[inline]
     pub fn ready_at(&self) -> Option<u64> {
         let is_ready = self.lineage.load(Ordering::Relaxed) & READY != 0;
@@ -365,7 +365,7 @@ impl<H> Slot<H> {
         }
     }
 
-    /// What somebody else sees; `None` if the slot is free or changed hands meanwhile.
+    /// What another thread sees; `None` if the slot is free or changed hands meanwhile.
     #[inline]
     pub fn read(&self) -> Option<Reading> {
         // Acquire: pairs with the release in `begin`, for the fields.
@@ -386,7 +386,7 @@ impl<H> Slot<H> {
         self.identity.load(Ordering::Acquire) >> FLAG_BITS
     }
 
-    /// Takes the slot's lock if it still belongs to `id`. Nobody ends the task while it is held.
+    /// Takes the slot's lock if the slot still belongs to `id`. The task cannot end while the lock is held.
     #[inline]
     pub fn lock(&self, id: u64) -> Option<Locked<'_, H>> {
         let held = self.held.lock();
@@ -394,10 +394,10 @@ impl<H> Slot<H> {
         (identity >> FLAG_BITS == id).then_some(Locked { slot: self, held, identity })
     }
 
-    /// Takes the slot's lock whoever it belongs to; `None` while it is free.
+    /// Takes the slot's lock, whatever task the slot belongs to; `None` while it is free.
     pub fn lock_any(&self) -> Option<Locked<'_, H>> {
         let held = self.held.lock();
-        // Acquire: who sees a flag set below sees the fields, and `begin` takes no lock.
+        // Acquire, as `begin` takes no lock: a thread that sees a flag set below also sees the fields.
         let identity = self.identity.load(Ordering::Acquire);
         (identity != 0).then_some(Locked { slot: self, held, identity })
     }

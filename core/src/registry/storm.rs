@@ -71,7 +71,7 @@ mod tests {
         for _ in 0..LINES {
             storm.admit(start + 110 * second);
         }
-        // Without a timer the next line tells it.
+        // Without a timer, the next line reports the number.
         assert_eq!(storm.admit(start + 170 * second), Admission::Write { held_back: 1 });
     }
 }

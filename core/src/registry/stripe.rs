@@ -48,7 +48,7 @@ impl Bounds {
 pub struct Stripe {
     // What a task that has nothing special touches, on one line.
     spawned: AtomicU64,
-    /// Kind, policy and flags that a task of the group begins with; written by who sets policies.
+    /// Kind, policy and flags that a task of the group begins with; written when policies are set.
     first_bits: AtomicU64,
     /// The group as its tasks have it.
     group_bits: u64,
@@ -60,8 +60,8 @@ pub struct Stripe {
     first_ok: Cell,
     slow_polls: AtomicU64,
     bounds: Arc<Bounds>,
-    /// For each outcome its buckets, made when the first task ends so. That a task ended is told by one
-    /// store, to a bucket: all other figures of ended tasks follow from the buckets, and so agree in every
+    /// The buckets of each outcome, made when the first task ends with it. One store to a bucket counts a
+    /// task as ended. All other figures of ended tasks follow from the buckets, so they agree in every
     /// reading.
     ended: [OnceLock<Box<[Cell]>>; Outcome::COUNT],
     writer: OneWriter,
@@ -121,7 +121,7 @@ impl Ended {
 /// Adds as the only writer.
 #[inline]
 fn add(total: &AtomicU64, amount: u64) {
-    // Release: who sees that a task ended sees that it was spawned, whichever thread counted that.
+    // Release: a thread that sees a task's end also sees its spawn, whichever thread counted the spawn.
     total.store(total.load(Ordering::Relaxed).wrapping_add(amount), Ordering::Release);
 }
 

@@ -74,7 +74,7 @@ impl Admission {
         self.refused.load(Ordering::Relaxed)
     }
 
-    /// Has whoever waits for late tasks look at all of them.
+    /// Wakes the waiter for late tasks, which then looks at all of them.
     pub fn look(&self) {
         self.arrival.notify_one();
     }
@@ -97,7 +97,7 @@ pub struct Ended {
     pub at: u64,
 }
 
-/// Where the ends of watched tasks go, and who is woken when none is left to wait for.
+/// The receiver of the ends of watched tasks, and the waiters to wake when no task is left to wait for.
 #[derive(Debug, Default)]
 pub struct Watch {
     ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
@@ -131,7 +131,7 @@ impl Watch {
 /// What an abort came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Abort {
-    /// The runtime was told: the future is dropped at its next await.
+    /// The runtime received the abort and drops the future at its next await.
     Told,
     /// A `track` future, a request or a running closure.
     NotCancellable,
@@ -163,13 +163,14 @@ impl Registry {
         }
     }
 
-    /// Takes an ended task off the count, tells of it if it is watched, and wakes who waits for the last one.
+    /// Takes an ended task off the count, reports its end if it is watched, and wakes those waiting for the
+    /// last one.
     ///
-    /// In this order: who is told of an end finds it counted, and who is woken finds all ends told.
+    /// The order matters: a receiver of an end finds it counted, and a woken waiter finds all ends reported.
     pub fn leave_count(&self, ended: Ended) {
         let task = ended.task;
         let was_last = task.has(COUNTED) && self.census.remove(task.policy());
-        // An abandoned one is told of by itself.
+        // An abandoned task is reported separately.
         if task.has(COUNTED) && !task.has(ABANDONED) && task.policy() == OnShutdown::Detach {
             self.watch.unawaited[ended.outcome as usize].fetch_add(1, Ordering::AcqRel);
         }
@@ -181,7 +182,7 @@ impl Registry {
         }
     }
 
-    /// Ends of tasks that nobody waited for, since counting began.
+    /// Ends of tasks that were not waited for, since counting began.
     pub fn unawaited_ends(&self) -> OutcomeCounts {
         let mut ends = OutcomeCounts::default();
         for &outcome in Outcome::ALL {
@@ -190,7 +191,7 @@ impl Registry {
         ends
     }
 
-    /// Takes a task off the count of a policy that it had, and wakes those who wait for the last one.
+    /// Takes a task off the count of a policy that it had, and wakes those waiting for the last one.
     pub fn uncount(&self, former: Option<OnShutdown>) {
         if former.is_some_and(|policy| self.census.remove(policy)) {
             self.watch.none_left.notify_waiters();
@@ -240,7 +241,7 @@ impl Registry {
     pub fn enter_idle(&self, task: Current) {
         self.watch.inside.lock().push(task);
         self.census.enter();
-        // Who waited for this task does so no more.
+        // Other waiters no longer wait for this task.
         self.watch.none_left.notify_waiters();
     }
 
@@ -304,7 +305,7 @@ impl Registry {
 
     fn report_end(&self, ended: Ended) {
         if let Some(sender) = &*self.watch.ends.lock() {
-            // Nobody listens once the coordinator is done.
+            // The receiver is gone once the coordinator is done.
             let _ = sender.send(ended);
         }
     }

@@ -2,7 +2,7 @@
 //!
 //! # What a concurrent reading may miss
 //!
-//! A reading stops nobody, so tasks start and end while it is taken.
+//! A reading stops no other thread, so tasks start and end while it is taken.
 //!
 //! - **Totals are exact.** In one [`Snapshot`], for each group, `spawned` is `finished.total() + live`, and
 //!   the buckets of its durations add up to `finished.total()`. From one snapshot to the next no total goes

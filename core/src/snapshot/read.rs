@@ -45,7 +45,7 @@ pub fn snapshot() -> Snapshot {
     snapshot_with(|_, _| {})
 }
 
-/// The same, and shows each live task and the tick of the reading to who wants to see them in the same pass.
+/// The same; in the same pass it calls `see` with each live task and the tick of the reading.
 pub fn snapshot_with(see: impl FnMut(&Reading, u64)) -> Snapshot {
     let registry = registry();
     let groups = registry.groups.all();

@@ -1,4 +1,4 @@
-//! How long the newest tasks of each group took, gathered from the rings of the history when somebody reads.
+//! How long the newest tasks of each group took, gathered from the rings of the history at each reading.
 //!
 //! The end of a task pays nothing for this: the rings hold its group, its times and its outcome already. Each
 //! reading takes in what the rings got since the one before. Between two readings a ring may be overwritten;
@@ -130,7 +130,7 @@ fn stretches(counts: &[u16]) -> impl Iterator<Item = Stretch> + '_ {
     })
 }
 
-/// Whether an end tells how long such a task takes.
+/// Whether an end with this outcome shows how long such a task takes.
 pub const fn is_natural(outcome: Outcome) -> bool {
     matches!(outcome, Outcome::Ok | Outcome::Error | Outcome::Panic | Outcome::Timeout)
 }

@@ -133,15 +133,15 @@ impl TaskBuilder {
         self
     }
 
-    /// It serves a connection for as long as its peer likes: at a shutdown it is told, has a short grace, and
-    /// is then cancelled, which is no failure. The same as [`on_shutdown`](Self::on_shutdown) with
+    /// It serves a connection for as long as its peer likes. At a shutdown it is notified, has a short grace,
+    /// and is then cancelled, which is not a failure. The same as [`on_shutdown`](Self::on_shutdown) with
     /// [`OnShutdown::Connection`].
     pub const fn connection(self) -> Self {
         self.on_shutdown(OnShutdown::Connection)
     }
 
-    /// How long it is waited for, at most, from the moment it is told of the shutdown; then it is aborted.
-    /// The deadline caps it.
+    /// The longest time that the shutdown waits for it, from the moment it is notified; then it is aborted.
+    /// The deadline caps this time.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self
@@ -260,7 +260,7 @@ impl TaskBuilder {
         }
     }
 
-    /// Tracks a future without spawning it; see [`track`].
+    /// Tracks a future without spawning it; see [`track`](fn@crate::track).
     #[track_caller]
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn track<F: Future>(self, future: F) -> Tracked<F> {

@@ -1,4 +1,5 @@
-// uPlot, fitted to its place and drawn again with the theme. It comes by itself, behind the figures, which do not wait for it.
+// uPlot, fitted to its container and redrawn when the theme changes. It loads separately, after the figures,
+// which do not wait for it.
 
 import type uPlot from "uplot";
 import { useEffect, useRef } from "preact/hooks";

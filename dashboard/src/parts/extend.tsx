@@ -1,5 +1,5 @@
-// More time for the stop: one click, taken back as easily. The request leaves two seconds later, or at once where time is short, so
-// that undoing it needs nothing from the server.
+// More time for the stop, with one click that can be undone as easily. The request leaves two seconds later,
+// or at once where time is short, so that undoing it needs nothing from the server.
 
 import { useEffect, useRef, useState } from "preact/hooks";
 import { explain, post } from "../api.ts";

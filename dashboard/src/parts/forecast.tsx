@@ -38,7 +38,10 @@ export function composed(now: Forecast, begin: string): string {
 /** As many of each kind as are named during a stop, where every row below says it of itself. */
 const NAMED = 2;
 
-/** What the forecast knows of what would hold up a stop. In a stop, how many are done and when stands above. */
+/**
+ * What the forecast knows about tasks that would hold up a stop. During a stop, the view above shows how many
+ * are done and when.
+ */
 export function ForecastDetails({ of, during = false }: { of: Forecast; during?: boolean }) {
   const { will_be_cut: cut, cannot_abort: stuck, unknown, unknown_names: names } = of;
   const most = during ? NAMED : NAMED + 1;

@@ -34,8 +34,9 @@ function store<T>(path: string, asked: Asked<T>): void {
 }
 
 /**
- * Asks for `path` again and again while the tab is visible, the page is not paused and the process answers: each `every` seconds, and
- * less often where answers are large or take long, so that the page takes at most a tenth of the observer's time.
+ * Asks for `path` repeatedly while the tab is visible, the page is not paused and the process answers. It
+ * asks each `every` seconds, and less often where answers are large or take long, so that the page takes at
+ * most a tenth of the observer's time.
  */
 export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
   const instance = running.value;
@@ -99,8 +100,8 @@ export interface Held<T> {
 }
 
 /**
- * The items; while `held`, in the order and with the members that they had when that began, each as last known.
- * Another `question` (sorting, search, page) is another list and never held back.
+ * The items. While `held`, the list keeps the order and the members that it had when that began, each as last
+ * known. Another `question` (sorting, search, page) is another list and never held back.
  */
 export function useHeld<T extends { id: number }>(items: T[], held: boolean, question: string | null = null): Held<T>[] {
   const kept = useRef<T[]>(items);
@@ -117,8 +118,9 @@ export function useHeld<T extends { id: number }>(items: T[], held: boolean, que
 }
 
 /**
- * Whether the reader is at the list, so that nothing may move there: the pointer or the keyboard's focus is in it, it was touched, a row
- * of it is open, a question is asked, or the page is paused. `pinned` says that a row is open.
+ * Whether the reader is at the list, so that nothing may move there: the pointer or the keyboard's focus is
+ * in it, it was touched, a row of it is open, a question is asked, or the page is paused. `pinned` says that
+ * a row is open.
  */
 export function useHold(pinned = false) {
   const pointer = useSignal(false);

@@ -17,8 +17,8 @@ interface Windowed {
 }
 
 /**
- * Which of `count` rows are drawn. `heightOf` estimates a row's height; those in `pinned` are drawn wherever they are, such as the one
- * that has the focus.
+ * Which of `count` rows are drawn. `heightOf` estimates a row's height. Rows in `pinned`, such as the one
+ * that has the focus, are drawn wherever they are.
  */
 export function useWindow(count: number, heightOf: (index: number) => number, pinned: (index: number) => boolean): Windowed {
   const body = useRef<HTMLTableSectionElement | null>(null);

@@ -1,5 +1,6 @@
-// The stop, from the signal to the report. It keeps one layout from beginning to end, so that what was watched stays where it was
-// when the process has gone, and the same layout shows a stop that is only remembered.
+// The stop, from the signal to the report. The view keeps one layout from beginning to end, so that
+// everything stays where it was after the process has gone. The same layout shows a stop that is only
+// remembered.
 
 import { useRef } from "preact/hooks";
 import { post } from "../api.ts";

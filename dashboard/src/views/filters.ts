@@ -1,4 +1,5 @@
-// The search of the list of groups, which the page answers itself: words, and filters by name as the server has them for tasks.
+// The search in the list of groups, which the page answers itself: words, and filters by name as the server
+// has them for tasks.
 
 import type { Group } from "../wire.ts";
 

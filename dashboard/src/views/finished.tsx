@@ -86,7 +86,10 @@ function countsOf(counts: OutcomeCounts): Partial<Record<Outcome, number>> {
   return Object.fromEntries(OUTCOMES.map((outcome) => [outcome, countOf(counts, outcome)]));
 }
 
-/** The opened task where the list no longer has it: a link to it still shows it, and newer ones do not push it out. */
+/**
+ * The opened task where the list no longer has it. A link to the task still shows it, and newer tasks do not
+ * push it out.
+ */
 function usePinned(open: number | null, listed: FinishedTask[]): FinishedTask | null {
   const missing = open !== null && !listed.some(({ id }) => id === open);
   const { answer } = useAnswer<TaskDetail>(missing ? `tasks/${open}` : null, 60);
@@ -98,7 +101,10 @@ function usePinned(open: number | null, listed: FinishedTask[]): FinishedTask | 
 
 const FAILURES = 8;
 
-/** Failed tasks by their message: a thousand with one message are one line. Null while it is not known whether there are any. */
+/**
+ * Failed tasks by their message: a thousand with one message are one line. Null while it is not known whether
+ * there are any.
+ */
 function useFailures(): FailureGroup[] | null {
   const { q, outcome, group } = place.value;
   const { answer, problem } = useAnswer<{ items: FailureGroup[] }>(modern.value ? "failures" : null, 2);
@@ -120,7 +126,10 @@ function failureFilter(q: string, outcome: Outcome | null, group: number | null)
   return (item) => (outcome === null || item.outcome === outcome) && (group === null || item.name === nameOf(group)) && tests.every((test) => test(item));
 }
 
-/** Its height is that of its first moment, so that the list below never moves by itself; more lines are a click away. */
+/**
+ * The box keeps its initial height, so that the list below never moves by itself. More lines are a click
+ * away.
+ */
 function Failures({ items }: { items: FailureGroup[] }) {
   const [lines, setLines] = useState(Math.min(FAILURES, items.length));
   const { held, hold } = useHold();

@@ -66,7 +66,10 @@ export function Tasks() {
   );
 }
 
-/** Tasks that hold a worker are above all others, wherever they would stand by age. Null while it is not known which. */
+/**
+ * The tasks that hold a worker. They come above all others, whatever their age. Null while it is not known
+ * which they are.
+ */
 function useBlocked(elsewhere: boolean): Task[] | null {
   const { q, state, kind, group } = place.value;
   const drawn = useRef(false);
@@ -81,7 +84,10 @@ function useBlocked(elsewhere: boolean): Task[] | null {
   return drawn.current ? [] : null;
 }
 
-/** A server that does not know `roots` sends children too: those whose parent is listed are below it already. */
+/**
+ * Leaves out children whose parent is listed, as they are below it already. A server that does not know
+ * `roots` sends them too.
+ */
 function rootsOf(tasks: Task[]): Task[] {
   const listed = new Set(tasks.map(({ id }) => id));
   return tasks.filter(({ parent }) => parent === null || !listed.has(parent));

@@ -21,7 +21,10 @@ export function verdict(report: Report): string {
   return report.abandoned_total === 0 ? took : `${took}, ${left}`;
 }
 
-/** `forecast 6 s, took 7.1 s`; null where nothing was forecast. A stop that was cut says so: it proves no forecast wrong. */
+/**
+ * `forecast 6 s, took 7.1 s`; null where nothing was forecast. The text says when a stop was cut, because
+ * such a stop proves no forecast wrong.
+ */
 export function judged(forecast: number | null | undefined, took: number | null, result: Report["result"] = "drained"): string | null {
   if (forecast == null || took === null) return null;
   const how = result === "drained" ? "took" : result === "forced" ? "forced after" : "cut after";

@@ -17,7 +17,7 @@ use std::time::{Duration, Instant};
 
 use tokio::task::AbortHandle;
 
-/// A client that lets a write wait so long can be given up for another.
+/// A client that lets a write wait this long can be evicted for another.
 const STALLED: Duration = Duration::from_secs(1);
 
 /// Connections that are open, in the order in which they came.
@@ -60,7 +60,7 @@ pub(super) struct Activity {
 #[derive(Debug)]
 pub(super) struct Serving(Arc<Activity>);
 
-/// Why a connection may be given up, the better reason first.
+/// Why a connection may be evicted, the best reason first.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 enum Reason {
     Silent,
@@ -101,7 +101,7 @@ impl Activity {
         self.waiting.store(0, Ordering::Relaxed);
     }
 
-    /// Why it may be given up, and for how long that has been so.
+    /// Why the connection may be evicted, and for how long that has been so.
     fn reason(&self) -> Option<(Reason, u64)> {
         let now = self.millis();
         let waiting = self.waiting.load(Ordering::Relaxed);
@@ -129,7 +129,7 @@ impl Connections {
         Self { places: places.max(1), reserve: reserve.max(1), open: Vec::new() }
     }
 
-    /// A place for one more, for which another may be given up.
+    /// Returns the class of a place for one more connection. Another connection may be evicted for it.
     pub(super) fn make_room(&mut self) -> Class {
         self.open.retain(|connection| !connection.task.is_finished());
         if self.count(Class::Any) < self.places {

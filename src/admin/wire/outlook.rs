@@ -59,7 +59,7 @@ pub(in crate::admin) struct NameTotal {
     pub(in crate::admin) count: u64,
 }
 
-/// What somebody should look at first.
+/// What needs attention first.
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(in crate::admin) struct Attention {

@@ -191,7 +191,7 @@ pub(in crate::admin) struct Shutdown {
     pub(in crate::admin) pending_requests: u64,
     /// Until all that have a forecast have likely ended; null if none has.
     pub(in crate::admin) estimate_seconds: Option<f64>,
-    /// Until tasks are told to stop, while that is announced.
+    /// Until tasks are asked to stop, while the shutdown is announced.
     pub(in crate::admin) told_in_seconds: Option<f64>,
     /// How long it was likely to take when it began.
     pub(in crate::admin) forecast_at_start_seconds: Option<f64>,
@@ -253,7 +253,7 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) groups: Vec<Group>,
     pub(in crate::admin) groups_total: usize,
     pub(in crate::admin) lifetime: Lifetime,
-    /// What somebody should look at first, the gravest first; at most 5.
+    /// What needs attention, the gravest first; at most 5.
     pub(in crate::admin) attention: Vec<Attention>,
     /// If the process were stopped now; while it stops, from now on. Null once it is over.
     pub(in crate::admin) forecast: Option<Forecast>,

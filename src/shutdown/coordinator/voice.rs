@@ -179,8 +179,8 @@ impl Voice {
         if listing.total <= NAMED as u64 { self.few(listing) } else { self.crowd(listing) }
     }
 
-    /// What somebody should look at first, at the head of the drain: what does not yield, and what keeps
-    /// failing.
+    /// Logs what needs attention first, at the head of the drain: tasks that do not yield, and groups that
+    /// keep failing.
     pub(super) fn attention(&self, settings: &Settings) {
         let yardsticks = Yardsticks { slow_poll: settings.slow_poll, blocked_after: settings.blocked_after };
         let snapshot = crate::snapshot();

@@ -1,7 +1,7 @@
 //! Signals: a thread of its own waits for them and does nothing else.
 //!
-//! It takes no lock and writes no log, so it still ends the process while every other thread hangs. What a
-//! signal means, the [`ladder`] says; the thread tells the coordinator, or exits the process.
+//! It takes no lock and writes no log, so it still ends the process while every other thread hangs. The
+//! [`ladder`] decides what a signal means; the thread notifies the coordinator, or exits the process.
 
 mod ladder;
 #[cfg(unix)]

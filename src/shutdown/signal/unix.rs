@@ -13,7 +13,7 @@ use tokio::io::Interest;
 use super::{Ladder, Meaning, Signal, millis};
 use crate::shutdown::gates::gates;
 
-/// What the signal thread tells, one byte a signal: a pipe, since a queue would have a lock.
+/// What the signal thread reports, one byte a signal: a pipe, since a queue would have a lock.
 #[derive(Debug)]
 pub(crate) struct Listener(tokio::net::UnixStream);
 

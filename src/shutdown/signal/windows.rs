@@ -10,7 +10,7 @@ use tokio::sync::mpsc;
 use super::{Ladder, Meaning, Signal, millis};
 use crate::shutdown::gates::gates;
 
-/// What the signal thread tells.
+/// What the signal thread reports.
 #[derive(Debug)]
 pub(crate) struct Listener(mpsc::UnboundedReceiver<Meaning>);
 
