@@ -358,12 +358,18 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
     match what.as_str() {
         "wait" => drop(task.spawn(work(time))),
         "forever" => drop(task.spawn(std::future::pending::<()>())),
-        "status" => drop(task.spawn(async {
-            let current = headcount::current().unwrap();
-            current.set_status("batch 3/10");
-            current.set_progress(3, 10);
-            std::future::pending::<()>().await;
-        })),
+        "status" => {
+            let (said, is_said) = std::sync::mpsc::channel();
+            drop(task.spawn(async move {
+                let current = headcount::current().unwrap();
+                current.set_status("batch 3/10");
+                current.set_progress(3, 10);
+                said.send(()).unwrap();
+                std::future::pending::<()>().await;
+            }));
+            // What is ready has said what it does.
+            is_said.recv().unwrap();
+        }
         "cancel" => drop(task.on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>())),
         "detach" => drop(task.on_shutdown(OnShutdown::Detach).spawn(tokio::time::sleep(time))),
         "last" => drop(task.on_shutdown(OnShutdown::Last).spawn(async move {
