@@ -8,7 +8,7 @@ use std::sync::Arc;
 use crate::clock;
 use crate::name::{self, MAX_FIELD};
 use crate::registry::begin::storable_field;
-use crate::registry::config::Text;
+use crate::registry::config::TextSource;
 use crate::registry::details::Details;
 use crate::registry::end::storable_message;
 use crate::registry::id::TaskId;
@@ -71,7 +71,7 @@ impl TaskHandle {
     /// The call costs an allocation and a lock, so set a status once per batch rather than once per row.
     pub fn set_status(&self, status: impl AsRef<str>) {
         let registry = registry();
-        let status = registry.config.redacted(Text::Status, status.as_ref());
+        let status = registry.config.redacted(TextSource::Status, status.as_ref());
         let status: Arc<str> = name::cut(status, MAX_FIELD).into();
         self.update(registry, |details| details.push_status(clock::ticks(), status));
     }

@@ -46,7 +46,7 @@ pub use crate::lifecycle::machine::Stage;
 pub use crate::lifecycle::{Draining, draining, shutdown_requested};
 pub use crate::named::UnknownName;
 pub use crate::outcome::{Outcome, OutcomeCounts};
-pub use crate::registry::config::Text;
+pub use crate::registry::config::TextSource;
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use crate::snapshot::{Snapshot, State, snapshot};

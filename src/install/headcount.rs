@@ -78,7 +78,7 @@ impl Headcount {
     }
 
     /// Lets `/readyz` answer 200, where the setting `ready` said that it should not yet.
-    pub fn ready(&self) {
+    pub fn set_ready(&self) {
         if let Some(installed) = &self.installed {
             installed.process.set_ready();
         }

@@ -3,7 +3,7 @@
 use std::sync::Arc;
 
 use super::Settings;
-use crate::registry::config::Text;
+use crate::registry::config::TextSource;
 use crate::snapshot::TaskInfo;
 
 /// A hook of the application's on each abandoned task.
@@ -45,7 +45,7 @@ impl Builder {
     /// `None` the text stays as it is. It runs on the task's own thread, so it must not block.
     pub fn redact(
         mut self,
-        redact: impl Fn(Text<'_>, &str) -> Option<String> + Send + Sync + 'static,
+        redact: impl Fn(TextSource<'_>, &str) -> Option<String> + Send + Sync + 'static,
     ) -> Self {
         self.settings.redact = Some(Arc::new(redact));
         self

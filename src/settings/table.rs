@@ -275,7 +275,7 @@ settings! {
     duration_outcome(label: bool): bool = label;
 
     /// Whether `/readyz` answers 200 from the start. If not, it does once
-    /// [`Headcount::ready`](crate::Headcount::ready) was called.
+    /// [`Headcount::set_ready`](crate::Headcount::set_ready) was called.
     ["HEADCOUNT_READY", "yes", "admin"]
     ready(ready: bool): bool = ready;
 

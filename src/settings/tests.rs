@@ -114,7 +114,7 @@ fn document() -> String {
             .about
             .join("")
             .trim()
-            .replace("[`Headcount::ready`](crate::Headcount::ready)", "`hc.ready()`");
+            .replace("[`Headcount::set_ready`](crate::Headcount::set_ready)", "`hc.set_ready()`");
         let default = if row.name == "exit_after" {
             "`drain_timeout` + 4s".to_owned()
         } else {

@@ -12,7 +12,7 @@ fn off_is_off() {
     assert_eq!(threads(), before);
     assert_eq!(hc.admin_addr(), None);
     assert_eq!(hc.render_metrics(), "");
-    hc.ready();
+    hc.set_ready();
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     let answer = runtime.block_on(async {
         let task = headcount::task("invisible").spawn(async { headcount::current().is_none() });

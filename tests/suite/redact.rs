@@ -3,18 +3,18 @@
 use std::sync::atomic::{AtomicBool, Ordering};
 
 use headcount::snapshot::{FinishedQuery, TaskLookup};
-use headcount::{Headcount, Text};
+use headcount::{Headcount, TextSource};
 
 static PANICS: AtomicBool = AtomicBool::new(false);
 
-fn redact(source: Text<'_>, text: &str) -> Option<String> {
+fn redact(source: TextSource<'_>, text: &str) -> Option<String> {
     assert!(!PANICS.load(Ordering::Relaxed), "cannot redact");
     if text == "spawn" {
         drop(headcount::task("from-redact").track(async {}));
     }
     let source = match source {
-        Text::Field(key) => key,
-        Text::Status => return text.contains("secret").then(|| text.replace("secret", "***")),
+        TextSource::Field(key) => key,
+        TextSource::Status => return text.contains("secret").then(|| text.replace("secret", "***")),
         _ => "message",
     };
     Some(format!("{source}({})", text.replace("secret", "***")))

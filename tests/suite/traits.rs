@@ -89,3 +89,20 @@ fn tracking_costs_two_words() {
     own_process!();
     assert_eq!(size_of::<Tracked<[usize; 4]>>(), 6 * size_of::<usize>());
 }
+
+#[cfg(feature = "serde")]
+#[tokio::test]
+async fn a_snapshot_serializes() {
+    own_process!();
+    let task = headcount::task("email").label("provider", "ses").spawn(std::future::pending::<()>());
+    let snapshot = serde_json::to_value(headcount::snapshot()).unwrap();
+    let group = &snapshot["groups"][0];
+    assert_eq!(
+        (&group["name"], &group["live"], &group["kind"]),
+        (&"email".into(), &1.into(), &"task".into())
+    );
+    assert_eq!(group["labels"]["provider"], "ses");
+    let page = headcount::snapshot::tasks(&headcount::snapshot::TaskQuery::default()).unwrap();
+    assert_eq!(serde_json::to_value(&page).unwrap()["items"][0]["state"], "queued");
+    task.abort();
+}

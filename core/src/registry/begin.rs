@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::clock;
 use crate::name::{self, MAX_FIELD};
-use crate::registry::config::Text;
+use crate::registry::config::TextSource;
 use crate::registry::details::{Details, Scope};
 use crate::registry::flags::{NOT_OPEN, Seen, flags};
 use crate::registry::group::{Group, NameSource, Signature, first_flags};
@@ -268,7 +268,7 @@ pub fn storable_field(
     value: &str,
 ) -> (Cow<'static, str>, String) {
     let key = name::cut(key, MAX_FIELD);
-    let value = name::cut(registry.config.redacted(Text::Field(&key), value), MAX_FIELD).into_owned();
+    let value = name::cut(registry.config.redacted(TextSource::Field(&key), value), MAX_FIELD).into_owned();
     (key, value)
 }
 

@@ -27,7 +27,7 @@ pub const DEFAULT_BLOCKED_AFTER: Duration = Duration::from_secs(1);
 /// names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
-pub enum Text<'a> {
+pub enum TextSource<'a> {
     /// The value of the field with this key.
     Field(&'a str),
     /// A status.
@@ -36,7 +36,7 @@ pub enum Text<'a> {
     Message,
 }
 
-pub type Redact = Arc<dyn Fn(Text<'_>, &str) -> Option<String> + Send + Sync>;
+pub type Redact = Arc<dyn Fn(TextSource<'_>, &str) -> Option<String> + Send + Sync>;
 
 pub struct Config {
     history: AtomicUsize,
@@ -147,7 +147,7 @@ impl Config {
     }
 
     /// The text as it may be stored. A panic of the user's function is not passed on: the text is withheld.
-    pub fn redacted<'a>(&self, source: Text<'_>, text: &'a str) -> std::borrow::Cow<'a, str> {
+    pub fn redacted<'a>(&self, source: TextSource<'_>, text: &'a str) -> std::borrow::Cow<'a, str> {
         let Some(redact) = self.redact.read().clone() else { return text.into() };
         let call = std::panic::AssertUnwindSafe(|| redact(source, text));
         match std::panic::catch_unwind(call) {

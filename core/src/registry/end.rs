@@ -6,7 +6,7 @@ use std::sync::Arc;
 use crate::clock;
 use crate::name::{self, MAX_MESSAGE};
 use crate::outcome::Outcome;
-use crate::registry::config::Text;
+use crate::registry::config::TextSource;
 use crate::registry::details::Details;
 use crate::registry::failure;
 use crate::registry::history::{HistoryWriter, Note, Record};
@@ -149,7 +149,7 @@ fn message_of(registry: &Registry, ending: Ending, details: Option<&mut Details>
 
 /// A message redacted and in bounds.
 pub fn storable_message(registry: &Registry, text: &str) -> Arc<str> {
-    name::cut(registry.config.redacted(Text::Message, text), MAX_MESSAGE).into()
+    name::cut(registry.config.redacted(TextSource::Message, text), MAX_MESSAGE).into()
 }
 
 fn keep_note(registry: &Registry, record: &Record, note: Note) {

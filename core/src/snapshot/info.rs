@@ -32,6 +32,7 @@ named!(State { Queued => "queued", Idle => "idle", Running => "running", Blocked
 ///
 /// Where too few of the newest are known, they are upper bounds instead.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Usual {
     /// How many have ended ok; at least 5.
@@ -103,6 +104,7 @@ pub struct Pace {
 
 /// A live task, as read at one moment.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TaskInfo {
     /// Never reused in a process; below 2^53.
@@ -156,6 +158,7 @@ pub struct TaskInfo {
 
 /// A finished task, as the history keeps it.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FinishedTask {
     /// What it was. `state` is the last it had, `age` its duration.
@@ -172,6 +175,7 @@ pub struct FinishedTask {
 
 /// A task by its id: alive, or still in the history.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 pub enum TaskLookup {
     /// It lives.
     Live(TaskInfo),
@@ -181,6 +185,7 @@ pub enum TaskLookup {
 
 /// A task by its id, and what it said of itself.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct TaskDetails {
     /// The task.
@@ -191,6 +196,7 @@ pub struct TaskDetails {
 
 /// One bucket of durations.
 #[derive(Clone, Copy, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Bucket {
     /// Inclusive upper bound in seconds; infinite for the last.
@@ -203,6 +209,7 @@ pub struct Bucket {
 
 /// How long finished tasks took, from spawn to end.
 #[derive(Clone, Debug, Default, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Durations {
     /// Ascending; the last has no upper bound.
@@ -213,6 +220,7 @@ pub struct Durations {
 
 /// The last task of a group that ended in error or panic.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Failure {
     /// When it ended.
@@ -227,6 +235,7 @@ pub struct Failure {
 
 /// The oldest live task of a group.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Oldest {
     /// Its id.
@@ -239,6 +248,7 @@ pub struct Oldest {
 
 /// Tasks with the same name, labels, kind and location, and their totals.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct GroupInfo {
     /// Small, and stable while the process lives.
@@ -277,6 +287,7 @@ pub struct GroupInfo {
 
 /// Totals and groups at one moment.
 #[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Snapshot {
     /// When it was taken.

@@ -24,7 +24,7 @@ async fn an_action_must_pass_every_guard() {
     let admin = hc.admin_addr().unwrap();
     reading(admin);
     send(admin, "GET", "/readyz", &[("Host", "anything")], "").expect_problem(503, "not ready");
-    hc.ready();
+    hc.set_ready();
     get(admin, "/readyz").expect(200);
 
     let instance = get(admin, "/livez").headers["headcount-instance"].clone();
