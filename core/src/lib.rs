@@ -36,6 +36,8 @@ mod spawn;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod sync;
 pub mod testing;
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod text;
 #[allow(missing_docs, clippy::missing_panics_doc, reason = "only `Tracked` is of the API")]
 mod tracked;
 
@@ -83,6 +85,9 @@ pub mod internal {
     }
     pub mod spawn {
         pub use crate::spawn::*;
+    }
+    pub mod text {
+        pub use crate::text::*;
     }
     pub mod tracked {
         pub use crate::tracked::*;

@@ -4,12 +4,13 @@ use std::fmt::Write as _;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant};
 
-use crate::name::{escape, place};
+use crate::name::place;
 use crate::registry::registry;
 use crate::registry::slot::Reading;
 use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;
+use crate::text::{named, took};
 
 /// How long tasks that are about to end have for it: real time, since other threads need it to run, or that
 /// of a paused clock.
@@ -94,9 +95,8 @@ fn left_alive(scope: u64) -> Vec<TaskInfo> {
 fn complaint(tasks: &[TaskInfo]) -> String {
     let mut text = format!("{} task(s) left alive:", tasks.len());
     for task in tasks {
-        let age = task.age.as_secs_f64();
-        let _ =
-            write!(text, "\n  {} #{} {age:.1}s old ({})", escape(&task.name), task.id, place(&task.location));
+        let (task_named, age) = (named(&task.name, task.id), took(task.age));
+        let _ = write!(text, "\n  {task_named} {age} old ({})", place(&task.location));
     }
     text
 }

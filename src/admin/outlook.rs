@@ -65,11 +65,13 @@ pub(super) async fn forecast(
     context.admin.readers.short(read).await
 }
 
-/// A length of time as settings write them.
+/// A length of time as settings write them, always with a unit: a bare 0 is more likely a mistake.
 fn length(text: &str) -> Result<Duration, Problem> {
-    let parsed = humantime::parse_duration(text);
-    parsed
-        .map_err(|_| Problem::bad_request(format!("within={text:?}: expected a length of time such as 25s")))
+    let has_unit = text.ends_with(|last: char| last.is_ascii_alphabetic());
+    let parsed = humantime::parse_duration(text).ok().filter(|_| has_unit);
+    parsed.ok_or_else(|| {
+        Problem::bad_request(format!("within={text:?}: expected a length of time with its unit, such as 25s"))
+    })
 }
 
 /// What a list says of these tasks.

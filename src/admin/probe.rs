@@ -11,12 +11,13 @@ use tracing::{info, warn};
 
 use super::context::Admin;
 use crate::clock;
-use crate::name::{escape, place};
+use crate::name::place;
 use crate::registry::registry;
 use crate::registry::slot::{Reading, Slot};
 use crate::registry::storm::{Admission, Storm};
 use crate::snapshot::TaskInfo;
 use headcount_core::internal::snapshot::read::{Describer, is_blocked};
+use headcount_core::internal::text::{named, took};
 
 /// Blocking tasks that are named.
 const MAX_NAMED: usize = 10;
@@ -85,9 +86,9 @@ async fn late(admin: &Admin, task: JoinHandle<()>, storm: &mut Storm) -> Result<
     };
     let begun = task.await;
     if told && begun.is_ok() {
-        let waited = admin.probe.waiting().as_secs_f64();
+        let waited = took(admin.probe.waiting());
         admin.lines.write(move || {
-            info!(target: "headcount::blocked", "The application answers again, after {waited:.1}s");
+            info!(target: "headcount::blocked", "The application answers again, after {waited}");
         });
     }
     begun
@@ -101,23 +102,18 @@ fn unresponsive(waiting: Duration) -> String {
     let reading = registry().slab.slots().filter_map(Slot::read);
     let blocking: Vec<_> =
         reading.filter(|task| is_blocked(task, describer.now, limit)).take(MAX_NAMED).collect();
-    let named = |task: &Reading| {
+    let describe = |task: &Reading| {
         let TaskInfo { name, id, location, state_for, .. } = describer.live(task);
-        format!(
-            "{} #{id} has not yielded for {:.1}s ({})",
-            escape(&name),
-            state_for.as_secs_f64(),
-            place(&location)
-        )
+        format!("{} has not yielded for {} ({})", named(&name, id), took(state_for), place(&location))
     };
     let named = match &blocking[..] {
         [] => "no tracked task holds a worker: look at what plain tokio::spawn runs".to_owned(),
-        blocking => blocking.iter().map(named).collect::<Vec<_>>().join("; "),
+        blocking => blocking.iter().map(describe).collect::<Vec<_>>().join("; "),
     };
     format!("{}; {named}", silence(waiting))
 }
 
 /// The same without names.
 pub(super) fn silence(waiting: Duration) -> String {
-    format!("no task was begun for {:.1}s", waiting.as_secs_f64())
+    format!("no task was begun for {}", took(waiting))
 }

@@ -4,10 +4,11 @@
 use tracing::{info, warn};
 
 use super::start::Installed;
-use crate::name::{escape, place};
+use crate::name::place;
 use crate::settings::{Difference, Variables};
 use crate::shutdown;
 use crate::snapshot::{TaskInfo, TaskQuery};
+use headcount_core::internal::text::{named, took};
 
 /// The most lost tasks that are named. The rest is counted.
 const LOST_TASKS: usize = 20;
@@ -38,8 +39,8 @@ pub(super) fn log_lost_tasks() {
     };
     for task in &page.items {
         let TaskInfo { name, id, location, .. } = task;
-        let age = task.age.as_secs_f64();
-        warn!(target: "headcount", "{} #{id} is lost after {age:.1}s: drain() was never awaited ({})", escape(name), place(location));
+        let (task, after) = (named(name, id), took(task.age));
+        warn!(target: "headcount", "{task} is lost after {after}: drain() was never awaited ({})", place(location));
     }
     let more = page.total - page.items.len();
     if 0 < more {

@@ -9,6 +9,7 @@ use crate::clock;
 use crate::name::escape;
 use crate::registry::local;
 use crate::registry::registry;
+use headcount_core::internal::text::{named, took};
 
 /// Has each panic of a tracked task written to standard error with its name, before the hook that was set
 /// does its work.
@@ -28,11 +29,11 @@ fn line(panic: &PanicHookInfo<'_>) -> Option<String> {
     let task = local::current()?;
     let reading = task.slot.own();
     let name = &registry().group(reading.group()).name;
-    let age = clock::between(reading.started, clock::ticks()).as_secs_f64();
+    let after = took(clock::between(reading.started, clock::ticks()));
     let message = panic.payload();
     let message =
         message.downcast_ref::<&str>().copied().or(message.downcast_ref::<String>().map(String::as_str));
     let place = panic.location().map(|place| format!(" ({place})")).unwrap_or_default();
-    let (name, text) = (escape(name), escape(message.unwrap_or("no text")));
-    Some(format!("{name} #{} panics after {age:.1}s: {text}{place}", task.id))
+    let text = escape(message.unwrap_or("no text"));
+    Some(format!("{} panics after {after}: {text}{place}", named(name, task.id)))
 }

@@ -11,7 +11,7 @@ use std::path::Path;
 const CORE: &[&[&str]] = &[
     &["lock", "name"],
     &["sync"],
-    &["clock", "named"],
+    &["clock", "named", "text"],
     &["outcome"],
     &["registry"],
     &["lifecycle", "snapshot"],

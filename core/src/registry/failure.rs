@@ -11,6 +11,7 @@ use crate::registry::Registry;
 use crate::registry::group::{Group, LastFailure};
 use crate::registry::history::Record;
 use crate::registry::storm::Admission;
+use crate::text::{named, took};
 
 /// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has
 /// neither name nor place of its own.
@@ -55,12 +56,12 @@ pub fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
 
 fn write_failure(group: &Group, record: &Record, text: &str) {
     let verb = if record.outcome == Outcome::Panic { "panicked" } else { "failed" };
-    let age = clock::between(record.task.started, record.ended).as_secs_f64();
-    let (name, text, id) = (escape(&group.name), escape(text), record.task.id());
+    let after = took(clock::between(record.task.started, record.ended));
+    let (task, text) = (named(&group.name, record.task.id()), escape(text));
     let place = if group.location.is_empty() { NO_PLACE } else { &group.location };
     tracing::error!(
         target: "headcount::task",
-        "{name} #{id} {verb} after {age:.1}s: {text} ({place})"
+        "{task} {verb} after {after}: {text} ({place})"
     );
 }
 

@@ -1,36 +1,16 @@
 //! The words of the shutdown's log: pure functions from plain data to lines.
 
-use std::fmt::{self, Write};
+use std::fmt::Write;
 use std::time::Duration;
 
 use super::hint::Cut;
 use crate::name::{escape, place};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
+pub(crate) use headcount_core::internal::text::{length, named, took};
 use headcount_core::{Outcome, OutcomeCounts};
 
 /// Groups named in a line of counts.
 const MAX_COUNTED_GROUPS: usize = 10;
-
-/// A duration as people write them: `90ms`, `3.2s`, `61s`, `2h 14m`.
-pub(crate) fn length(duration: Duration) -> String {
-    let seconds = duration.as_secs();
-    match seconds {
-        0 if duration < Duration::from_millis(100) => format!("{}ms", duration.as_millis()),
-        0..10 => format!("{}.{}s", seconds, duration.subsec_millis() / 100),
-        10..120 => format!("{seconds}s"),
-        120..7200 => format!("{}m {}s", seconds / 60, seconds % 60),
-        _ => format!("{}h {}m", seconds / 3600, seconds / 60 % 60),
-    }
-}
-
-/// How long something took: never in milliseconds, so that the lines of one drain compare at a glance.
-pub(crate) fn took(duration: Duration) -> String {
-    if duration < Duration::from_millis(100) {
-        format!("0.{}s", duration.subsec_millis() / 100)
-    } else {
-        length(duration)
-    }
-}
 
 /// A setting, exactly: `25s`, `1m 30s`, `none`.
 pub(crate) fn setting(duration: Option<Duration>) -> String {
@@ -51,11 +31,6 @@ pub(crate) fn tasks(count: u64) -> String {
 /// `1 connection`, `2 connections`.
 pub(crate) fn connections(count: u64) -> String {
     if count == 1 { "1 connection".to_owned() } else { format!("{count} connections") }
-}
-
-/// `send-email #17`.
-pub(crate) fn named(name: &str, id: impl fmt::Display) -> String {
-    format!("{} #{id}", escape(name))
 }
 
 /// `3.2s, idle 1.1s, "batch 3/10" 30%`, without the name before and the place after.
