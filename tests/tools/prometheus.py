@@ -121,7 +121,7 @@ def check_agreement(prometheus, quickstart):
         "headcount_task_duration_seconds_count != sum without (outcome) (headcount_tasks_finished_total)"
     )
     assert not miscounted, miscounted
-    assert prometheus.value('count(headcount_tasks_finished_total{task="send-email",outcome="aborted"})') >= 1
+    assert prometheus.value('count(headcount_tasks_finished_total{task="send-email",outcome="abandoned"})') >= 1
     assert prometheus.value('time() - max(headcount_task_oldest_start_timestamp_seconds{task="load"})') < 3600
     quantile = 'histogram_quantile(0.5, sum by (le) (headcount_task_duration_seconds_bucket{task="thumbnail"}))'
     assert 0.05 < prometheus.value(quantile) < 5
