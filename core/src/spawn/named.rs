@@ -14,7 +14,7 @@ use crate::registry::registry;
 const NEVER: &str = "tokio takes every task";
 
 #[track_caller]
-pub fn spawn<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
+pub(super) fn spawn<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -24,7 +24,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_on<F>(future: F, task: Option<Begun>, runtime: &Handle) -> JoinHandle<F::Output>
+pub(super) fn spawn_on<F>(future: F, task: Option<Begun>, runtime: &Handle) -> JoinHandle<F::Output>
 where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
@@ -34,7 +34,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_local<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
+pub(super) fn spawn_local<F>(future: F, task: Option<Begun>) -> JoinHandle<F::Output>
 where
     F: Future + 'static,
     F::Output: 'static,
@@ -44,7 +44,7 @@ where
 }
 
 #[track_caller]
-pub fn spawn_blocking<F, R>(closure: F, task: Option<Begun>) -> JoinHandle<R>
+pub(super) fn spawn_blocking<F, R>(closure: F, task: Option<Begun>) -> JoinHandle<R>
 where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
