@@ -17,6 +17,9 @@ mod spawns;
 use std::env;
 use std::path::Path;
 
+/// The allocator that the figures were taken with.
+const ALLOCATOR: &str = "glibc's";
+
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     match arguments.iter().map(String::as_str).collect::<Vec<_>>()[..] {

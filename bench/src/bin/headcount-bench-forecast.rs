@@ -34,7 +34,7 @@ fn main() {
     }
 }
 
-/// A generator of random numbers: SplitMix64.
+/// A generator of random numbers: `SplitMix64`.
 #[derive(Clone)]
 struct Random(u64);
 
@@ -126,7 +126,7 @@ async fn child(seed: u64) {
     let report = headcount.drain().await;
     let line = json!({
         "forecast": forecast,
-        "took": (asked.elapsed() - answered_in).as_secs_f64(),
+        "took": asked.elapsed().saturating_sub(answered_in).as_secs_f64(),
         "ended": report.ended.total(),
         "abandoned": report.abandoned_total,
     });
@@ -274,7 +274,9 @@ fn print_tables(drains: &[Drain]) {
     let whole: Vec<_> = drains.iter().filter(|drain| drain.is_whole()).collect();
     let share = |count: usize, of: usize| 100.0 * count as f64 / of.max(1) as f64;
     let mut places: BTreeMap<&str, usize> = BTreeMap::new();
-    whole.iter().for_each(|drain| *places.entry(drain.place()).or_default() += 1);
+    for drain in &whole {
+        *places.entry(drain.place()).or_default() += 1;
+    }
     let place = |name| places.get(name).copied().unwrap_or(0);
     println!("| Drains | Forecast whole | In the band of 90 % | Sooner | Later |");
     println!("|---|---|---|---|---|");
