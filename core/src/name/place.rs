@@ -49,22 +49,19 @@ mod tests {
             ("crates/mail/src/lib.rs", "crates/mail/src/lib.rs"),
             (r"src\mail\mod.rs", r"src\mail\mod.rs"),
             (
-                "/root/.cargo/registry/src/index.crates.io-1949cf8c6b5b557f/bb8-0.9.1/src/inner.rs",
+                "/home/me/.cargo/registry/src/registry-1949cf8c6b5b557f/bb8-0.9.1/src/inner.rs",
                 "bb8-0.9.1/src/inner.rs",
             ),
             (
-                r"C:\Users\x\.cargo\registry\src\index.crates.io-1949\bb8-0.9.1\src\inner.rs",
+                r"C:\Users\x\.cargo\registry\src\registry-1949\bb8-0.9.1\src\inner.rs",
                 "bb8-0.9.1/src/inner.rs",
             ),
+            ("/cargo/registry/src/registry-1949/odd-1.0.0/lib/src/src/a.rs", "odd-1.0.0/lib/src/src/a.rs"),
             (
-                "/cargo/registry/src/index.crates.io-1949/odd-1.0.0/lib/src/src/a.rs",
-                "odd-1.0.0/lib/src/src/a.rs",
-            ),
-            (
-                "/root/.cargo/git/checkouts/tokio-0a1b2c3d4e5f6071/89abcde/tokio/src/lib.rs",
+                "/home/me/.cargo/git/checkouts/tokio-0a1b2c3d4e5f6071/89abcde/tokio/src/lib.rs",
                 "tokio/src/lib.rs",
             ),
-            ("/root/.cargo/git/checkouts/h2-0a1b2c3d4e5f6071/89abcde/src/lib.rs", "h2/src/lib.rs"),
+            ("/home/me/.cargo/git/checkouts/h2-0a1b2c3d4e5f6071/89abcde/src/lib.rs", "h2/src/lib.rs"),
             ("/home/me/shop/crates/mail/src/lib.rs", "mail/src/lib.rs"),
             ("/home/me/shop/tests/it.rs", "shop/tests/it.rs"),
             ("/rustc/0123/library/core/src/future/mod.rs", "core/src/future/mod.rs"),

@@ -155,8 +155,7 @@ mod tests {
     fn a_hint_fits_the_state_of_its_task() {
         let last = || changed!(bare(), on_shutdown: OnShutdown::Last);
         let library = || {
-            let location =
-                "/home/me/.cargo/registry/src/index.crates.io-6f17d22bba15001f/bb8-0.9.0/src/inner.rs:7";
+            let location = "/home/me/.cargo/registry/src/registry-6f17d22bba15001f/bb8-0.9.0/src/inner.rs:7";
             changed!(bare(), location: location.into(), name: "bb8::inner::reap".into())
         };
         let table: Vec<(&str, TaskInfo, Cut, bool, Option<&str>)> = vec![
