@@ -151,7 +151,8 @@ test("Back returns to the row: scroll and focus as they were, with pointer and k
   expect(await page.evaluate(() => scrollY)).toBe(0);
   expect(await focused(page)).not.toBe("BODY");
   await page.keyboard.press("Escape");
-  await expect.poll(() => page.evaluate(() => scrollY)).toBe(scroll);
+  // Rows have heights of part pixels, so the place may round to the next one.
+  await expect.poll(async () => Math.abs((await page.evaluate(() => scrollY)) - scroll)).toBeLessThanOrEqual(1);
   await expect.poll(() => focused(page)).toBe(key);
 });
 
