@@ -1,7 +1,7 @@
 //! For tests: did this block leave a task running?
 
 use std::fmt::Write as _;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::name::place;
@@ -44,8 +44,7 @@ const STEPS: u32 = 100;
 #[allow(clippy::manual_async_fn, reason = "the caller's location is wanted")]
 #[track_caller]
 pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
-    static SCOPES: AtomicU64 = AtomicU64::new(1);
-    let scope = SCOPES.fetch_add(1, Ordering::Relaxed);
+    let scope = registry().scopes.fetch_add(1, Ordering::Relaxed);
     let tracked = task("assert_no_leaks").scope(scope).track(block);
     async move {
         let output = tracked.await;

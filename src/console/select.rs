@@ -2,8 +2,9 @@
 
 use std::cmp::{Ordering, Reverse};
 
+use crate::registry::TaskSlot;
 use crate::registry::slot::Reading;
-use crate::registry::{TaskSlot, registry};
+use headcount_core::internal::snapshot::read;
 
 /// Most live tasks sent from either end.
 const MAX_AT_EITHER_END: usize = 1000;
@@ -49,10 +50,8 @@ pub(super) struct Selection {
 }
 
 impl Selection {
-    /// One pass over all slots. It stops no other thread.
     pub(super) fn of_live() -> Self {
-        let live = |slot: TaskSlot| Some(Live { slot, reading: slot.read()? });
-        Self::of(registry().slab.slots().filter_map(live), MAX_AT_EITHER_END)
+        Self::of(read::live().map(|(slot, reading)| Live { slot, reading }), MAX_AT_EITHER_END)
     }
 
     fn of(tasks: impl Iterator<Item = Live>, at_either_end: usize) -> Self {

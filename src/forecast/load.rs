@@ -5,7 +5,8 @@
 
 use std::sync::Arc;
 
-use headcount_core::internal::snapshot::{read, recent};
+use headcount_core::internal::registry::recent;
+use headcount_core::internal::snapshot::read;
 
 use super::lifetimes::{Lifetimes, Stretch};
 use super::outlook::Waited;
@@ -18,6 +19,10 @@ use crate::snapshot::{OnShutdown, Snapshot};
 const SINGLES: usize = 1024;
 /// Ages of a crowd that are kept as they are.
 const EXACT: usize = 64;
+/// Of a crowd's tasks beyond this many, each [`SHARE`]th age stands for all between: the tasks come nearly in
+/// the order of their spawns, so their ages are close.
+const CROWDED: usize = 4096;
+const SHARE: u32 = 16;
 
 const NANOS: f64 = 1e9;
 
@@ -34,11 +39,7 @@ impl Load {
     pub(crate) fn read() -> Self {
         let mut gatherer = Gatherer::new();
         let now = clock::ticks();
-        registry()
-            .slab
-            .slots()
-            .filter_map(headcount_core::internal::registry::slot::Slot::read)
-            .for_each(|task| gatherer.see(&task, now));
+        read::live().for_each(|(_, task)| gatherer.see(&task, now));
         gatherer.finish()
     }
 
@@ -126,6 +127,9 @@ impl Key {
 struct Crowd {
     exact: Vec<(u64, u64)>,
     places: Vec<u32>,
+    counted: usize,
+    /// Tasks that no place counts yet.
+    skipped: u32,
 }
 
 impl Gatherer {
@@ -139,7 +143,6 @@ impl Gatherer {
         if policy == OnShutdown::Detach || task.has(ABANDONED) {
             return;
         }
-        let nanos = clock::nanos_between(task.started, now);
         let is_blocked = read::is_blocked(task, now, self.blocked_after);
         if (is_blocked || task.has(DETAILS)) && self.singles.len() < SINGLES {
             self.singles.push(single(task, now, is_blocked, true));
@@ -151,7 +154,7 @@ impl Gatherer {
         if self.crowds.len() <= place {
             self.crowds.resize_with(place + 1, Crowd::default);
         }
-        self.crowds[place].add(task.id(), nanos);
+        self.crowds[place].add(task, now);
     }
 
     /// Reads the lifetimes of the groups that were seen.
@@ -200,15 +203,22 @@ pub(crate) fn single(task: &Reading, now: u64, is_blocked: bool, looks: bool) ->
 }
 
 impl Crowd {
-    fn add(&mut self, id: u64, nanos: u64) {
+    fn add(&mut self, task: &Reading, now: u64) {
+        self.skipped += 1;
+        if CROWDED <= self.counted && self.skipped < SHARE {
+            return;
+        }
+        let nanos = clock::nanos_between(task.started, now);
         if self.exact.len() < EXACT {
-            self.exact.push((id, nanos));
+            self.skipped = 0;
+            self.exact.push((task.id(), nanos));
             return;
         }
         if self.places.is_empty() {
             self.places = vec![0; recent::PLACES];
         }
-        self.places[usize::from(recent::place_of(nanos))] += 1;
+        self.counted += 1;
+        self.places[usize::from(recent::place_of(nanos))] += std::mem::take(&mut self.skipped);
     }
 
     fn waited_into(&self, key: Key, waited: &mut Vec<Waited>) {
@@ -226,10 +236,12 @@ impl Crowd {
             grace: None,
         };
         waited.extend(self.exact.iter().map(|(id, nanos)| of(Some(*id), *nanos as f64, 1.0)));
+        // Fewer than SHARE tasks that no place counts yet: they go to the youngest.
+        let mut rest = self.skipped;
         let counted = self.places.iter().enumerate().filter(|(_, count)| 0 < **count);
         waited.extend(counted.map(|(place, count)| {
             let (from, to) = (recent::begin_of(place), recent::begin_of(place + 1));
-            of(None, f64::midpoint(from as f64, to as f64), f64::from(*count))
+            of(None, f64::midpoint(from as f64, to as f64), f64::from(*count + std::mem::take(&mut rest)))
         }));
     }
 }

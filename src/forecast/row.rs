@@ -2,7 +2,7 @@
 
 use std::cell::RefCell;
 
-use headcount_core::internal::snapshot::recent;
+use headcount_core::internal::registry::recent;
 
 use super::engine::curve_of;
 use super::load::{Load, single};

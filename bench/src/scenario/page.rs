@@ -20,8 +20,9 @@ pub fn run(settings: Settings) -> Report {
     let runtime = beside_a_reader();
     let live = settings.scaled(1_000_000);
     population::in_groups(&runtime, live);
-    let (events, client) = (Events::follow(address, "/api/v1/events"), Client::new(address));
-    // The first says hello, and is no update.
+    let (events, client) = (Events::follow(address, "/api/v1/events?delta=true"), Client::new(address));
+    // The first says hello, the second is whole; each later one has what changed.
+    events.next();
     events.next();
     let (event, page) = (AtomicUsize::new(0), AtomicUsize::new(0));
     let update = || {

@@ -2,7 +2,7 @@
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::clock;
 use crate::name::escape;
@@ -18,20 +18,13 @@ use crate::text::{named, took};
 const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
     names from one place; see headcount_groups_overflowed_total";
 
-static SUPPRESSED: AtomicU64 = AtomicU64::new(0);
-
-/// Log lines held back since the process started.
-pub fn suppressed() -> u64 {
-    SUPPRESSED.load(Ordering::Relaxed)
-}
-
 /// Keeps a failure as its group's last, and writes its line unless there were too many.
 pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
     let group = registry.group(record.task.group());
     let admission = group.storm.lock().admit(record.ended);
     match admission {
         Admission::HoldBack => {
-            SUPPRESSED.fetch_add(1, Ordering::Relaxed);
+            registry.suppressed.fetch_add(1, Ordering::Relaxed);
         }
         Admission::Write { held_back } => {
             let text = message.as_deref().unwrap_or("");

@@ -2,7 +2,7 @@
 //! and its history.
 
 use std::cell::RefCell;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 
 use crate::registry::group::Group;
 use crate::registry::history::HistoryWriter;
@@ -14,8 +14,6 @@ use crate::registry::{Handle, Registry, TaskSlot, registry};
 
 /// The most ids that a thread takes at once.
 const MAX_RANGE: u64 = 64;
-
-static NEXT_ID: AtomicU64 = AtomicU64::new(1);
 
 thread_local! {
     static LOCAL: RefCell<Local> = const { RefCell::new(Local::new()) };
@@ -60,7 +58,7 @@ impl Local {
         }
         // Ranges grow with use, so that a small program's ids have no gaps to wonder at.
         self.range = (2 * self.range).clamp(1, MAX_RANGE);
-        let first = NEXT_ID.fetch_add(self.range, Ordering::Relaxed);
+        let first = registry().next_id.fetch_add(self.range, Ordering::Relaxed);
         hot.keep_ids(first..first + self.range);
     }
 
@@ -137,7 +135,7 @@ pub fn with_local<R>(with: impl FnOnce(&mut Local, &Hot<Handle>) -> R, without: 
 
 /// An id without the thread's own range.
 pub fn shared_id() -> u64 {
-    NEXT_ID.fetch_add(1, Ordering::Relaxed)
+    registry().next_id.fetch_add(1, Ordering::Relaxed)
 }
 
 #[cfg(all(test, not(headcount_loom)))]

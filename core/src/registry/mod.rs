@@ -91,6 +91,7 @@ pub mod kind;
 pub mod known;
 pub mod local;
 pub mod polls;
+pub mod recent;
 pub mod site;
 pub mod slab;
 pub mod slot;
@@ -102,10 +103,12 @@ pub mod wait;
 mod model;
 
 use std::sync::LazyLock;
+use std::sync::atomic::AtomicU64;
 
 use tokio::task::AbortHandle;
 
 use crate::clock::{self, Clock};
+use crate::lock::Mutex;
 
 use self::census::Census;
 use self::config::Config;
@@ -114,6 +117,7 @@ use self::flags::flags;
 use self::group::{Group, Groups};
 use self::history::Histories;
 use self::polls::WatchedPolls;
+use self::recent::Durations;
 use self::slab::Slab;
 use self::slot::Slot;
 use self::wait::{Admission, Watch};
@@ -140,6 +144,17 @@ pub struct Registry {
     pub admission: Admission,
     pub watch: Watch,
     pub polls: WatchedPolls,
+    pub(crate) durations: Mutex<Durations>,
+    /// For each group the highest polls and busy time that were read. A task that ends between the two passes
+    /// of a reading is missing from both, and no total may go backwards for that.
+    pub(crate) highest: Mutex<Vec<(u64, u64)>>,
+    /// Ended tasks that the history no longer has.
+    pub history_dropped: AtomicU64,
+    /// Log lines held back since the process started.
+    pub suppressed: AtomicU64,
+    pub next_id: AtomicU64,
+    /// How many scopes of `assert_no_leaks` began.
+    pub scopes: AtomicU64,
     census: Census,
     counted: std::sync::Once,
 }
@@ -155,6 +170,12 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         admission: Admission::default(),
         watch: Watch::default(),
         polls: WatchedPolls::new(),
+        durations: Mutex::default(),
+        highest: Mutex::default(),
+        history_dropped: AtomicU64::new(0),
+        suppressed: AtomicU64::new(0),
+        next_id: AtomicU64::new(1),
+        scopes: AtomicU64::new(1),
         census: Census::new(),
         counted: std::sync::Once::new(),
     };

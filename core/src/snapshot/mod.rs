@@ -22,8 +22,6 @@ mod query;
 pub mod read;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only `headcount` uses it")]
-pub mod recent;
-
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};

@@ -12,7 +12,7 @@ use crate::registry::history::{Note, Record};
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::snapshot::filter::{Term, Test, has};
-use crate::snapshot::read::Describer;
+use crate::snapshot::read::{self, Describer};
 use crate::snapshot::{
     Filter, FinishedQuery, FinishedTask, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery,
 };
@@ -222,10 +222,10 @@ impl<'a> LiveFilter<'a> {
 /// The tasks that live and have live children.
 fn live_parents() -> HashSet<u64> {
     let mut parents = HashSet::new();
-    each_live(|task| parents.extend(task.parent()));
+    read::live().for_each(|(_, task)| parents.extend(task.parent()));
     let mut live = HashSet::new();
     if !parents.is_empty() {
-        each_live(|task| live.extend(Some(task.id()).filter(|id| parents.contains(id))));
+        read::live().for_each(|(_, task)| live.extend(Some(task.id()).filter(|id| parents.contains(id))));
     }
     live
 }
@@ -234,20 +234,12 @@ fn live_parents() -> HashSet<u64> {
 fn add_children(tasks: &mut [TaskInfo]) {
     let mut counts: HashMap<u64, usize, foldhash::fast::RandomState> =
         tasks.iter().map(|task| (task.id.get(), 0)).collect();
-    each_live(|task| {
+    read::live().for_each(|(_, task)| {
         if let Some(count) = task.parent().and_then(|parent| counts.get_mut(&parent)) {
             *count += 1;
         }
     });
     tasks.iter_mut().for_each(|task| task.children = counts.get(&task.id.get()).copied().unwrap_or(0));
-}
-
-fn each_live(mut see: impl FnMut(&Reading)) {
-    registry().slab.slots().for_each(|slot| {
-        if let Some(task) = slot.read() {
-            see(&task);
-        }
-    });
 }
 
 /// The terms of a filter, with what many tasks share looked at once: a million tasks of a few groups cost as

@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
+use crate::registry::recent::Recent;
 use crate::registry::stripe::{Bounds, Ended};
 use crate::snapshot::Usual;
-use crate::snapshot::recent::Recent;
 
 /// Fewer finished tasks say nothing about the next.
 const ENOUGH: u64 = 5;

@@ -98,55 +98,62 @@ pub struct Page<T> {
     pub next: Option<String>,
 }
 
+/// What both kinds of query have: each sets the field of its name.
+macro_rules! narrowing {
+    () => {
+        /// Only tasks of this name.
+        #[must_use]
+        pub fn name(mut self, name: impl Into<String>) -> Self {
+            self.name = Some(name.into());
+            self
+        }
+
+        /// Only tasks of this kind.
+        #[must_use]
+        pub const fn kind(mut self, kind: Kind) -> Self {
+            self.kind = Some(kind);
+            self
+        }
+
+        /// Only tasks of this group.
+        #[must_use]
+        pub const fn group(mut self, group: GroupId) -> Self {
+            self.group = Some(group);
+            self
+        }
+
+        /// Only tasks that this text finds, as the field `search` describes it.
+        #[must_use]
+        pub fn search(mut self, text: impl Into<String>) -> Self {
+            self.search = Some(text.into());
+            self
+        }
+
+        /// At most so many tasks on a page.
+        #[must_use]
+        pub const fn limit(mut self, tasks: usize) -> Self {
+            self.limit = Some(tasks);
+            self
+        }
+
+        /// The page that begins at [`Page::next`] of the previous one; `None` for the first.
+        #[must_use]
+        pub fn cursor(mut self, cursor: Option<String>) -> Self {
+            self.cursor = cursor;
+            self
+        }
+
+        /// Only tasks that the filter finds.
+        #[must_use]
+        pub fn filter(mut self, filter: Filter) -> Self {
+            self.filter = filter;
+            self
+        }
+    };
+}
+
 impl TaskQuery {
-    /// Only tasks of this name.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Only tasks of this kind.
-    #[must_use]
-    pub const fn kind(mut self, kind: Kind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-
-    /// Only tasks of this group.
-    #[must_use]
-    pub const fn group(mut self, group: GroupId) -> Self {
-        self.group = Some(group);
-        self
-    }
-
-    /// Only tasks that this text finds, as the field `search` describes it.
-    #[must_use]
-    pub fn search(mut self, text: impl Into<String>) -> Self {
-        self.search = Some(text.into());
-        self
-    }
-
-    /// At most so many tasks on a page.
-    #[must_use]
-    pub const fn limit(mut self, tasks: usize) -> Self {
-        self.limit = Some(tasks);
-        self
-    }
-
-    /// The page that begins at [`Page::next`] of the previous one; `None` for the first.
-    #[must_use]
-    pub fn cursor(mut self, cursor: Option<String>) -> Self {
-        self.cursor = cursor;
-        self
-    }
-
-    /// Only tasks that the filter finds.
-    #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = filter;
-        self
-    }
+    narrowing!();
 
     /// Only tasks without a live parent.
     #[must_use]
@@ -185,54 +192,7 @@ impl TaskQuery {
 }
 
 impl FinishedQuery {
-    /// Only tasks of this name.
-    #[must_use]
-    pub fn name(mut self, name: impl Into<String>) -> Self {
-        self.name = Some(name.into());
-        self
-    }
-
-    /// Only tasks of this kind.
-    #[must_use]
-    pub const fn kind(mut self, kind: Kind) -> Self {
-        self.kind = Some(kind);
-        self
-    }
-
-    /// Only tasks of this group.
-    #[must_use]
-    pub const fn group(mut self, group: GroupId) -> Self {
-        self.group = Some(group);
-        self
-    }
-
-    /// Only tasks that this text finds, as the field `search` describes it.
-    #[must_use]
-    pub fn search(mut self, text: impl Into<String>) -> Self {
-        self.search = Some(text.into());
-        self
-    }
-
-    /// At most so many tasks on a page.
-    #[must_use]
-    pub const fn limit(mut self, tasks: usize) -> Self {
-        self.limit = Some(tasks);
-        self
-    }
-
-    /// The page that begins at [`Page::next`] of the previous one; `None` for the first.
-    #[must_use]
-    pub fn cursor(mut self, cursor: Option<String>) -> Self {
-        self.cursor = cursor;
-        self
-    }
-
-    /// Only tasks that the filter finds.
-    #[must_use]
-    pub fn filter(mut self, filter: Filter) -> Self {
-        self.filter = filter;
-        self
-    }
+    narrowing!();
 
     /// Only tasks with this outcome.
     #[must_use]

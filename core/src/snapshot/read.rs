@@ -2,23 +2,20 @@
 
 use std::collections::HashMap;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, Ordering};
+use std::sync::atomic::Ordering;
 use std::time::Duration;
-
-use crate::lock::Mutex;
 
 use crate::clock;
 use crate::name::OTHER;
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::details::Details;
-use crate::registry::failure;
 use crate::registry::group::{Group, LastFailure, Totals};
 use crate::registry::history::{Note, Record};
+use crate::registry::recent::{self, Recent};
 use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, Reading};
 use crate::registry::stripe::{Bounds, Ended};
-use crate::registry::{Registry, registry};
+use crate::registry::{Registry, TaskSlot, registry};
 use crate::snapshot::quantile::usual;
-use crate::snapshot::recent::{self, Recent};
 use crate::snapshot::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Pace, Snapshot, State, StateCounts,
     TaskDetails, TaskInfo, TaskLookup, Usual,
@@ -33,12 +30,6 @@ struct LiveSums {
     oldest_id: u64,
     states: StateCounts,
 }
-
-/// What was last read of the totals that live tasks add to: a task that ends between the two passes of a
-/// reading is missing from both, and no total may go backwards for that.
-static HIGHEST: Mutex<Vec<(u64, u64)>> = Mutex::new(Vec::new());
-
-static HISTORY_DROPPED: AtomicU64 = AtomicU64::new(0);
 
 /// Reads totals and groups.
 pub fn snapshot() -> Snapshot {
@@ -56,7 +47,7 @@ pub fn snapshot_with(see: impl FnMut(&Reading, u64)) -> Snapshot {
     recent::gather();
     let mut states = StateCounts::default();
     sums.iter().for_each(|sums| states.merge(&sums.states));
-    let mut highest = HIGHEST.lock();
+    let mut highest = registry.highest.lock();
     let known = highest.len();
     highest.resize(groups.len().max(known), (0, 0));
     let infos: Vec<GroupInfo> = groups
@@ -82,8 +73,7 @@ fn live_sums(
 ) -> Vec<LiveSums> {
     let blocked_after = registry.config.blocked_after_ticks();
     let mut sums = vec![LiveSums::default(); groups];
-    registry.slab.slots().for_each(|slot| {
-        let Some(task) = slot.read() else { return };
+    live().for_each(|(_, task)| {
         // A group made since the groups were listed is for the next reading.
         let Some(sums) = sums.get_mut(task.group() as usize) else { return };
         see(&task, now);
@@ -95,6 +85,11 @@ fn live_sums(
         }
     });
     sums
+}
+
+/// One pass over all live tasks, each as it is when its turn comes. It stops no other thread.
+pub fn live() -> impl Iterator<Item = (TaskSlot, Reading)> {
+    registry().slab.slots().filter_map(|slot| Some((slot, slot.read()?)))
 }
 
 pub fn state_of(task: &Reading, now: u64, blocked_after: u64) -> State {
@@ -222,9 +217,9 @@ fn summed(registry: &Registry, groups: Vec<GroupInfo>, states: StateCounts, now:
         spawned: groups.iter().map(|group| group.spawned).sum(),
         groups_overflowed: overflow.map(|group| group.spawned).sum(),
         // A longer history set later brings nothing back.
-        history_dropped: HISTORY_DROPPED.fetch_max(dropped, Ordering::Relaxed).max(dropped),
+        history_dropped: registry.history_dropped.fetch_max(dropped, Ordering::Relaxed).max(dropped),
         late_spawns: registry.admission.late(),
-        log_lines_suppressed: failure::suppressed(),
+        log_lines_suppressed: registry.suppressed.load(Ordering::Relaxed),
         finished,
         groups,
     }

@@ -11,8 +11,6 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use crate::lock::Mutex;
-
 use crate::clock;
 use crate::outcome::Outcome;
 use crate::registry::registry;
@@ -136,22 +134,19 @@ pub const fn is_natural(outcome: Outcome) -> bool {
 }
 
 /// The newest durations of all groups.
-#[derive(Debug)]
-struct Durations {
+#[derive(Debug, Default)]
+pub struct Durations {
     /// For each ring of the history the identity of the newest record taken in.
     marks: Vec<u64>,
     /// By the ids of the groups.
     groups: Vec<Recent>,
 }
 
-static DURATIONS: Mutex<Durations> = Mutex::new(Durations { marks: Vec::new(), groups: Vec::new() });
-
 /// Takes in what has ended since the reading before. Costs a look at each ring, and some nanoseconds for each
 /// new end.
 pub fn gather() {
     let registry = registry();
-    let durations = &mut *DURATIONS.lock();
-    let Durations { marks, groups } = durations;
+    let Durations { marks, groups } = &mut *registry.durations.lock();
     registry.histories.visit_new(marks, |record| {
         if is_natural(record.outcome) {
             let nanos = clock::nanos_between(record.task.started, record.ended);
@@ -166,7 +161,7 @@ pub fn gather() {
 
 /// Reads the durations of a group, as far as they are [gathered](gather).
 pub fn read<R>(group: u32, read: impl FnOnce(&Recent) -> R) -> Option<R> {
-    DURATIONS.lock().groups.get(group as usize).map(read)
+    registry().durations.lock().groups.get(group as usize).map(read)
 }
 
 /// The durations of a group as plain data.
