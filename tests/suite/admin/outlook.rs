@@ -156,6 +156,19 @@ fn rows(admin: SocketAddr) {
     assert_eq!((&task("main")["eta_seconds"], &task("main")["children_total"]), (&Value::Null, &0.into()));
 }
 
+#[tokio::test]
+async fn a_forecast_counts_each_task_of_a_crowd() {
+    own_process!();
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let wait = || headcount::task("waits").spawn(pending::<()>());
+    // No multiple of a share of them, so that some are behind the last that is counted alone.
+    let tasks: Vec<_> = (0..10_007).map(|_| wait()).collect();
+    let forecast = json(admin, "/api/v1/forecast?within=1s");
+    assert_eq!(forecast["unknown"], 10_007, "{forecast}");
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     own_process!();
