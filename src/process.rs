@@ -6,10 +6,11 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 use std::time::SystemTime;
 
-use tokio::runtime::Handle;
+use tokio::runtime::{self, Handle};
 
 #[cfg(feature = "admin")]
 use crate::clock;
+use crate::registry::registry;
 use crate::settings::Settings;
 use crate::snapshot::{Kind, Snapshot};
 
@@ -19,7 +20,7 @@ pub(crate) struct Process {
     pub(crate) identity: Identity,
     pub(crate) settings: Settings,
     /// The runtime that `install` ran in.
-    pub(crate) application: Option<Handle>,
+    pub(crate) application: Option<runtime::Id>,
     ready: AtomicBool,
 }
 
@@ -40,7 +41,7 @@ impl Process {
     pub(crate) fn new(settings: Settings) -> Self {
         Self {
             identity: Identity::new(settings.service_name()),
-            application: Handle::try_current().ok(),
+            application: Handle::try_current().ok().map(|runtime| registry().runtimes.meet(&runtime).id()),
             ready: AtomicBool::new(settings.ready),
             settings,
         }
@@ -54,22 +55,25 @@ impl Process {
     pub(crate) fn set_ready(&self) {
         self.ready.store(true, Ordering::Release);
     }
+}
 
-    /// Threads that poll: those of the application's runtime, or as many as tokio starts by default.
-    #[cfg(feature = "admin")]
-    pub(crate) fn workers(&self) -> usize {
-        let default = || std::thread::available_parallelism().map_or(1, std::num::NonZero::get);
-        self.application.as_ref().map_or_else(default, |runtime| runtime.metrics().num_workers())
+/// Threads that poll: those of all runtimes that are known, or as many as tokio starts by default.
+#[cfg(feature = "admin")]
+pub(crate) fn workers() -> usize {
+    let workers = registry().runtimes.all().iter().map(|met| met.handle.metrics().num_workers()).sum();
+    if workers == 0 {
+        std::thread::available_parallelism().map_or(1, std::num::NonZero::get)
+    } else {
+        workers
     }
+}
 
-    /// The approximate number of tasks in the application's runtime that headcount does not track. Both
-    /// numbers are read one after the other.
-    pub(crate) fn untracked(&self, snapshot: &Snapshot) -> Option<u64> {
-        let alive = self.application.as_ref()?.metrics().num_alive_tasks() as u64;
-        let ours =
-            snapshot.groups.iter().filter(|group| group.kind == Kind::Task).map(|group| group.live).sum();
-        Some(alive.saturating_sub(ours))
-    }
+/// The approximate number of tasks that headcount does not track, in all runtimes that have or had tracked
+/// ones. Both numbers are read one after the other.
+pub(crate) fn untracked(snapshot: &Snapshot) -> Option<u64> {
+    let alive = registry().runtimes.alive()?;
+    let ours = snapshot.groups.iter().filter(|group| group.kind == Kind::Task).map(|group| group.live).sum();
+    Some(alive.saturating_sub(ours))
 }
 
 impl Identity {

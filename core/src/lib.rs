@@ -53,8 +53,8 @@ pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use crate::snapshot::{Snapshot, State, snapshot};
 pub use crate::spawn::{
-    Site, TaskBuilder, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local, spawn_local_on,
-    spawn_on, task, track,
+    Executor, Site, TaskBuilder, executor, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local,
+    spawn_local_on, spawn_on, task, track,
 };
 pub use crate::tracked::Tracked;
 

@@ -14,7 +14,8 @@ use crate::clock;
 use crate::registry::begin::{Begun, release_handle};
 use crate::registry::end::{Ending, end, end_dropped};
 use crate::registry::flags::flags;
-use crate::registry::local::{Current, replace_current, with_local};
+use crate::registry::local::{Current, current, replace_current, with_local};
+use crate::registry::runtimes::Root;
 use crate::registry::slot::Reading;
 use crate::registry::{TaskSlot, registry};
 
@@ -35,13 +36,21 @@ pin_project_lite::pin_project! {
         future: F,
         // After the future, which is dropped in this order.
         entry: Entry,
+        host: Host,
     }
 }
 
 impl<F> Tracked<F> {
+    /// A future that a task is made of.
     #[inline]
     pub(crate) fn new(future: F, entry: Entry) -> Self {
-        Self { future, entry }
+        Self { future, entry, host: Host::None }
+    }
+
+    /// A future that lives in whatever task polls it.
+    #[inline]
+    pub(crate) fn guest(future: F, entry: Entry) -> Self {
+        Self { future, entry, host: Host::Unknown }
     }
 }
 
@@ -52,7 +61,39 @@ impl<F: Future> Future for Tracked<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
+        if matches!(this.host, Host::Unknown) {
+            *this.host = Host::of(this.entry);
+        }
         this.entry.poll(|| future.poll(context))
+    }
+}
+
+/// The task that a tracked future lives in, if headcount does not track that task itself: it then counts as
+/// tracked while the future lives.
+#[derive(Debug)]
+enum Host {
+    /// It was not polled yet.
+    Unknown,
+    None,
+    Task(Root),
+}
+
+impl Host {
+    #[cold]
+    fn of(entry: &Entry) -> Self {
+        // Inside a tracked task there is nothing to count.
+        if entry.current().is_none() || current().is_some() {
+            return Self::None;
+        }
+        registry().runtimes.enter_root().map_or(Self::None, Self::Task)
+    }
+}
+
+impl Drop for Host {
+    fn drop(&mut self) {
+        if let Self::Task(root) = self {
+            registry().runtimes.leave_root(*root);
+        }
     }
 }
 

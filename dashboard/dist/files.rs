@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BgKa-a6d.js",
-        plain: Content { data: include_bytes!("assets/index-BgKa-a6d.js"), tag: "\"a67f6b22b8dc1dcb7dfd550b08b75dee\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BgKa-a6d.js.gz"), tag: "\"8b9f51afd4e79ecc46b679021d78cba1\"" }),
-    },
-    File {
         path: "assets/index-CBdzeeuw.css",
         plain: Content { data: include_bytes!("assets/index-CBdzeeuw.css"), tag: "\"9d999b7a1d9ceb46dc834fb9b1c7c9b7\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
+    },
+    File {
+        path: "assets/index-DmfsUAtC.js",
+        plain: Content { data: include_bytes!("assets/index-DmfsUAtC.js"), tag: "\"285c4b7e6f080c269b8f4fa8e88c1a5e\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-DmfsUAtC.js.gz"), tag: "\"cedadf1ba1cc420510b9d902b67cd294\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"dd0527502412dc591d14efa0c7e8cd87\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"1324ce6714f35f3db92a5821e6184cd0\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"a23c480f8f6a203dacc214de5cb124de\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"6c3080a73e07ca37f276ebcb8659461a\"" }),
     },
 ]

@@ -28,7 +28,7 @@ export function TopLine({ drain }: { drain: boolean }) {
         {now !== null && 0 < now.blocked ? (
           <Figure label="blocked" hint="In one poll for longer than blocked_after: these hold a worker thread" bad to={address({ view: "tasks", state: "blocked" })}><Short of={now.blocked} /></Figure>
         ) : (
-          <Figure label="untracked" hint="Alive tasks of the runtime that headcount does not track, approximately: mostly connections and pools">
+          <Figure label="untracked" hint="Alive tasks of the runtimes that headcount does not track, approximately: mostly connections and pools">
             {now?.untracked == null ? "–" : <Short of={now.untracked} />}
           </Figure>
         )}

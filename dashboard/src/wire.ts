@@ -306,6 +306,20 @@ export interface Report {
   untracked?: number;
 }
 
+/** One of the process' runtimes. */
+export interface Runtime {
+  /** 1 for the first that was met. */
+  number: number;
+  /** The thread that met it. */
+  name: string;
+  workers: number;
+  /** Tasks, tracked or not. */
+  alive: number;
+  queue_depth: number;
+  /** How long it has begun no new task, if that is longer than `unresponsive_after`. */
+  silent_seconds: number | null;
+}
+
 export interface Summary {
   service: string;
   version: string;
@@ -319,6 +333,9 @@ export interface Summary {
   spawned: number;
   finished: OutcomeCounts;
   untracked: number | null;
+  /** At most 16, those that answer latest first; absent in older versions. */
+  runtimes?: Runtime[];
+  runtimes_total?: number;
   /** Over the last 10 seconds; null in the first second. */
   spawned_per_second: number | null;
   finished_per_second: number | null;

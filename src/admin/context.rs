@@ -41,7 +41,7 @@ impl Admin {
             readers: Readers::start()?,
             worker: Worker::start("headcount-admin")?,
             hub: Arc::new(Hub::new(process.settings.sse_clients, metrics.events_dropped())),
-            history: Mutex::new(History::new(process.workers())),
+            history: Mutex::new(History::new()),
             chain: Mutex::new(None),
             probe: Probe::default(),
             lines,

@@ -11,8 +11,8 @@ use super::problem::Problem;
 use super::wire::{
     Attention, AttentionLink, AttentionList, Ended, Failure, FailureGroup, FailureList, Finished,
     FinishedPage, Forecast, Group, GroupTrend, Hello, Lifetime, NameCount, OutcomeCounts, Progress, Rates,
-    RequestLimit, Shutdown, StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage, TaskRef,
-    Trends, Usual, Warning, WarningCode, time,
+    RequestLimit, Runtime, Shutdown, StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage,
+    TaskRef, Trends, Usual, Warning, WarningCode, time,
 };
 use crate::attention::Severity;
 use crate::fresh::assert_fresh;
@@ -336,6 +336,8 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         spawned: 5_034,
         finished: counts(4_812, 5, 3),
         untracked: Some(7),
+        runtimes: vec![runtime()],
+        runtimes_total: 1,
         rates: rates(),
         groups: vec![group(), new_group()],
         groups_total: 2,
@@ -348,6 +350,10 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
     }
 }
 
+fn runtime() -> Runtime {
+    Runtime { number: 1, name: "main".into(), workers: 8, alive: 221, queue_depth: 0, silent_seconds: None }
+}
+
 fn empty_summary() -> Summary {
     Summary {
         live: 0,
@@ -356,6 +362,8 @@ fn empty_summary() -> Summary {
         spawned: 0,
         finished: counts(0, 0, 0),
         untracked: None,
+        runtimes: Vec::new(),
+        runtimes_total: 0,
         rates: Rates::default(),
         groups: Vec::new(),
         groups_total: 0,

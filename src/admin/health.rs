@@ -5,28 +5,23 @@ use axum::http::StatusCode;
 use axum::response::{IntoResponse, Response};
 
 use super::context::{Context, Mount};
-use super::probe;
 use super::problem::Problem;
 use crate::shutdown;
 
-/// Whether the application's runtime still makes progress.
+/// Whether the application's runtimes still make progress.
 #[cfg_attr(test, utoipa::path(get, path = "/livez", tag = "health", responses(
-    (status = 200, description = "It does, or it is not watched", body = String),
-    (status = 503, description = "It began no new task for `unresponsive_after`", body = Problem,
+    (status = 200, description = "They do, or none is watched", body = String),
+    (status = 503, description = "One of them began no new task for `unresponsive_after`", body = Problem,
      content_type = "application/problem+json"),
 )))]
 pub(super) async fn livez(State(context): State<Context>) -> Response {
-    let waiting = context.admin.probe.waiting();
-    match context.settings().unresponsive_after {
-        Some(limit) if limit < waiting => {
-            let detail = match context.mount {
-                Mount::Health => probe::silence(waiting),
-                Mount::Own | Mount::Application => context.admin.probe.describe(),
-            };
-            Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
-        }
-        _ => "alive\n".into_response(),
-    }
+    let silent = context.settings().unresponsive_after.and_then(|limit| context.admin.probe.silent(limit));
+    let Some(silent) = silent else { return "alive\n".into_response() };
+    let detail = match context.mount {
+        Mount::Health => silent.without_names(),
+        Mount::Own | Mount::Application => context.admin.probe.describe(&silent),
+    };
+    Problem::new(StatusCode::SERVICE_UNAVAILABLE, detail).into_response()
 }
 
 /// Whether requests should be sent here.

@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::wire::{GroupTrend, Rates, Trends, time};
+use crate::process::workers;
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
 const SAMPLE_EVERY: Duration = Duration::from_secs(1);
@@ -24,7 +25,7 @@ const TOLERANCE: Duration = Duration::from_millis(100);
 
 #[derive(Debug)]
 pub(super) struct History {
-    /// Threads that poll: what busy time is a share of.
+    /// Threads that poll, at the last sample: what busy time is a share of.
     workers: usize,
     samples: VecDeque<Sample>,
     points: VecDeque<Point>,
@@ -116,8 +117,8 @@ fn polling(group: &GroupInfo) -> Duration {
 }
 
 impl History {
-    pub(super) fn new(workers: usize) -> Self {
-        Self { workers, samples: VecDeque::new(), points: VecDeque::new(), last_point: None }
+    pub(super) fn new() -> Self {
+        Self { workers: workers(), samples: VecDeque::new(), points: VecDeque::new(), last_point: None }
     }
 
     /// Remembers a snapshot taken at `at`, unless the last one is newer than a second.
@@ -125,6 +126,7 @@ impl History {
         if !is_due(self.samples.back().map(|sample| sample.at), at, SAMPLE_EVERY) {
             return;
         }
+        self.workers = workers();
         let all = Totals::of_all(snapshot);
         let groups = snapshot.groups.iter().map(|group| (group.id.get(), Totals::of_group(group))).collect();
         push(&mut self.samples, SAMPLES, Sample { at, all, groups });
@@ -191,8 +193,8 @@ impl History {
         }
     }
 
-    /// What polls took of the workers' time. A `track` future inside a task is counted in both, and workers
-    /// of other runtimes are not counted, so it may come to more than all: that is all.
+    /// What polls took of the workers' time. A `track` future inside a task is counted in both, so it may
+    /// come to more than all: that is all.
     fn busy_share(&self, added: Totals, elapsed: Duration) -> f64 {
         let all = self.workers as f64 * elapsed.as_secs_f64();
         rounded((added.polling.as_secs_f64() / all).min(1.0))

@@ -6,7 +6,7 @@
 //! [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
 //!
 //! [`context`] is what they share: the [`hub`] that events go through, the [`history`] of totals, from which
-//! come rates, charts and warnings, and the [`probe`] of the application's runtime.
+//! come rates, charts and warnings, and the [`probe`] of the application's runtimes.
 
 mod api;
 mod assets;

@@ -11,20 +11,26 @@ use axum::response::{IntoResponse, Response};
 use super::context::{Admin, Context};
 use super::history::Totals;
 use super::outlook;
+use super::probe::Probe;
 use super::problem::Problem;
 use super::stop;
 #[cfg(test)]
 use super::wire::Trends;
 use super::wire::{
-    Attention, Failure, Forecast, Group, Hello, Lifetime, Rates, Summary, Usual, Warning, labels, seconds,
-    time,
+    Attention, Failure, Forecast, Group, Hello, Lifetime, Rates, Runtime, Summary, Usual, Warning, labels,
+    seconds, time,
 };
 use crate::attention::{Severity, findings};
 use crate::forecast::{self, Load, words::span};
-use crate::process::Identity;
+use crate::process::{Identity, untracked};
+use crate::registry::registry;
+use crate::registry::runtimes::Met;
 use crate::settings::{Action, Hide, Settings, Value};
 use crate::shutdown::{self, Stage};
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
+
+/// Runtimes in a summary.
+const RUNTIMES: usize = 16;
 
 /// Sentences of attention in a summary.
 const ATTENTION: usize = 5;
@@ -69,7 +75,9 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         states: snapshot.states.into(),
         spawned: snapshot.spawned,
         finished: snapshot.finished.into(),
-        untracked: process.untracked(snapshot),
+        untracked: untracked(snapshot),
+        runtimes: runtimes(&admin.probe, settings),
+        runtimes_total: registry().runtimes.all().len(),
         rates: history.rates(None, at, Totals::of_all(snapshot)),
         groups_total: groups.len(),
         groups,
@@ -81,6 +89,27 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
             && settings.allow_actions.contains(Action::Shutdown),
         permissions: permissions(settings),
     }
+}
+
+/// The runtimes: those that answer latest, then those that were met first.
+fn runtimes(probe: &Probe, settings: &Settings) -> Vec<Runtime> {
+    let limit = settings.unresponsive_after.unwrap_or(Duration::MAX);
+    let mut runtimes: Vec<_> = registry()
+        .runtimes
+        .all()
+        .into_iter()
+        .map(|met| (probe.waiting(&met).filter(|waiting| limit < *waiting), met))
+        .collect();
+    runtimes.sort_by_key(|(waiting, met)| (Reverse(waiting.unwrap_or_default()), met.number));
+    let runtime = |(waiting, met): (Option<Duration>, Arc<Met>)| Runtime {
+        number: met.number,
+        name: Arc::clone(&met.name),
+        workers: met.handle.metrics().num_workers(),
+        alive: met.alive(),
+        queue_depth: met.handle.metrics().global_queue_depth(),
+        silent_seconds: waiting.map(seconds),
+    };
+    runtimes.into_iter().take(RUNTIMES).map(runtime).collect()
 }
 
 /// The actions that are permitted, by their names.

@@ -43,8 +43,9 @@ pub(super) struct Installed {
 impl Builder {
     /// Installs headcount in this process: starts its thread, binds the admin server, sets the recorder.
     ///
-    /// Called inside a runtime, it watches that runtime for `/livez` and counts the tasks there that it does
-    /// not track. Its threads log through the `tracing` dispatcher that is current now.
+    /// It watches the runtime that it is called in, and each runtime in which a tracked task is spawned: for
+    /// `/livez`, and for the count of tasks that it does not track. Its threads log through the `tracing`
+    /// dispatcher that is current now.
     ///
     /// # Errors
     ///

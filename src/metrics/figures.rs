@@ -94,7 +94,7 @@ impl Metrics {
             stop_forecast: forecast.over_in(),
             expected_abandoned: forecast.expected_abandoned,
             series: series(&snapshot, &shutdown::abandoned(), self.process.settings.duration_outcome),
-            untracked: self.process.untracked(&snapshot),
+            untracked: crate::process::untracked(&snapshot),
             groups_overflowed: snapshot.groups_overflowed,
             history_dropped: snapshot.history_dropped,
             events_dropped: self.events_dropped.load(Ordering::Relaxed),

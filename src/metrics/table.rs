@@ -83,7 +83,7 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_tasks_untracked",
-        help: "Tasks of the runtime that headcount does not know, about: connections, pools, plain tokio::spawn.",
+        help: "Tasks of the runtimes that headcount does not know, about: connections, pools, plain tokio::spawn.",
         values: Values::ProcessGauge(|figures| figures.untracked.map(|count| count as f64)),
     },
     Family {

@@ -42,7 +42,7 @@ impl Observer {
         let lines =
             Lines::start(log).map_err(|problem| Error::resources("the thread headcount-log", problem))?;
         let worker = Worker::start("headcount")?;
-        worker.spawn(close_storms(lines.clone()));
+        worker.spawn(keep_house(lines.clone()));
         Ok(Self { worker, lines })
     }
 
@@ -57,10 +57,14 @@ impl Observer {
     }
 }
 
-/// Logs how many lines of a group were suppressed, once the minute is over.
-async fn close_storms(lines: Lines) {
+/// Logs how many lines of a group were suppressed, once the minute is over, and forgets the runtimes that
+/// have ended.
+async fn keep_house(lines: Lines) {
     loop {
         tokio::time::sleep(STORM_LAG).await;
+        if 1 < registry().runtimes.all().len() {
+            registry().runtimes.prune();
+        }
         for (group, held_back) in failure::close_storms(registry()) {
             lines.write(move || failure::write_held_back(group, held_back));
         }

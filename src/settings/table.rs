@@ -248,8 +248,9 @@ settings! {
     ["HEADCOUNT_BLOCKED_AFTER", "1s"]
     blocked_after(at_least: Duration): Duration = at_least;
 
-    /// How long the runtime `install` ran in may begin no new task. After that `/livez` answers 503, and a
-    /// line of the log names the tasks that block. `none` for never.
+    /// How long a runtime may begin no new task. After that `/livez` answers 503, and a line of the log names
+    /// the tasks that block. `none` for never. Watched are the runtime that `install` ran in and each that
+    /// has tracked tasks; of these, one with a single thread only while a tracked task is stuck in a poll.
     ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
     unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
 

@@ -82,7 +82,8 @@ pub struct Report {
     pub detached_total: u64,
     /// The oldest 1,000 of them.
     pub detached: Arc<[ReportTask]>,
-    /// About how many tasks of the application's runtime were alive at the end that headcount does not track.
+    /// About how many tasks of the application's runtimes were alive at the end that headcount does not
+    /// track.
     pub untracked: u64,
 }
 

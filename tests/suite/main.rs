@@ -19,6 +19,8 @@ mod admin;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 mod console;
 mod elsewhere;
+#[cfg(feature = "admin")]
+mod executor;
 mod failures;
 mod find;
 mod fixtures;
@@ -46,6 +48,8 @@ mod paging;
 mod random;
 mod redact;
 mod runtimes;
+#[cfg(feature = "admin")]
+mod several;
 #[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
 mod shutdown;
 mod sites;

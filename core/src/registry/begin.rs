@@ -160,6 +160,7 @@ fn learn(signature: &Signature<'_>, keep: impl FnOnce(&Hot<Handle>, &'static Str
         let stripe = local.stripe(group);
         hot.keep_stripe(stripe);
         keep(hot, stripe);
+        local.meet_runtime();
         local.keep_chunk(hot, registry);
     };
     with_local(learn, || ());

@@ -129,6 +129,8 @@ pub struct Hot<H: 'static> {
     end_id: Cell<u64>,
     /// Where the history takes the next record.
     chunk: Cell<Option<&'static Chunk>>,
+    /// The runtime that this thread spawned on last from outside.
+    pub spawned_on: Cell<Option<tokio::runtime::Id>>,
     /// Whether the thread's [`Local`](super::local) is there, which empties these cells.
     is_open: Cell<bool>,
     pub free: FreeSlots<H>,
@@ -179,6 +181,7 @@ impl<H> Hot<H> {
             next_id: Cell::new(0),
             end_id: Cell::new(0),
             chunk: Cell::new(None),
+            spawned_on: Cell::new(None),
             is_open: Cell::new(false),
             free: FreeSlots::new(),
             stripes: [const { Cell::new(None) }; STRIPES],

@@ -4,6 +4,8 @@
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
 
+use tokio::runtime::{self, Handle as Runtime};
+
 use crate::registry::group::Group;
 use crate::registry::history::HistoryWriter;
 use crate::registry::hot::{Hot, hot};
@@ -44,11 +46,13 @@ pub struct Local {
     range: u64,
     stripes: Vec<Option<&'static Stripe>>,
     history: Option<HistoryWriter>,
+    /// The runtime that this thread looked at last.
+    runtime: Option<runtime::Id>,
 }
 
 impl Local {
     const fn new() -> Self {
-        Self { known: Known::new(), range: 0, stripes: Vec::new(), history: None }
+        Self { known: Known::new(), range: 0, stripes: Vec::new(), history: None, runtime: None }
     }
 
     /// Sees to it that the thread has ids.
@@ -56,10 +60,20 @@ impl Local {
         if hot.has_ids() {
             return;
         }
+        self.meet_runtime();
         // Ranges grow with use, so that a small program's ids have no gaps to wonder at.
         self.range = (2 * self.range).clamp(1, MAX_RANGE);
         let first = registry().next_id.fetch_add(self.range, Ordering::Relaxed);
         hot.keep_ids(first..first + self.range);
+    }
+
+    /// Makes the runtime known that this thread is in.
+    #[cold]
+    pub fn meet_runtime(&mut self) {
+        let Ok(runtime) = Runtime::try_current() else { return };
+        if self.runtime.replace(runtime.id()) != Some(runtime.id()) {
+            registry().runtimes.meet(&runtime);
+        }
     }
 
     #[inline]
@@ -126,8 +140,12 @@ impl Drop for Local {
 pub fn with_local<R>(with: impl FnOnce(&mut Local, &Hot<Handle>) -> R, without: impl FnOnce() -> R) -> R {
     let with = |local: &RefCell<Local>| {
         hot(|hot| {
-            hot.open();
-            with(&mut local.borrow_mut(), hot)
+            let mut local = local.borrow_mut();
+            if !hot.is_open() {
+                hot.open();
+                local.meet_runtime();
+            }
+            with(&mut local, hot)
         })
     };
     LOCAL.try_with(with).unwrap_or_else(|_| without())

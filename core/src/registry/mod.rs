@@ -92,6 +92,7 @@ pub mod known;
 pub mod local;
 pub mod polls;
 pub mod recent;
+pub mod runtimes;
 pub mod site;
 pub mod slab;
 pub mod slot;
@@ -118,6 +119,7 @@ use self::group::{Group, Groups};
 use self::history::Histories;
 use self::polls::WatchedPolls;
 use self::recent::Durations;
+use self::runtimes::Runtimes;
 use self::slab::Slab;
 use self::slot::Slot;
 use self::wait::{Admission, Watch};
@@ -155,6 +157,7 @@ pub struct Registry {
     pub next_id: AtomicU64,
     /// How many scopes of `assert_no_leaks` began.
     pub scopes: AtomicU64,
+    pub runtimes: Runtimes,
     census: Census,
     counted: std::sync::Once,
 }
@@ -176,6 +179,7 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         suppressed: AtomicU64::new(0),
         next_id: AtomicU64::new(1),
         scopes: AtomicU64::new(1),
+        runtimes: Runtimes::default(),
         census: Census::new(),
         counted: std::sync::Once::new(),
     };

@@ -265,7 +265,7 @@ impl TaskBuilder {
     #[cfg_attr(not(debug_assertions), inline(always))]
     pub fn track<F: Future>(self, future: F) -> Tracked<F> {
         let (begun, span) = self.begin::<F, FUTURE>(Location::caller());
-        Tracked::new(future, Entry::new(begun, span))
+        Tracked::guest(future, Entry::new(begun, span))
     }
 
     /// Enters the task into the registry.

@@ -13,6 +13,7 @@ use tracing::Span;
 use super::named;
 use crate::current::note_failure;
 use crate::registry::begin::{Begun, begin_known, hold};
+use crate::registry::hot::hot;
 use crate::registry::registry;
 use crate::tracked::{Entry, Life, Spawned, Tracked};
 
@@ -193,6 +194,9 @@ where
     let handle = named::spawn_on(task, begun, runtime);
     #[cfg(not(tokio_unstable))]
     let handle = runtime.spawn(task);
+    if begun.is_some() && hot(|hot| hot.spawned_on.replace(Some(runtime.id()))) != Some(runtime.id()) {
+        registry().runtimes.meet(runtime);
+    }
     held(begun, born, handle)
 }
 

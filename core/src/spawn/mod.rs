@@ -2,6 +2,7 @@
 
 mod builder;
 mod elsewhere;
+mod executor;
 mod launch;
 #[cfg(tokio_unstable)]
 mod named;
@@ -19,6 +20,7 @@ use crate::tracked::{Entry, Tracked};
 
 pub use self::builder::TaskBuilder;
 pub use self::elsewhere::{spawn_blocking_on, spawn_in, spawn_local_on};
+pub use self::executor::{Executor, executor};
 pub use crate::registry::site::Site;
 
 /// Spawns a future, as [`tokio::spawn`] does, and tracks it.
@@ -158,7 +160,7 @@ where
 #[track_caller]
 #[cfg_attr(not(debug_assertions), inline(always))]
 pub fn track<F: Future>(future: F) -> Tracked<F> {
-    Tracked::new(future, Entry::new(begin_code::<F, FUTURE>(Location::caller()), None))
+    Tracked::guest(future, Entry::new(begin_code::<F, FUTURE>(Location::caller()), None))
 }
 
 /// Begins a task with a name, and whatever else it is to have.

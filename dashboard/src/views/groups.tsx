@@ -275,7 +275,7 @@ function FirstSpawn() {
       <Code lines={["headcount::task(\"send-email\")", "    .label(\"provider\", \"ses\")", "    .spawn(async move {", "        mailer.send(order).await", "    });"]} />
       {(summary.value?.untracked ?? 0) > 0 && (
         <p class="soft">
-          {plural(summary.value?.untracked ?? 0, "task")} of this runtime {summary.value?.untracked === 1 ? "is" : "are"} not tracked: connections,
+          {plural(summary.value?.untracked ?? 0, "task")} of the runtimes {summary.value?.untracked === 1 ? "is" : "are"} not tracked: connections,
           pools, and code that still calls <code>tokio::spawn</code>.
         </p>
       )}

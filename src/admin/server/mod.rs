@@ -131,8 +131,8 @@ pub(crate) fn start(admin: &Arc<Admin>, listeners: Listeners) {
             admin.lines.clone(),
         ));
     }
-    if let (Some(limit), Some(runtime)) = (admin.settings().unresponsive_after, &admin.process.application) {
-        worker.spawn(probe::run(Arc::clone(admin), runtime.clone(), limit));
+    if let Some(limit) = admin.settings().unresponsive_after {
+        worker.spawn(probe::run(Arc::clone(admin), limit));
     }
 }
 

@@ -13,8 +13,8 @@ use std::time::{Duration, SystemTime};
 pub(super) use outlook::AttentionLink;
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 pub(super) use summary::{
-    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Shutdown, Summary,
-    Trends, Warning,
+    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Runtime, Shutdown,
+    Summary, Trends, Warning,
 };
 #[cfg(test)]
 pub(super) use summary::{OutcomeCounts, StateCounts, WarningCode};

@@ -130,7 +130,7 @@ pub(in crate::admin) struct Rates {
     pub(in crate::admin) spawned_per_second: Option<f64>,
     /// Over the last 10 seconds; null in the first second.
     pub(in crate::admin) finished_per_second: Option<f64>,
-    /// What polls took of the time of all workers of the runtime that `install` ran in, 1 at most, over the
+    /// What polls took of the time of all workers of all runtimes, 1 at most, over the
     /// last 10 seconds; null in the first second, and of closures, which have threads of their own.
     pub(in crate::admin) busy_share: Option<f64>,
     /// Share of what finished in the last minute that ended in error or panic; null if nothing finished.
@@ -245,8 +245,11 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) states: StateCounts,
     pub(in crate::admin) spawned: u64,
     pub(in crate::admin) finished: OutcomeCounts,
-    /// Tasks of the runtime that headcount does not know; null outside a runtime.
+    /// Tasks of all runtimes that headcount does not know; null before the first runtime was met.
     pub(in crate::admin) untracked: Option<u64>,
+    /// The runtimes that `install` or a tracked task ran in, those that answer latest first; at most 16.
+    pub(in crate::admin) runtimes: Vec<Runtime>,
+    pub(in crate::admin) runtimes_total: usize,
     #[serde(flatten)]
     pub(in crate::admin) rates: Rates,
     /// The most interesting first. An event carries only as many as fit into 64 kB.
@@ -263,6 +266,24 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) actions: bool,
     /// The actions that are permitted, of `cancel`, `shutdown`, `run` and `close`.
     pub(in crate::admin) permissions: Vec<&'static str>,
+}
+
+/// One of the process' runtimes.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct Runtime {
+    /// 1 for the first that was met.
+    pub(in crate::admin) number: u64,
+    /// The thread that met it.
+    #[cfg_attr(test, schema(value_type = String))]
+    pub(in crate::admin) name: Arc<str>,
+    pub(in crate::admin) workers: usize,
+    /// Tasks, tracked or not.
+    pub(in crate::admin) alive: usize,
+    /// Tasks that wait in the queue which all workers share.
+    pub(in crate::admin) queue_depth: usize,
+    /// How long it has begun no new task, if that is longer than `unresponsive_after`; null otherwise.
+    pub(in crate::admin) silent_seconds: Option<f64>,
 }
 
 /// Which process answers; the first event of the stream.

@@ -112,7 +112,7 @@ impl Coordinator {
         self.timers.set(Round::Lines, None);
         // The newest refusals are logged before they are summed up.
         self.note_refusals();
-        let untracked = self.untracked();
+        let untracked = untracked();
         self.ledger.settle(untracked);
         if Stage::Aborting <= self.machine.stage() {
             let (alive, now) = (self.ledger.abandoned_alive(), self.now());
@@ -132,23 +132,6 @@ impl Coordinator {
             }
             self.voice.drained(&account, took, &names);
         }
-    }
-
-    /// How many tasks live in the application's runtime that headcount does not track.
-    ///
-    /// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is
-    /// read until it no longer falls, for some milliseconds at the most.
-    fn untracked(&self) -> u64 {
-        let read = || self.process.untracked(&crate::snapshot()).unwrap_or(0);
-        let mut lowest = read();
-        for _ in 0..5 {
-            if lowest == 0 {
-                break;
-            }
-            thread::sleep(Duration::from_millis(1));
-            lowest = lowest.min(read());
-        }
-        lowest
     }
 
     /// Makes the report and gives it to everything that follows the shutdown, in bounded time.
@@ -256,4 +239,21 @@ fn outcome(verdict: Verdict, account: &Account) -> (ShutdownOutcome, u8) {
         Verdict::Deadline if account.is_past_deadline => (ShutdownOutcome::Deadline, DEADLINE),
         Verdict::Drained | Verdict::Deadline => (ShutdownOutcome::Drained, 0),
     }
+}
+
+/// How many tasks live in the application's runtimes that headcount does not track.
+///
+/// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is read
+/// until it no longer falls, for some milliseconds at the most.
+fn untracked() -> u64 {
+    let read = || crate::process::untracked(&crate::snapshot()).unwrap_or(0);
+    let mut lowest = read();
+    for _ in 0..5 {
+        if lowest == 0 {
+            break;
+        }
+        thread::sleep(Duration::from_millis(1));
+        lowest = lowest.min(read());
+    }
+    lowest
 }

@@ -1,0 +1,236 @@
+//! Several runtimes in one process: which are watched, how many tasks are not tracked, and whose silence
+//! makes `/livez` answer 503.
+
+use std::future::pending;
+use std::net::SocketAddr;
+use std::sync::mpsc;
+use std::time::{Duration, Instant};
+
+use headcount::{Builder, Headcount};
+use serde_json::Value;
+use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
+use tokio::task::{JoinSet, LocalSet};
+
+use crate::support::http::get;
+
+const LIMIT: Duration = Duration::from_millis(200);
+
+fn multi() -> Runtime {
+    RuntimeBuilder::new_multi_thread().worker_threads(2).enable_all().build().unwrap()
+}
+
+fn single() -> Runtime {
+    RuntimeBuilder::new_current_thread().enable_all().build().unwrap()
+}
+
+fn builder() -> Builder {
+    Headcount::builder().ignore_env().admin(SocketAddr::from(([127, 0, 0, 1], 0))).signals(false)
+}
+
+fn summary(hc: &Headcount) -> Value {
+    get(hc.admin_addr().unwrap(), "/api/v1/summary").expect(200).json()
+}
+
+/// Waits until the summary is as it should be, and gives it back.
+#[track_caller]
+fn wait_for(hc: &Headcount, is_so: impl Fn(&Value) -> bool) -> Value {
+    let patience = Instant::now() + Duration::from_secs(30);
+    loop {
+        let summary = summary(hc);
+        if is_so(&summary) {
+            return summary;
+        }
+        assert!(Instant::now() < patience, "{:#}", summary["runtimes"]);
+        std::thread::sleep(Duration::from_millis(10));
+    }
+}
+
+#[test]
+fn untracked_tasks_are_counted_over_all_runtimes() {
+    own_process!();
+    let (one, other) = (multi(), multi());
+    let hc = {
+        let _entered = one.enter();
+        builder().install().unwrap()
+    };
+    (0..5).for_each(|_| drop(one.spawn(pending::<()>())));
+    (0..3).for_each(|_| drop(other.spawn(pending::<()>())));
+    assert_eq!(summary(&hc)["untracked"], 5, "nothing is tracked in the other yet");
+    other.block_on(async {
+        (0..10).for_each(|_| drop(headcount::spawn(pending::<()>())));
+    });
+    let now = summary(&hc);
+    assert_eq!((&now["untracked"], &now["runtimes_total"]), (&8.into(), &2.into()), "{:#}", now["runtimes"]);
+    assert_eq!(now["runtimes"][1]["alive"], 13);
+    assert_eq!(now["runtimes"][0]["workers"], 2);
+    assert!(hc.render_metrics().contains("\nheadcount_tasks_untracked 8\n"));
+}
+
+#[test]
+fn a_runtime_that_is_only_spawned_on_from_outside_is_known() {
+    own_process!();
+    let (one, other) = (multi(), single());
+    let hc = builder().install().unwrap();
+    // The same code on the same thread: nothing is new but the runtime.
+    for runtime in [&one, &other, &one] {
+        drop(headcount::spawn_on(pending::<()>(), runtime.handle()));
+    }
+    drop(other.spawn(pending::<()>()));
+    let now = summary(&hc);
+    assert_eq!((&now["untracked"], &now["runtimes_total"]), (&1.into(), &2.into()));
+}
+
+#[test]
+fn an_install_outside_of_a_runtime_learns_of_the_first_task() {
+    own_process!();
+    let hc = builder().unresponsive_after(LIMIT).install().unwrap();
+    let before = summary(&hc);
+    assert_eq!((&before["untracked"], &before["runtimes_total"]), (&Value::Null, &0.into()));
+    let runtime = multi();
+    drop(runtime.spawn(pending::<()>()));
+    runtime.block_on(async { headcount::spawn(async {}).await.unwrap() });
+    wait_for(&hc, |now| now["untracked"] == 1 && now["runtimes_total"] == 1);
+}
+
+/// As actix does it: many threads, each with a runtime and a `LocalSet` of its own. They end, and are
+/// forgotten.
+#[test]
+fn many_runtimes_of_one_thread_each_come_and_go() {
+    own_process!();
+    let main = multi();
+    let _entered = main.enter();
+    let hc = builder().unresponsive_after(LIMIT).install().unwrap();
+    let (has_begun, begun) = mpsc::channel();
+    let workers: Vec<_> = (0..6)
+        .map(|number| {
+            let (end, ended) = tokio::sync::oneshot::channel::<()>();
+            let has_begun = has_begun.clone();
+            let run = move || {
+                LocalSet::new().block_on(&single(), async move {
+                    headcount::task("local").spawn_local(pending::<()>());
+                    headcount::task("shared").spawn(pending::<()>());
+                    tokio::spawn(pending::<()>());
+                    has_begun.send(()).unwrap();
+                    let _ = ended.await;
+                });
+            };
+            let thread = std::thread::Builder::new().name(format!("worker-{number}")).spawn(run).unwrap();
+            (thread, end)
+        })
+        .collect();
+    workers.iter().for_each(|_| begun.recv().unwrap());
+    let now = summary(&hc);
+    assert_eq!((&now["untracked"], &now["runtimes_total"]), (&6.into(), &7.into()));
+    let names: Vec<_> = (1..7).map(|at| now["runtimes"][at]["name"].as_str().unwrap()).collect();
+    assert!(names.iter().all(|name| name.starts_with("worker-")), "{names:?}");
+    get(hc.admin_addr().unwrap(), "/livez").expect(200);
+    for (thread, end) in workers {
+        drop(end);
+        thread.join().unwrap();
+    }
+    let now = wait_for(&hc, |now| now["runtimes_total"] == 1);
+    assert_eq!((&now["untracked"], &now["live"]), (&0.into(), &0.into()));
+}
+
+#[test]
+fn one_blocked_runtime_of_two_is_seen_and_named() {
+    own_process!();
+    let (one, other) = (multi(), RuntimeBuilder::new_multi_thread().worker_threads(1).build().unwrap());
+    let _entered = one.enter();
+    let hc = builder().blocked_after(LIMIT / 4).unresponsive_after(LIMIT).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let (release, released) = mpsc::channel::<()>();
+    headcount::task("stuck").spawn_on(
+        async move {
+            let _ = released.recv();
+        },
+        other.handle(),
+    );
+    let now = wait_for(&hc, |now| now["runtimes"][0]["silent_seconds"].is_number());
+    assert_eq!(now["runtimes"][0]["workers"], 1, "the one that is silent comes first");
+    let detail = get(admin, "/livez").expect(503).json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains(" in the runtime of thread ") && detail.contains("; stuck #"), "{detail}");
+    drop(release);
+    wait_for(&hc, |now| now["runtimes"][0]["silent_seconds"].is_null());
+    get(admin, "/livez").expect(200);
+}
+
+/// A runtime that runs only while its thread drives it is silent most of the time, and that is no fault.
+#[test]
+fn a_runtime_that_is_not_driven_is_silent_only_if_a_task_is_stuck() {
+    own_process!();
+    let main = multi();
+    let _entered = main.enter();
+    let hc = builder().blocked_after(LIMIT / 4).unresponsive_after(LIMIT).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let (sender, runs) = mpsc::channel::<Box<dyn FnOnce(&Runtime) + Send>>();
+    let run = move || {
+        let runtime = single();
+        runs.iter().for_each(|run| run(&runtime));
+    };
+    let thread = std::thread::Builder::new().name("at-times".to_owned()).spawn(run).unwrap();
+    sender
+        .send(Box::new(|runtime| runtime.block_on(async { headcount::spawn(async {}).await.unwrap() })))
+        .unwrap();
+    wait_for(&hc, |now| now["runtimes"][0]["silent_seconds"].is_number());
+    get(admin, "/livez").expect(200);
+    let (release, released) = mpsc::channel::<()>();
+    let blocks = move |runtime: &Runtime| {
+        let task = headcount::task("stuck").spawn_on(
+            async move {
+                let _ = released.recv();
+            },
+            runtime.handle(),
+        );
+        runtime.block_on(task).unwrap();
+    };
+    sender.send(Box::new(blocks)).unwrap();
+    let patience = Instant::now() + Duration::from_secs(30);
+    let answer = loop {
+        let answer = get(admin, "/livez");
+        if answer.status == 503 {
+            break answer;
+        }
+        assert!(Instant::now() < patience);
+        std::thread::sleep(Duration::from_millis(10));
+    };
+    let detail = answer.json()["detail"].as_str().unwrap().to_owned();
+    assert!(detail.contains("the runtime of thread at-times; stuck #"), "{detail}");
+    drop((release, sender));
+    thread.join().unwrap();
+    wait_for(&hc, |now| now["runtimes_total"] == 1);
+    get(admin, "/livez").expect(200);
+}
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_task_around_a_tracked_future_is_not_untracked() {
+    own_process!();
+    let hc = builder().install().unwrap();
+    let untracked = |expected: u64| {
+        let now = tokio::task::block_in_place(|| wait_for(&hc, |now| now["untracked"] == expected));
+        now["live"].as_u64().unwrap()
+    };
+    let mut set = JoinSet::new();
+    (0..4).for_each(|_| drop(set.spawn(headcount::track(pending::<()>()))));
+    assert_eq!(untracked(0), 4);
+    // Two futures of one task are one task.
+    let two = || async { tokio::join!(headcount::track(pending::<()>()), headcount::track(pending::<()>())) };
+    tokio::spawn(async move {
+        two().await;
+    });
+    tokio::spawn(pending::<()>());
+    assert_eq!(untracked(1), 6);
+    // Inside a tracked task nothing is added.
+    headcount::spawn(async move {
+        two().await;
+    });
+    assert_eq!(untracked(1), 9);
+    set.shutdown().await;
+    assert_eq!(untracked(1), 5);
+    // Its tracked part is over, and the task lives on.
+    tokio::spawn(async {
+        headcount::track(async {}).await;
+        pending::<()>().await;
+    });
+    assert_eq!(untracked(2), 5);
+}
