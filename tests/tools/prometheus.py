@@ -1,5 +1,6 @@
 """A real Prometheus and a real quickstart: what one stores is what the other did. Called by scripts/prometheus-check."""
 
+import http.server
 import json
 import os
 import pathlib
@@ -8,14 +9,17 @@ import socket
 import subprocess
 import sys
 import tempfile
+import threading
 import time
 import urllib.parse
 import urllib.request
 
-from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.openmetrics.parser import text_string_to_metric_families as read_open
+from prometheus_client.parser import text_string_to_metric_families as read_text
 
 QUICKSTART = "target/debug/examples/quickstart"
 PATIENCE = 60
+TRACE = "4bf92f3577b34da6a3ce929d0e0e4736"
 
 
 def free_port():
@@ -57,27 +61,33 @@ class Quickstart:
 
 
 class Prometheus:
-    def __init__(self, directory, admin):
+    """With the rules of the kit, and exemplars."""
+
+    def __init__(self, directory, target):
         config = {
-            "global": {"scrape_interval": "500ms"},
-            "rule_files": [str(pathlib.Path("examples/prometheus/alerts.yml").resolve())],
-            "scrape_configs": [{"job_name": "quickstart", "static_configs": [{"targets": [f"127.0.0.1:{admin}"]}]}],
+            "global": {"scrape_interval": "500ms", "evaluation_interval": "500ms"},
+            "rule_files": [str(pathlib.Path("kit/prometheus", name).resolve()) for name in ("rules.yml", "alerts.yml")],
+            "scrape_configs": [{"job_name": "quickstart", "static_configs": [{"targets": [f"127.0.0.1:{target}"]}]}],
         }
         path = pathlib.Path(directory, "prometheus.yml")
         path.write_text(json.dumps(config))
         port = free_port()
-        self.url = f"http://127.0.0.1:{port}/api/v1/query?query="
+        self.url = f"http://127.0.0.1:{port}/api/v1/"
         self.process = subprocess.Popen(
-            ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory}/data", f"--web.listen-address=127.0.0.1:{port}"],
+            ["prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory}/data-{port}",
+             f"--web.listen-address=127.0.0.1:{port}", "--enable-feature=exemplar-storage"],
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
         )
         eventually("Prometheus has scraped", lambda: self.value("up") == 1)
 
-    def query(self, expression):
-        answer = json.loads(get(self.url + urllib.parse.quote(expression)))
+    def get(self, path):
+        answer = json.loads(get(self.url + path))
         assert answer["status"] == "success", answer
-        return answer["data"]["result"]
+        return answer["data"]
+
+    def query(self, expression):
+        return self.get("query?query=" + urllib.parse.quote(expression))["result"]
 
     def value(self, expression):
         result = self.query(expression)
@@ -89,14 +99,54 @@ class Prometheus:
 
 
 def check_hostile_texts():
-    """Another parser than ours reads them back as they were."""
-    hostile = json.loads(pathlib.Path("target/tmp/hostile.json").read_text())
-    text = pathlib.Path("target/tmp/hostile.prom").read_text()
-    families = {family.name: family for family in text_string_to_metric_families(text)}
-    spawned = families["headcount_tasks_spawned"].samples
-    read = {sample.labels["task"] for sample in spawned} & {sample.labels["value"] for sample in spawned}
-    assert set(hostile) <= read, set(hostile) - read
-    print(f"{len(hostile)} hostile texts read back")
+    """Other parsers than ours read them back as they were, from both formats."""
+    hostile = set(json.loads(pathlib.Path("target/tmp/hostile.json").read_text()))
+    for format, reader in (("prom", read_text), ("open", read_open)):
+        text = pathlib.Path(f"target/tmp/hostile.{format}").read_text()
+        families = {family.name: family for family in reader(text)}
+        spawned = families["headcount_tasks_spawned"].samples
+        read = {sample.labels["task"] for sample in spawned} & {sample.labels.get("value") for sample in spawned}
+        assert hostile <= read, (format, hostile - read)
+    durations = families["headcount_task_duration_seconds"]
+    assert durations.unit == "seconds"
+    exemplars = [(sample.labels["task"], sample.exemplar) for sample in durations.samples if sample.exemplar]
+    [(task, exemplar)] = exemplars
+    assert (task, exemplar.labels) == ("traced", {"trace_id": TRACE}), exemplars
+    print(f"{len(hostile)} hostile texts read back from both formats, and an exemplar")
+
+
+class OpenMetrics(http.server.BaseHTTPRequestHandler):
+    """Serves the hostile texts as OpenMetrics."""
+
+    def do_GET(self):
+        body = pathlib.Path("target/tmp/hostile.open").read_bytes()
+        self.send_response(200)
+        self.send_header("content-type", "application/openmetrics-text; version=1.0.0; charset=utf-8")
+        self.send_header("content-length", str(len(body)))
+        self.end_headers()
+        self.wfile.write(body)
+
+    def log_message(self, *_):
+        pass
+
+
+def check_exemplars(directory):
+    """Prometheus stores the hostile texts and the exemplar."""
+    server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), OpenMetrics)
+    threading.Thread(target=server.serve_forever, daemon=True).start()
+    prometheus = Prometheus(directory, server.server_address[1])
+    try:
+        hostile = set(json.loads(pathlib.Path("target/tmp/hostile.json").read_text()))
+        stored = {series["metric"]["task"] for series in prometheus.query("headcount_tasks_spawned_total")}
+        assert hostile <= stored, hostile - stored
+        path = "query_exemplars?query=headcount_task_duration_seconds_bucket&start=0&end=4000000000"
+        [series] = eventually("the exemplar is stored", lambda: prometheus.get(path))
+        assert series["seriesLabels"]["task"] == "traced", series
+        assert {exemplar["labels"]["trace_id"] for exemplar in series["exemplars"]} == {TRACE}, series
+    finally:
+        prometheus.stop()
+        server.shutdown()
+    print("Prometheus stored an exemplar by its trace id")
 
 
 def check_lint(quickstart):
@@ -125,6 +175,9 @@ def check_agreement(prometheus, quickstart):
     assert prometheus.value('time() - max(headcount_task_oldest_start_timestamp_seconds{task="load"})') < 3600
     quantile = 'histogram_quantile(0.5, sum by (le) (headcount_task_duration_seconds_bucket{task="thumbnail"}))'
     assert 0.05 < prometheus.value(quantile) < 5
+    # Only OpenMetrics has units: so that is what Prometheus chose.
+    [about] = prometheus.get("metadata?metric=headcount_task_duration_seconds")["headcount_task_duration_seconds"]
+    assert (about["type"], about["unit"]) == ("histogram", "seconds"), about
     print(f"Prometheus stored {stored:.0f} spawns, between {before['spawned']} and {after['spawned']}")
 
 
@@ -147,10 +200,21 @@ def check_restart(prometheus, quickstart, admin):
     print("a restart is one reset")
 
 
+def check_rules(prometheus):
+    """Every rule is evaluated without an error, and those that must have a result here have one."""
+    for group in prometheus.get("rules")["groups"]:
+        bad = [rule for rule in group["rules"] if rule["health"] != "ok"]
+        assert not bad, bad
+        print(f"{group['name']}: {len(group['rules'])} rules evaluated in {group['evaluationTime'] * 1000:.1f} ms")
+    for record in ("job_task:headcount_tasks_live:sum", "job:headcount_stop_would_cut:instances"):
+        assert prometheus.query(record), record
+
+
 def main():
     check_hostile_texts()
     admin = free_port()
     with tempfile.TemporaryDirectory() as directory:
+        check_exemplars(directory)
         quickstart = Quickstart(admin, 50)
         prometheus = None
         try:
@@ -159,13 +223,12 @@ def main():
             eventually("thumbnails", lambda: (prometheus.value('headcount_tasks_spawned_total{task="thumbnail"}') or 0) > 50)
             check_agreement(prometheus, quickstart)
             check_restart(prometheus, quickstart, admin)
-            loaded = json.loads(get(re.sub(r"query\?query=$", "rules", prometheus.url)))
-            assert len(loaded["data"]["groups"][0]["rules"]) == 4
+            check_rules(prometheus)
         finally:
             for started in (quickstart, prometheus):
                 if started and started.process.poll() is None:
                     started.stop()
-    print("4 checks passed")
+    print("6 checks passed")
 
 
 if __name__ == "__main__":
