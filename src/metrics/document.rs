@@ -8,7 +8,10 @@ fn the_document_of_metrics_is_fresh() {
     let text = format!(
         "# Metrics\n\nWhat `/metrics` and `render_metrics()` write, in the text format of Prometheus, and what the `metrics` \
          facade gets. A group is tasks of the same name, kind and labels: each of its families has the labels `task` and \
-         `kind`, and those that the code gives with `.label(key, value)`.\n\nThe values of `outcome` are {}.\n\n\
+         `kind`, and those that the code gives with `.label(key, value)`.\n\n\
+         For a client that prefers it, `/metrics` is OpenMetrics: the same series, with units and exemplars. \
+         [kit/prometheus](../kit/prometheus/README.md) has rules and alerts, and says how to get the last counts of a process \
+         that stops.\n\nThe values of `outcome` are {}.\n\n\
          | family | type | labels | what it is |\n|---|---|---|---|\n{rows}",
         outcomes()
     );

@@ -7,6 +7,8 @@ use std::time::{Duration, SystemTime};
 use tokio::time::MissedTickBehavior;
 use tracing::warn;
 
+#[cfg(feature = "prometheus")]
+use super::exemplars::Exemplars;
 use super::facade::Publisher;
 use super::recording::Recording;
 use super::series::{Series, series};
@@ -14,6 +16,8 @@ use crate::error::Error;
 use crate::forecast::{self, Forecast};
 use crate::observer::{Lines, Worker};
 use crate::process::Process;
+#[cfg(feature = "prometheus")]
+use crate::settings::Hide;
 use crate::settings::Recorder;
 use crate::shutdown::{self, Audience, Farewell, Report, Stage};
 
@@ -24,10 +28,14 @@ const EVERY: Duration = Duration::from_secs(1);
 #[derive(Debug)]
 pub(crate) struct Metrics {
     process: Arc<Process>,
+    /// When headcount was installed, as the wall clock said then.
+    started_at: SystemTime,
     /// Set last, since a global recorder cannot be taken back.
     recording: OnceLock<Recording>,
     publisher: tokio::sync::Mutex<Publisher>,
     events_dropped: Arc<AtomicU64>,
+    #[cfg(feature = "prometheus")]
+    exemplars: parking_lot::Mutex<Exemplars>,
     /// The thread on which a recorder is called. It may be the application's, which may block or panic.
     worker: Option<Worker>,
     lines: Lines,
@@ -43,7 +51,9 @@ pub(crate) struct Figures {
     pub(crate) events_dropped: u64,
     pub(crate) late_spawns: u64,
     pub(crate) log_lines_suppressed: u64,
+    pub(crate) started_at: SystemTime,
     pub(crate) stage: u8,
+    pub(crate) stop_started_at: Option<SystemTime>,
     pub(crate) deadline: Option<SystemTime>,
     pub(crate) pending: u64,
     /// In how many seconds a stop would likely be over.
@@ -59,9 +69,12 @@ impl Metrics {
         let worker = wanted.then(|| Worker::start("headcount-metrics")).transpose()?;
         Ok(Self {
             process,
+            started_at: SystemTime::now(),
             recording: OnceLock::new(),
             publisher: tokio::sync::Mutex::default(),
             events_dropped: Arc::default(),
+            #[cfg(feature = "prometheus")]
+            exemplars: parking_lot::Mutex::default(),
             worker,
             lines,
         })
@@ -100,7 +113,9 @@ impl Metrics {
             events_dropped: self.events_dropped.load(Ordering::Relaxed),
             late_spawns: snapshot.late_spawns,
             log_lines_suppressed: snapshot.log_lines_suppressed,
+            started_at: self.started_at,
             stage: shutdown::stage().number(),
+            stop_started_at: shutdown::started_at(),
             deadline: shutdown::deadline(),
             pending: shutdown::pending_now(),
         }
@@ -109,10 +124,33 @@ impl Metrics {
     /// The text for Prometheus: headcount's families, then those of the exporter. Counts as a scrape.
     #[cfg(feature = "prometheus")]
     pub(crate) fn scrape(&self) -> String {
-        let text = super::text::render(&self.figures())
-            + &self.recording.get().map(Recording::render).unwrap_or_default();
+        let text = super::text::render(&self.figures()) + &self.foreign();
         shutdown::scraped();
         text
+    }
+
+    /// The same as OpenMetrics, with exemplars unless fields are hidden.
+    #[cfg(feature = "prometheus")]
+    pub(crate) fn scrape_open(&self) -> String {
+        let mut text = {
+            let mut exemplars = self.exemplars.lock();
+            if !self.process.settings.hide.contains(&Hide::Fields) {
+                exemplars.gather();
+            }
+            let figures = self.figures();
+            exemplars.settle(&figures.series);
+            super::text::render_open(&figures, &exemplars)
+        };
+        super::foreign::append_open(&mut text, &self.foreign());
+        text.push_str("# EOF\n");
+        shutdown::scraped();
+        text
+    }
+
+    /// The application's own metrics.
+    #[cfg(feature = "prometheus")]
+    fn foreign(&self) -> String {
+        self.recording.get().map(Recording::render).unwrap_or_default()
     }
 
     /// Publishes to a recorder of the application's, or keeps samples from piling up in ours, until the

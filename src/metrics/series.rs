@@ -15,6 +15,8 @@ pub(crate) type SeriesLabels = Vec<(Cow<'static, str>, Arc<str>)>;
 #[derive(Debug)]
 pub(crate) struct Series {
     pub(crate) labels: SeriesLabels,
+    /// The ids of its groups.
+    pub(crate) groups: Vec<u32>,
     pub(crate) spawned: u64,
     pub(crate) finished: OutcomeCounts,
     pub(crate) live: u64,
@@ -47,6 +49,7 @@ impl Series {
     fn new(labels: SeriesLabels) -> Self {
         Self {
             labels,
+            groups: Vec::new(),
             spawned: 0,
             finished: OutcomeCounts::default(),
             live: 0,
@@ -64,6 +67,7 @@ impl Series {
         for &outcome in headcount_core::Outcome::ALL {
             self.finished.add(outcome, group.finished.get(outcome));
         }
+        self.groups.push(group.id.get());
         self.spawned += group.spawned;
         self.live += group.live;
         self.blocked += group.blocked;

@@ -112,9 +112,19 @@ pub(super) const TABLE: &[Family] = &[
         values: Values::ProcessCounter(|figures| figures.log_lines_suppressed),
     },
     Family {
+        name: "headcount_start_timestamp_seconds",
+        help: "When headcount was installed.",
+        values: Values::ProcessGauge(|figures| Some(timestamp(figures.started_at))),
+    },
+    Family {
         name: "headcount_shutdown_stage",
         help: "0 running, 1 announcing, 2 draining, 3 aborting, 4 lingering, 5 done.",
         values: Values::ProcessGauge(|figures| Some(f64::from(figures.stage))),
+    },
+    Family {
+        name: "headcount_shutdown_start_timestamp_seconds",
+        help: "When the shutdown began; 0 while none runs.",
+        values: Values::ProcessGauge(|figures| Some(figures.stop_started_at.map_or(0.0, timestamp))),
     },
     Family {
         name: "headcount_shutdown_deadline_timestamp_seconds",
@@ -138,6 +148,6 @@ pub(super) const TABLE: &[Family] = &[
     },
 ];
 
-fn timestamp(time: SystemTime) -> f64 {
+pub(super) fn timestamp(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }

@@ -117,6 +117,11 @@ pub(crate) fn is_reported() -> bool {
     control().report().is_some()
 }
 
+/// When the shutdown began.
+pub(crate) fn started_at() -> Option<SystemTime> {
+    control().status.lock().as_ref().map(|status| status.started_at)
+}
+
 /// When tasks that are left are aborted.
 pub(crate) fn deadline() -> Option<SystemTime> {
     let status = control().status.lock();

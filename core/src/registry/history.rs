@@ -257,6 +257,16 @@ impl Ring {
         notes.iter().rev().find(|(known, _)| *known == id).map(|(_, note)| note.clone())
     }
 
+    /// The notes that were kept since that of the task `mark` was the newest, and moves the mark.
+    fn notes_since(&self, mark: &mut u64) -> Vec<(u64, Arc<Note>)> {
+        let notes = self.notes.lock();
+        let new: Vec<_> = notes.iter().rev().take_while(|(id, _)| id != mark).cloned().collect();
+        if let Some((newest, _)) = new.first() {
+            *mark = *newest;
+        }
+        new
+    }
+
     fn notes_into(&self, all: &mut HashMap<u64, Arc<Note>>) {
         all.extend(self.notes.lock().iter().cloned());
     }
@@ -401,6 +411,34 @@ impl Histories {
         marks.resize(all.len().max(marks.len()), 0);
         for (history, mark) in all.iter().zip(marks) {
             history.any.visit_new(mark, &mut visit);
+        }
+    }
+
+    /// Visits the tasks that left a note to `select` since the last visit with the same marks, one mark a
+    /// thread, as far as they are held. None is missed, because a note is kept after its record. Costs a look
+    /// at each ring where there are none.
+    pub fn visit_new_notes<T>(
+        &self,
+        marks: &mut Vec<u64>,
+        select: impl Fn(&Note) -> Option<T>,
+        mut visit: impl FnMut(&Record, T),
+    ) {
+        let all = self.all.lock().clone();
+        marks.resize(all.len().max(marks.len()), 0);
+        for (history, mark) in all.iter().zip(marks) {
+            let new = history.any.notes_since(mark);
+            let selected: Vec<(u64, T)> =
+                new.iter().filter_map(|(id, note)| Some((*id, select(note)?))).collect();
+            if selected.is_empty() {
+                continue;
+            }
+            let mut records = HashMap::new();
+            history.any.read_into(&mut records);
+            for (id, selected) in selected {
+                if let Some(record) = records.get(&id) {
+                    visit(record, selected);
+                }
+            }
         }
     }
 

@@ -22,6 +22,8 @@ mod query;
 pub mod read;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "only `headcount` uses it")]
+pub mod traced;
+
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};

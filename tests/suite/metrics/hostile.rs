@@ -1,13 +1,13 @@
 //! Names, labels, fields and messages that were made to break a format come out well-formed, and as they
 //! were.
 //!
-//! The texts are also written to `hostile.prom` and `hostile.json`, for parsers that are not of this
-//! repository.
+//! The texts are also written to `hostile.prom`, `hostile.open` and `hostile.json`, for parsers that are not
+//! of this repository.
 
 use std::net::SocketAddr;
 use std::path::Path;
 
-use crate::support::http::get;
+use crate::support::http::{get, send};
 use crate::support::samples::samples;
 use headcount::Headcount;
 
@@ -41,7 +41,15 @@ async fn hostile_texts_come_out_well_formed() {
             .spawn_fallible(async move { Err::<(), _>(text) });
         failing.await.unwrap().unwrap_err();
     }
+    headcount::task("traced")
+        .field("trace_id", "4bf92f3577b34da6a3ce929d0e0e4736")
+        .spawn(async {})
+        .await
+        .unwrap();
+    headcount::idle().await;
     let text = hc.render_metrics();
+    let accept = [("accept", "application/openmetrics-text;version=1.0.0")];
+    let open = send(hc.admin_addr().unwrap(), "GET", "/metrics", &accept, "").expect(200);
     let scrape = samples(&text);
     for hostile in HOSTILE {
         let there = |(name, labels): &(String, std::collections::BTreeMap<String, String>)| {
@@ -62,6 +70,7 @@ async fn hostile_texts_come_out_well_formed() {
     assert!(items.iter().all(|item| item["name"].as_str().unwrap().len() <= 128));
     let directory = Path::new(env!("CARGO_TARGET_TMPDIR"));
     std::fs::write(directory.join("hostile.prom"), text).unwrap();
+    std::fs::write(directory.join("hostile.open"), open.text()).unwrap();
     std::fs::write(
         directory.join("hostile.json"),
         serde_json::to_string(&HOSTILE.iter().map(|text| printable(text)).collect::<Vec<_>>()).unwrap(),

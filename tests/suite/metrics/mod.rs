@@ -3,6 +3,8 @@
 mod hostile;
 #[cfg(feature = "shutdown")]
 mod last;
+#[cfg(feature = "admin")]
+mod open;
 #[cfg(feature = "exporter")]
 mod recorders;
 mod text;
