@@ -13,6 +13,7 @@ use crate::clock;
 use crate::registry::registry;
 use crate::settings::Settings;
 use crate::snapshot::{Kind, Snapshot};
+use headcount_core::internal::service::supervisors;
 
 /// One for each process.
 #[derive(Debug)]
@@ -72,8 +73,9 @@ pub(crate) fn workers() -> usize {
 /// ones. Both numbers are read one after the other.
 pub(crate) fn untracked(snapshot: &Snapshot) -> Option<u64> {
     let alive = registry().runtimes.alive()?;
-    let ours = snapshot.groups.iter().filter(|group| group.kind == Kind::Task).map(|group| group.live).sum();
-    Some(alive.saturating_sub(ours))
+    let is_there = |kind: Kind| matches!(kind, Kind::Task | Kind::Service | Kind::Timer);
+    let ours: u64 = snapshot.groups.iter().filter(|group| is_there(group.kind)).map(|group| group.live).sum();
+    Some(alive.saturating_sub(ours + supervisors()))
 }
 
 impl Identity {

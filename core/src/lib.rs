@@ -31,6 +31,8 @@ mod outcome;
 mod registry;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod samples;
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "only `internal` shows some of it outside")]
+mod service;
 pub mod snapshot;
 mod spawn;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
@@ -51,6 +53,10 @@ pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::config::TextSource;
 pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
+pub use crate::service::{
+    Backoff, LastRun, NotRunnable, Restart, RunOutput, Service, ServiceError, ServiceHandle, ServiceId,
+    ServiceInfo, ServiceState, Timer, every, service, services,
+};
 pub use crate::snapshot::{Snapshot, State, snapshot};
 pub use crate::spawn::{
     Executor, Site, TaskBuilder, executor, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local,
@@ -76,6 +82,9 @@ pub mod internal {
     }
     pub mod registry {
         pub use crate::registry::*;
+    }
+    pub mod service {
+        pub use crate::service::*;
     }
     pub mod samples {
         pub use crate::samples::*;

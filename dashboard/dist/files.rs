@@ -15,9 +15,9 @@
         gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
     },
     File {
-        path: "assets/index-DmfsUAtC.js",
-        plain: Content { data: include_bytes!("assets/index-DmfsUAtC.js"), tag: "\"285c4b7e6f080c269b8f4fa8e88c1a5e\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-DmfsUAtC.js.gz"), tag: "\"cedadf1ba1cc420510b9d902b67cd294\"" }),
+        path: "assets/index-Cbk2c2TV.js",
+        plain: Content { data: include_bytes!("assets/index-Cbk2c2TV.js"), tag: "\"b6e593d68693f21618ad0948a831b751\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-Cbk2c2TV.js.gz"), tag: "\"6f39eace659a4430009341535f6d5e87\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"a23c480f8f6a203dacc214de5cb124de\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"6c3080a73e07ca37f276ebcb8659461a\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"176291e52448f2f22c2bae27b48f811d\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"9a0f0a5814e7e723bcb8e8470c16767c\"" }),
     },
 ]

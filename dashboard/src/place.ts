@@ -35,7 +35,7 @@ export interface Place {
 
 export const VIEWS: readonly View[] = ["groups", "tasks", "finished", "lifetime", "task", "shutdown", "end"];
 export const STATES: readonly State[] = ["blocked", "running", "idle", "queued"];
-export const KINDS: readonly Kind[] = ["task", "local", "blocking", "future", "request"];
+export const KINDS: readonly Kind[] = ["task", "local", "blocking", "future", "request", "service", "timer"];
 export const OUTCOMES: readonly Outcome[] = ["ok", "error", "panic", "cancelled", "timeout", "rejected", "abandoned"];
 const ORDERS: readonly Order[] = ["asc", "desc"];
 /** Long enough that two processes in a row do not share it. */

@@ -3,7 +3,7 @@
 // A key without `?` is always present, null where empty. A key with `?` is absent from older servers.
 // Times are RFC 3339, durations seconds, ids below 2^53.
 
-export type Kind = "task" | "local" | "blocking" | "future" | "request";
+export type Kind = "task" | "local" | "blocking" | "future" | "request" | "service" | "timer";
 export type State = "queued" | "idle" | "running" | "blocked";
 /** `aborted` is what older servers call `abandoned`. */
 export type Outcome = "ok" | "error" | "panic" | "cancelled" | "timeout" | "rejected" | "abandoned" | "aborted";
@@ -287,6 +287,8 @@ export interface Report {
   result: "drained" | "deadline" | "forced";
   forced_by: string | null;
   exit_code: number;
+  /** The critical service that has ended for good. */
+  critical_service?: string | null;
   started_at: string;
   duration_seconds: number;
   /** What was waited for, by how it ended. Abandoned tasks are not among them. */

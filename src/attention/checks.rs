@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use super::Severity;
 use crate::forecast::words::span;
-use crate::snapshot::GroupInfo;
+use crate::snapshot::{GroupInfo, Kind};
 
 /// How many must have finished before "usual" means something.
 const ENOUGH: u64 = 20;
@@ -113,7 +113,9 @@ fn failures(seen: &Seen<'_>) -> Option<(u64, u64, &'static str)> {
 }
 
 fn stuck(seen: &Seen<'_>) -> Option<(Severity, String)> {
-    let (oldest, usual) = (seen.group.oldest?, seen.group.usual?);
+    // Runs of a service end because they fail, so how long those took says nothing of one that goes on.
+    let group = Some(seen.group).filter(|group| group.kind != Kind::Service)?;
+    let (oldest, usual) = (group.oldest?, group.usual?);
     let limit = (5 * usual.p99).max(Duration::from_secs(10));
     if usual.count < ENOUGH || oldest.age < limit {
         return None;

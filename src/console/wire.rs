@@ -173,7 +173,7 @@ fn begin_of_last_poll(reading: &Reading) -> Option<u64> {
 }
 
 fn is_spawned(kind: Kind) -> bool {
-    matches!(kind, Kind::Task | Kind::Local | Kind::Blocking)
+    matches!(kind, Kind::Task | Kind::Local | Kind::Blocking | Kind::Service | Kind::Timer)
 }
 
 fn kind_of(kind: Kind) -> task::Kind {

@@ -22,6 +22,7 @@ use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{self, Builder, Hide, Settings};
 use crate::shutdown::{self, Audience};
+use headcount_core::internal::service::critical;
 
 /// Stays true, because the tasks that the process spawned before are counted by the first.
 static INSTALLED: AtomicBool = AtomicBool::new(false);
@@ -98,6 +99,8 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     ];
     shutdown::start(&process, &observer, audience)?;
     started.keep();
+    // One that has ended already stops the process now.
+    critical::follow(shutdown::critical_ended);
     configure(&process.settings);
     if process.settings.panic_hook {
         observer::panics::name_tasks();

@@ -21,9 +21,11 @@ use super::off;
 use super::report::Report;
 use super::signal::{self, Signal};
 use super::status::Status;
+use crate::name::{MAX_NAME, cut};
 use crate::registry::local::{self, Current};
 use crate::registry::{is_enabled, registry};
 use crate::snapshot::OnShutdown;
+use headcount_core::internal::service::critical::CriticalEnd;
 
 /// What begins a shutdown.
 #[derive(Clone, Debug)]
@@ -31,6 +33,8 @@ pub(crate) enum Cause {
     Signal(Signal),
     /// A client of the admin server.
     Api,
+    /// A critical service has ended for good.
+    Critical(CriticalEnd),
     /// A text: of `shutdown(reason)`, the request limit, or `drain()`.
     Reason(Arc<str>),
 }
@@ -40,6 +44,9 @@ impl fmt::Display for Cause {
         match self {
             Self::Signal(signal) => f.write_str(signal.as_str()),
             Self::Api => f.write_str("API"),
+            Self::Critical(CriticalEnd { name, how }) => {
+                write!(f, "critical service {name} has ended: {}", cut(how.as_ref().into(), MAX_NAME))
+            }
             Self::Reason(reason) => f.write_str(reason),
         }
     }
@@ -235,6 +242,11 @@ impl Drop for Awaiting {
         self.control.awaiting.fetch_sub(1, Ordering::AcqRel);
         self.control.tell(Command::Look);
     }
+}
+
+/// What a critical service that has ended for good is followed by.
+pub(crate) fn critical_ended(end: &CriticalEnd) {
+    control().begin(Cause::Critical(end.clone()));
 }
 
 /// Begins the shutdown of this process, as a signal would. `reason` is what log and report say of it.

@@ -55,7 +55,7 @@ use tracing::{info, warn};
 
 pub(crate) use audience::{Audience, Farewell};
 pub use control::shutdown;
-pub(crate) use control::{Cause, Command, control};
+pub(crate) use control::{Cause, Command, control, critical_ended};
 #[cfg(feature = "admin")]
 pub(crate) use cut::cancel;
 pub(crate) use headcount_core::internal::lifecycle::{self as gates, gates, machine};

@@ -20,6 +20,9 @@ use tokio::signal::unix;
 use tokio::signal::windows;
 
 use super::gates::{Off, OffSignal, gates};
+use super::report::CRITICAL;
+use super::signal::exit_now;
+use headcount_core::internal::service::critical::{self, CriticalEnd};
 
 /// Signals this close together are one, as they are where headcount is on.
 const SAME_SIGNAL: Duration = Duration::from_millis(200);
@@ -28,6 +31,17 @@ const SAME_SIGNAL: Duration = Duration::from_millis(200);
 /// `off`.
 pub(crate) fn turn_off() {
     let _ = gates().off.set(Off { signal, begun });
+    critical::follow(critical_ended);
+}
+
+/// What awaits `draining()` or `drain()` stops the process, with the code of the report. Where nothing ever
+/// did, the process ends here, as a coordinator would have it.
+fn critical_ended(_: &CriticalEnd) {
+    if gates().was_asked() {
+        begin();
+    } else {
+        exit_now(CRITICAL);
+    }
 }
 
 /// Asks all tasks to stop.

@@ -9,8 +9,13 @@ use std::time::{Duration, SystemTime};
 use serde::{Serialize, Serializer};
 
 use super::words::text;
+use crate::name::escape;
 use crate::snapshot::{Kind, Progress, TaskInfo};
 use headcount_core::OutcomeCounts;
+use headcount_core::internal::service::critical;
+
+/// The exit code of a process whose critical service has ended for good.
+pub(crate) const CRITICAL: u8 = 70;
 
 /// Tasks listed in a report; all are counted.
 pub(crate) const MAX_LISTED: usize = 1_000;
@@ -36,8 +41,8 @@ pub enum ShutdownOutcome {
 /// What became of the tasks when the process stopped: as a value, as JSON, as text, as exit code.
 ///
 /// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT,
-/// 143 by SIGTERM, 1 through the API; 124 something was abandoned at the deadline; 0. Cloning it costs as
-/// much as cloning a few `Arc`s.
+/// 143 by SIGTERM, 1 through the API; 70 a critical service has ended for good; 124 something was abandoned
+/// at the deadline; 0. Cloning it costs as much as cloning a few `Arc`s.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 #[must_use = "return it from main, so that the exit code says how it went"]
@@ -54,8 +59,10 @@ pub struct Report {
     pub result: ShutdownOutcome,
     /// What forced it: `SIGINT`, `SIGTERM` or `API`.
     pub forced_by: Option<&'static str>,
-    /// 0, or 124, 130, 143 or 1; see [`Report`].
+    /// 0, or 70, 124, 130, 143 or 1; see [`Report`].
     pub exit_code: u8,
+    /// The [critical](crate::Service::critical) service that has ended for good.
+    pub critical_service: Option<Arc<str>>,
     /// When it began.
     #[serde(serialize_with = "rfc3339")]
     pub started_at: SystemTime,
@@ -160,6 +167,7 @@ impl Report {
 
     /// The report of a process in which headcount is turned off.
     pub(crate) fn empty() -> Self {
+        let critical_service = critical::first().map(|end| end.name);
         Self {
             service: "".into(),
             instance: "".into(),
@@ -167,7 +175,8 @@ impl Report {
             reason: "off".into(),
             result: ShutdownOutcome::Drained,
             forced_by: None,
-            exit_code: 0,
+            exit_code: if critical_service.is_some() { CRITICAL } else { 0 },
+            critical_service,
             started_at: SystemTime::now(),
             duration: Duration::ZERO,
             forecast_at_start: None,
@@ -207,11 +216,17 @@ impl fmt::Display for Report {
         )?;
         f.write_str(&named("abandoned", &self.abandoned, self.abandoned_total))?;
         f.write_str(&named("detached", &self.detached, self.detached_total))?;
+        f.write_str(&critical_text(self.critical_service.as_deref()))?;
         match self.untracked {
             0 => Ok(()),
             untracked => write!(f, "; about {} untracked", text::tasks(untracked)),
         }
     }
+}
+
+/// `; critical service consumer has ended for good`, or nothing.
+pub(crate) fn critical_text(name: Option<&str>) -> String {
+    name.map(|name| format!("; critical service {} has ended for good", escape(name))).unwrap_or_default()
 }
 
 /// `; abandoned: index #9, loop #12 and 3 more`, or nothing.

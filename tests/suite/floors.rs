@@ -17,7 +17,7 @@ const CORE: &[&[&str]] = &[
     &["lifecycle", "snapshot"],
     &["awaited", "current", "samples", "tracked"],
     &["idle", "spawn"],
-    &["testing"],
+    &["service", "testing"],
 ];
 
 /// headcount; everything of the core is below its lowest floor.

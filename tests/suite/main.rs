@@ -48,6 +48,7 @@ mod paging;
 mod random;
 mod redact;
 mod runtimes;
+mod services;
 #[cfg(feature = "admin")]
 mod several;
 #[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]

@@ -125,10 +125,10 @@ impl Future for Draining {
 /// What to wait for, where it is first polled.
 fn first_wait() -> Waiting {
     let gates = gates();
+    gates.note_asking();
     if let Some(off) = gates.off.get().filter(|_| !is_enabled()) {
         return Waiting::Off { signal: (off.signal)() };
     }
-    gates.note_asking();
     // Nothing opens gates in a forked process, but signals get their default action back.
     gates.forked_from();
     let gate = match local::current() {

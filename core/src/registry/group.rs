@@ -232,8 +232,8 @@ pub fn first_flags(kind: Kind) -> u64 {
         // Nothing of ours can abort what nothing of ours handed to a runtime, and its owner drops it when it
         // likes.
         Kind::Future | Kind::Request => NOT_CANCELLABLE,
-        Kind::Task | Kind::Local | Kind::Blocking if clock::is_counter() => PLAIN,
-        Kind::Task | Kind::Local | Kind::Blocking => 0,
+        _ if clock::is_counter() => PLAIN,
+        _ => 0,
     }
 }
 

@@ -22,6 +22,10 @@ pub enum Kind {
     Future,
     /// A request under the tower layer.
     Request,
+    /// One run of a [`service`](crate::service).
+    Service,
+    /// One run of a timer; see [`every`](crate::every).
+    Timer,
 }
 
 named!(Kind {
@@ -30,6 +34,8 @@ named!(Kind {
     Blocking => "blocking",
     Future => "future",
     Request => "request",
+    Service => "service",
+    Timer => "timer",
 });
 
 /// The kinds as numbers, for the functions that the compiler makes once for each.
@@ -37,6 +43,8 @@ pub const TASK: u64 = Kind::Task as u64;
 pub const LOCAL: u64 = Kind::Local as u64;
 pub const BLOCKING: u64 = Kind::Blocking as u64;
 pub const FUTURE: u64 = Kind::Future as u64;
+pub const SERVICE: u64 = Kind::Service as u64;
+pub const TIMER: u64 = Kind::Timer as u64;
 
 /// The kind of such a number.
 pub fn kind_of(number: u64) -> Kind {

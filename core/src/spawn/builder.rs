@@ -15,6 +15,7 @@ use super::launch::{
 };
 use crate::registry::begin::{Begun, NewTask, begin, begin_known, begin_site};
 use crate::registry::group::{NameSource, Signature};
+use crate::registry::id::{GroupId, TaskId};
 use crate::registry::is_enabled;
 use crate::registry::kind::{BLOCKING, FUTURE, Kind, LOCAL, OnShutdown, TASK, kind_of};
 use crate::tracked::{Entry, Tracked};
@@ -53,6 +54,13 @@ struct More {
     labels: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     fields: Vec<(Cow<'static, str>, String)>,
     span: Option<Span>,
+}
+
+/// Where a run of a service or timer is in the registry.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Run {
+    pub(crate) task: TaskId,
+    pub(crate) group: GroupId,
 }
 
 impl TaskBuilder {
@@ -266,6 +274,23 @@ impl TaskBuilder {
     pub fn track<F: Future>(self, future: F) -> Tracked<F> {
         let (begun, span) = self.begin::<F, FUTURE>(Location::caller());
         Tracked::guest(future, Entry::new(begun, span))
+    }
+
+    /// Spawns one run of a service or timer. With tracking off the run has no place in the registry.
+    #[cold]
+    pub(crate) fn spawn_run<F, const KIND: u64>(
+        self,
+        future: F,
+        location: &'static Location<'static>,
+    ) -> (Option<Run>, JoinHandle<F::Output>)
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let (begun, span) = self.begin::<F, KIND>(location);
+        let run = begun
+            .map(|begun| Run { task: begun.current().id.into(), group: begun.slot.own().group().into() });
+        (run, launch_with(future, begun, span))
     }
 
     /// Enters the task into the registry.

@@ -18,6 +18,7 @@ use self::launch::{begin_code, launch, launch_blocking, launch_local, launch_on}
 use crate::registry::kind::{BLOCKING, FUTURE, LOCAL, TASK};
 use crate::tracked::{Entry, Tracked};
 
+pub(crate) use self::builder::Run;
 pub use self::builder::TaskBuilder;
 pub use self::elsewhere::{spawn_blocking_on, spawn_in, spawn_local_on};
 pub use self::executor::{Executor, executor};

@@ -18,11 +18,12 @@ use crate::settings::{Hide, Settings};
 use crate::shutdown::census::slots;
 use crate::shutdown::cut::{self, Why};
 use crate::shutdown::machine::{Stage, Verdict};
-use crate::shutdown::report::{self, Report, ShutdownOutcome};
+use crate::shutdown::report::{self, CRITICAL, Report, ShutdownOutcome};
 use crate::shutdown::report_file;
 use crate::shutdown::signal::exit_now;
 use crate::shutdown::timers::Round;
 use crate::shutdown::words::text;
+use headcount_core::internal::service::critical;
 
 /// For the report file.
 const LAST_FILE: Duration = Duration::from_millis(500);
@@ -122,7 +123,8 @@ impl Coordinator {
         self.refresh();
         self.voice.untracked(untracked);
         let account = self.ledger.account();
-        if outcome(self.machine.verdict(), &account).0 == ShutdownOutcome::Drained {
+        let critical = critical::first();
+        if outcome(self.machine.verdict(), &account, critical.is_some()).0 == ShutdownOutcome::Drained {
             let took = self.now().saturating_sub(self.machine.began());
             let abandoned = self.ledger.abandoned_listed(true);
             let names = report::named("abandoned", &abandoned, account.abandoned);
@@ -130,7 +132,7 @@ impl Coordinator {
             if let Some(forecast) = forecast.filter(|_| WORTH_JUDGING <= took) {
                 self.voice.judged(forecast, took);
             }
-            self.voice.drained(&account, took, &names);
+            self.voice.drained(&account, took, &names, critical.as_ref().map(|end| &*end.name));
         }
     }
 
@@ -188,7 +190,8 @@ impl Coordinator {
             None => ("".into(), std::time::SystemTime::now(), std::time::Instant::now()),
         };
         let (detached_total, detached) = self.ledger.detached(|id| self.control.is_exempt(id), hide_fields);
-        let (result, exit_code) = outcome(verdict, account);
+        let critical_service = critical::first().map(|end| end.name);
+        let (result, exit_code) = outcome(verdict, account, critical_service.is_some());
         let identity = &self.process.identity;
         Report {
             service: identity.service.as_str().into(),
@@ -201,6 +204,7 @@ impl Coordinator {
                 Verdict::Drained | Verdict::Deadline => None,
             },
             exit_code,
+            critical_service,
             started_at,
             duration: started.elapsed(),
             forecast_at_start: forecast_at_start.and_then(|left| Duration::try_from_secs_f64(left).ok()),
@@ -233,12 +237,13 @@ impl Coordinator {
 }
 
 /// What the report says of it, and the exit code. A deadline at which nothing was abandoned is a drain.
-fn outcome(verdict: Verdict, account: &Account) -> (ShutdownOutcome, u8) {
-    match verdict {
-        Verdict::Forced(by) => (ShutdownOutcome::Forced, by.exit_code()),
+fn outcome(verdict: Verdict, account: &Account, is_critical: bool) -> (ShutdownOutcome, u8) {
+    let (outcome, code) = match verdict {
+        Verdict::Forced(by) => return (ShutdownOutcome::Forced, by.exit_code()),
         Verdict::Deadline if account.is_past_deadline => (ShutdownOutcome::Deadline, DEADLINE),
         Verdict::Drained | Verdict::Deadline => (ShutdownOutcome::Drained, 0),
-    }
+    };
+    (outcome, if is_critical { CRITICAL } else { code })
 }
 
 /// How many tasks live in the application's runtimes that headcount does not track.

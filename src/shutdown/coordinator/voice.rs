@@ -375,10 +375,10 @@ impl Voice {
     }
 
     /// The last line of a drain that came to its end.
-    pub(super) fn drained(&self, account: &Account, took: Duration, abandoned: &str) {
+    pub(super) fn drained(&self, account: &Account, took: Duration, abandoned: &str, critical: Option<&str>) {
         let Account { ended, connections, abandoned: cut, .. } = account;
-        let line =
-            closing(Sums { ended, connections: *connections, abandoned: *cut, names: abandoned }, took);
+        let all = Sums { ended, connections: *connections, abandoned: *cut, names: abandoned, critical };
+        let line = closing(all, took);
         self.log.line(line.with(sums(account)));
     }
 

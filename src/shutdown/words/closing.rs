@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use super::line::Line;
 use super::text;
+use crate::shutdown::report::{CRITICAL, critical_text};
 use headcount_core::OutcomeCounts;
 
 /// What the last line speaks of.
@@ -14,13 +15,20 @@ pub(crate) struct Sums<'a> {
     pub(crate) abandoned: u64,
     /// `; abandoned: index #9`, or nothing.
     pub(crate) names: &'a str,
+    /// The critical service that has ended for good.
+    pub(crate) critical: Option<&'a str>,
 }
 
 /// The line. Only what completed is called completed, and what was cut makes it a warning that names it.
 pub(crate) fn closing(sums: Sums<'_>, took: Duration) -> Line {
-    let Sums { ended, connections, abandoned, names } = sums;
+    let Sums { ended, connections, abandoned, names, critical } = sums;
     let (took, counts) = (text::took(took), text::counts(ended, connections, abandoned));
-    if abandoned != 0 {
+    if critical.is_some() {
+        let critical = critical_text(critical);
+        Line::warn(format!(
+            "Background tasks ended in {took} ({counts}){names}{critical}: exit code {CRITICAL}"
+        ))
+    } else if abandoned != 0 {
         Line::warn(format!("Background tasks ended in {took} ({counts}){names}"))
     } else if ended.ok == 0 && ended.total() != 0 {
         Line::info(format!("All background tasks ended in {took} ({counts})")).loud()
@@ -102,9 +110,18 @@ mod tests {
         ];
         for (state, ended, connections, abandoned, level, text) in table {
             let names = if abandoned == 0 { "" } else { "; abandoned: index #9" };
-            let line =
-                closing(Sums { ended: &ended, connections, abandoned, names }, Duration::from_millis(4_300));
+            let sums = Sums { ended: &ended, connections, abandoned, names, critical: None };
+            let line = closing(sums, Duration::from_millis(4_300));
             assert_eq!((line.level, line.text.as_str()), (level, text), "{state}");
         }
+        let sums = Sums { ended: &ok(), connections: 0, abandoned: 0, names: "", critical: Some("consumer") };
+        let line = closing(sums, Duration::from_millis(4_300));
+        assert_eq!(
+            (line.level, line.text.as_str()),
+            (
+                Level::WARN,
+                "Background tasks ended in 4.3s (3 completed); critical service consumer has ended for good: exit code 70"
+            )
+        );
     }
 }

@@ -43,7 +43,7 @@ impl Hints {
 
 #[allow(clippy::match_same_arms, reason = "one arm a state")]
 fn hint(task: &TaskInfo, cut: Cut, finished: bool, drain_timeout: Option<Duration>) -> Option<String> {
-    let is_polled_by_us = matches!(task.kind, Kind::Task | Kind::Local);
+    let is_polled_by_us = matches!(task.kind, Kind::Task | Kind::Local | Kind::Service | Kind::Timer);
     if !is_polled_by_us || matches!(task.state, State::Running | State::Blocked) {
         return None;
     }

@@ -5,8 +5,9 @@
 //! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `late NAME`,
 //! `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`,
 //! `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection
-//! NAME`, `closes NAME MS`, `plain NAME`. What `main` does: `--main drain | ignore | hang | return |
-//! in-a-task | account | spawns-after | daemon`, `--after MS`. What begins it: `--call REASON`.
+//! NAME`, `closes NAME MS`, `plain NAME`; services and timers are in `child_services`. What `main` does:
+//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`, `--after MS`. What
+//! begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -15,6 +16,8 @@ use std::time::Duration;
 
 use futures_util::FutureExt;
 use headcount::{Headcount, OnShutdown, Report};
+
+use super::child_services;
 
 /// What the process is to do; set in no other.
 pub(super) const ARGUMENTS: &str = "SUITE_ARGUMENTS";
@@ -28,6 +31,7 @@ struct Options {
     floods: bool,
     prints: bool,
     serve: Option<String>,
+    critical_before: Option<String>,
 }
 
 /// Does what [`command`](super::process::command) says, in a process that it started.
@@ -124,6 +128,7 @@ impl Options {
             floods: false,
             prints: false,
             serve: None,
+            critical_before: None,
         };
         // Each line is one thing, its words separated by spaces.
         for argument in arguments.lines() {
@@ -135,6 +140,7 @@ impl Options {
                 "--hook" => options.hook = Some(words[1].clone()),
                 "--flood" => options.floods = true,
                 "--print" => options.prints = true,
+                "--critical-before" => options.critical_before = Some(words[1].clone()),
                 "--serve" => options.serve = Some(words[1].clone()),
                 _ => options.tasks.push(words),
             }
@@ -147,7 +153,7 @@ fn millis(text: &str) -> Duration {
     Duration::from_millis(text.parse().unwrap())
 }
 
-fn say(text: &str) {
+pub(super) fn say(text: &str) {
     let mut out = io::stdout().lock();
     // Its reader may be gone, or never have been.
     let _ = writeln!(out, "{text}");
@@ -155,6 +161,9 @@ fn say(text: &str) {
 }
 
 async fn run(options: Options) -> Option<Report> {
+    if let Some(name) = options.critical_before {
+        child_services::critical(name, Duration::ZERO).ended().await;
+    }
     let mut builder = Headcount::builder().service("child");
     if let Some(hook) = options.hook.clone() {
         builder = builder.on_abandon(move |task| hand_over(&hook, task));
@@ -435,6 +444,9 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             headcount::idle().await;
             say("idle");
         })),
+        _ if ["service", "timer", "critical"].iter().any(|kind| what.starts_with(kind)) => {
+            child_services::begin(what, name.clone(), time).await;
+        }
         _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
         unknown => panic!("no task: {unknown}"),
     }

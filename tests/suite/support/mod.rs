@@ -4,6 +4,8 @@
 pub(crate) mod alone;
 #[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
 pub(crate) mod child;
+#[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
+mod child_services;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 pub(crate) mod console;
 #[cfg(feature = "admin")]

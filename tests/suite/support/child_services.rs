@@ -1,0 +1,68 @@
+//! The services and timers of the process under test.
+
+use std::future::pending;
+use std::time::Duration;
+
+use headcount::{Backoff, Restart, draining, every, service};
+use tokio::time::sleep;
+
+use super::child::say;
+
+/// Begins one of them: `service-fails NAME`, `service-told NAME MS`, `service-deaf NAME GRACE`, `timer NAME
+/// MS`, `timer-busy NAME MS`, `critical NAME MS`, `critical-told NAME MS`, `critical-stopped NAME`.
+pub(super) async fn begin(what: &str, name: String, time: Duration) {
+    let hour = Backoff::constant(Duration::from_secs(3_600));
+    match what {
+        "service-fails" => {
+            let fails = || async { Err::<(), _>("no connection") };
+            let consumer = service(name, fails).restart(Restart::OnFailure, hour).spawn().unwrap();
+            while consumer.info().restarts == 0 {
+                tokio::task::yield_now().await;
+            }
+        }
+        "service-told" | "critical-told" => {
+            let told = move || async move {
+                draining().await;
+                sleep(time).await;
+            };
+            let told = service(name, told);
+            drop(if what == "critical-told" { told.critical() } else { told }.spawn().unwrap());
+        }
+        "service-deaf" => {
+            let run = {
+                let name = name.clone();
+                move || {
+                    say(&format!("{name} runs"));
+                    pending::<()>()
+                }
+            };
+            let quick = Backoff::constant(Duration::from_millis(1));
+            drop(service(name, run).grace(time).restart(Restart::Always, quick).spawn().unwrap());
+        }
+        "timer" => drop(every(time, name).run(|| async {}).unwrap()),
+        "timer-busy" => {
+            let busy = move || async move {
+                draining().await;
+                sleep(time).await;
+            };
+            drop(every(Duration::from_millis(100), name).run(busy).unwrap());
+        }
+        "critical" => drop(critical(name, time)),
+        "critical-stopped" => {
+            let stopped = service(name, pending::<()>).critical().spawn().unwrap();
+            stopped.stop();
+            stopped.ended().await;
+        }
+        unknown => panic!("no service: {unknown}"),
+    }
+}
+
+/// A critical service that works for so long, fails, and fails again.
+pub(super) fn critical(name: String, time: Duration) -> headcount::ServiceHandle {
+    let fails = move || async move {
+        sleep(time).await;
+        panic!("no connection");
+    };
+    let backoff = Backoff::constant(Duration::from_millis(10)).give_up(1, Duration::from_secs(60));
+    service(name, fails).restart(Restart::OnFailure, backoff).critical().spawn().unwrap()
+}
