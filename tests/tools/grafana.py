@@ -1,0 +1,214 @@
+"""Every query of the dashboard for Grafana runs against a real Prometheus and a real VictoriaMetrics. Each has scraped a service that
+stays and one of its own that drained, since a process lingers for one scrape, not for one of each server. Called by
+scripts/grafana-check."""
+
+import json
+import os
+import pathlib
+import re
+import subprocess
+import sys
+import tempfile
+import time
+import urllib.parse
+
+from prometheus import PATIENCE, QUICKSTART, eventually, free_port, get
+
+JOB = "shop"
+DRAIN = 3
+WINDOW = "5s"
+
+
+class Service:
+    """The quickstart, whose longest tasks take twice as long as its drain may."""
+
+    def __init__(self, directory, name):
+        self.admin, self.report = free_port(), pathlib.Path(directory, f"{name}.json")
+        self.instance = f"127.0.0.1:{self.admin}"
+        flags = ["--listen", "127.0.0.1:0", "--admin", self.instance, "--load", "12", "--seconds-per-number", "0.03"]
+        environment = os.environ | {
+            "RUST_LOG": "error",
+            "HEADCOUNT_DRAIN_TIMEOUT": f"{DRAIN}s",
+            "HEADCOUNT_LINGER": "Auto",
+            "HEADCOUNT_REPORT_FILE": str(self.report),
+        }
+        self.process = subprocess.Popen(
+            [QUICKSTART, *flags], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        eventually("the service is alive", lambda: get(f"http://{self.instance}/livez"))
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+class Store:
+    """A server that scrapes the services, and answers the queries of Prometheus' API."""
+
+    def __init__(self, name, url, command):
+        self.name, self.url = name, url
+        self.process = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+
+    def get(self, path, **arguments):
+        answer = json.loads(get(f"{self.url}/api/v1/{path}?{urllib.parse.urlencode(arguments)}"))
+        assert answer["status"] == "success", (self.name, path, arguments, answer)
+        return answer["data"]["result"]
+
+    def range(self, expression, begin, end):
+        """Series as pairs of labels and values, oldest first."""
+        found = self.get("query_range", query=expression, start=begin, end=end, step="1", nocache="1")
+        return [(series["metric"], [float(value) for _, value in series["values"]]) for series in found]
+
+    def at(self, expression, moment):
+        found = self.get("query", query=expression, time=moment, nocache="1")
+        return [(series["metric"], [float(series["value"][1])]) for series in found]
+
+    def stop(self):
+        self.process.terminate()
+        self.process.wait(PATIENCE)
+
+
+def configured(directory, name, services):
+    config = {
+        "global": {"scrape_interval": "500ms"},
+        "scrape_configs": [
+            {"job_name": JOB, "static_configs": [{"targets": [service.instance for service in services]}]}],
+    }
+    path = pathlib.Path(directory, f"{name}.yml")
+    path.write_text(json.dumps(config))
+    return path
+
+
+def prometheus(directory, services):
+    address, path = f"127.0.0.1:{free_port()}", configured(directory, "prometheus", services)
+    return Store("Prometheus", f"http://{address}", [
+        "prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory}/prometheus", f"--web.listen-address={address}"])
+
+
+def victoria(directory, services):
+    address, path = f"127.0.0.1:{free_port()}", configured(directory, "victoria", services)
+    return Store("VictoriaMetrics", f"http://{address}", [
+        "victoria-metrics", f"-promscrape.config={path}", f"-storageDataPath={directory}/victoria", f"-httpListenAddr={address}",
+        "-search.latencyOffset=0s", "-memory.allowedBytes=128MiB"])
+
+
+def filled(expression, seconds):
+    """With values for the variables, as Grafana fills them in."""
+    values = {"job": JOB, "instance": ".*", "task": ".*", "__rate_interval": WINDOW, "__range": f"{seconds}s"}
+    text = re.sub(r"\$(\w+)", lambda found: values[found[1]], expression)
+    assert "$" not in text, text
+    return text
+
+
+def panels():
+    """Title, legend, query, and whether it asks for one moment, of each query in the file that Grafana gets."""
+    board = json.loads(pathlib.Path("kit/grafana/headcount.json").read_text())
+    for panel in board["panels"]:
+        for target in panel.get("targets", ()):
+            yield panel["title"], target["legendFormat"], target["expr"], target.get("instant", False)
+
+
+class Answer:
+    def __init__(self, series):
+        self.series = series
+
+    def of(self, label):
+        return {labels.get(label) for labels, _ in self.series}
+
+    def values(self, **labels):
+        fits = lambda own: labels.items() <= own.items()  # noqa: E731
+        return [value for own, values in self.series if fits(own) for value in values]
+
+    def within(self, least, most):
+        return bool(self.values()) and all(least <= value <= most for value in self.values())
+
+
+def expected(gone, stays, abandoned):
+    """What each panel must show, by its title, of the service that has gone and the one that stays."""
+    both = {gone, stays}
+    names = {"send-email", "push-notification", "thumbnail"}
+    counts = lambda answer: answer.within(0, 1e6)  # noqa: E731
+    return {
+        "Instances": lambda answer: max(answer.values()) == 2 and answer.within(1, 2),
+        "Live tasks": lambda answer: max(answer.values()) > 10,
+        "Would cut work if stopped now": lambda answer: max(answer.values()) == 2 and answer.within(0, 2),
+        "Blocked tasks": counts,
+        "Failures": lambda answer: 0 < max(answer.values()) < 1,
+        "Spawned a second": lambda answer: names <= answer.of("task") and max(answer.values(task="thumbnail")) > 1,
+        "Finished a second": lambda answer: {"ok", "error", "abandoned"} <= answer.of("outcome"),
+        "Live tasks by name": lambda answer: names <= answer.of("task") and max(answer.values()) > 10,
+        "Failed a second": lambda answer: ("send-email", "error") in {(own["task"], own["outcome"]) for own, _ in answer.series},
+        "Durations": lambda answer: names <= answer.of("task") and 0.01 < max(answer.values(task="thumbnail")) < 5,
+        "Threads kept busy": lambda answer: 0 < max(answer.values(task="thumbnail")) < 64,
+        "Slow polls a second": counts,
+        "Oldest tasks": lambda answer: both >= answer.of("instance") and 5 < max(answer.values()) < 60 and answer.within(0, 60),
+        "Live tasks by instance": lambda answer: answer.of("instance") == both and max(answer.values(instance=stays)) > 10,
+        "Not known to headcount": lambda answer: answer.of("instance") == both and answer.within(0, 1000),
+        "Threads kept busy by instance": lambda answer: answer.of("instance") == both and max(answer.values()) > 0,
+        "Blocked tasks by instance": lambda answer: answer.of("instance") == both and answer.within(0, 1000),
+        "A stop now would take": lambda answer: answer.of("instance") == both and answer.within(0, DRAIN + 1),
+        "A stop now would abandon": lambda answer: answer.of("instance") == both and max(answer.values(instance=stays)) > 1,
+        "Dropped for want of room": lambda answer: answer.of("instance") == both and answer.within(0, 1e6),
+        "Stage": lambda answer: {0, 2} <= set(answer.values(instance=gone)) and set(answer.values(instance=stays)) == {0},
+        "Tasks waited for": lambda answer: answer.of("instance") == {gone} and max(answer.values()) > 3,
+        "Time left": lambda answer: answer.of("instance") == {gone} and answer.within(-5, DRAIN + 1) and max(answer.values()) > 1,
+        "Drains took": lambda answer: answer.of("instance") == {gone} and DRAIN - 1.5 < max(answer.values()) < DRAIN + 2,
+        "Abandoned by stops": lambda answer: answer.of("instance") == {gone} and sum(answer.values()) == abandoned,
+        "Spawned while draining": lambda answer: answer.of("instance") == both and answer.within(0, 1e6),
+    }
+
+
+def record(stores, gone):
+    """Each store sees its services at work, and one of them drain."""
+    for store in stores:
+        eventually(f"{store.name} scrapes both", lambda store=store: len(store.get("query", query="up == 1")) == 2)
+    # Forecasts have to know how long the long tasks take, which is 6 s.
+    for store in stores:
+        known = lambda store=store: store.get("query", query="min(headcount_stop_expected_abandoned) > 1")  # noqa: E731
+        eventually("forecasts know the tasks", known)
+    for service in gone:
+        service.process.terminate()
+    for store, service in zip(stores, gone, strict=True):
+        service.process.wait(PATIENCE)
+        query = f'headcount_shutdown_stage{{instance="{service.instance}"}}'
+        eventually(f"{store.name} sees that it has gone", lambda store=store, query=query: not store.get("query", query=query))
+
+
+def check(store, gone, stays, begin, end):
+    """The wrong answers of a store."""
+    abandoned = json.loads(gone.report.read_text())["abandoned_total"]
+    assert 0 < abandoned, "the drain was to cut something"
+    checks = expected(gone.instance, stays.instance, abandoned)
+    queries = list(panels())
+    assert {title for title, *_ in queries} == checks.keys()
+    for title, legend, query, instant in queries:
+        expression = filled(query, int(end - begin))
+        # A table shows the present: the oldest tasks are those of the service that is left.
+        series = store.at(expression, end) if instant else store.range(expression, begin, end)
+        if not checks[title](Answer(series)):
+            yield f"{store.name}: {title}: {legend}: {expression}\n    {series}"
+    print(f"{store.name}: {len(queries)} queries of {len(checks)} panels")
+
+
+def main():
+    begin = time.time()
+    stores, services = [], []
+    with tempfile.TemporaryDirectory() as directory:
+        try:
+            services += [Service(directory, name) for name in ("gone-1", "gone-2", "stays")]
+            *gone, stays = services
+            stores += [prometheus(directory, [gone[0], stays]), victoria(directory, [gone[1], stays])]
+            record(stores, gone)
+            end = time.time()
+            get(f"{stores[1].url}/internal/force_flush")
+            wrong = [each for store, service in zip(stores, gone, strict=True) for each in check(store, service, stays, begin, end)]
+            if wrong:
+                sys.exit("not what was expected:\n" + "\n".join(wrong))
+        finally:
+            for started in stores + services:
+                if started.process.poll() is None:
+                    started.stop()
+    print("all of them return what is expected")
+
+
+if __name__ == "__main__":
+    main()
