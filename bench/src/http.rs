@@ -40,6 +40,16 @@ fn connect(address: SocketAddr) -> BufReader<TcpStream> {
     BufReader::new(stream)
 }
 
+/// The status of an answer to a request on a connection of its own; `None` if there was none.
+pub fn status_of(address: SocketAddr, path: &str) -> Option<u16> {
+    let mut stream = BufReader::new(TcpStream::connect(address).ok()?);
+    write!(stream.get_mut(), "GET {path} HTTP/1.0\r\nHost: localhost\r\n\r\n").ok()?;
+    let mut line = String::new();
+    stream.read_line(&mut line).ok()?;
+    stream.read_to_end(&mut Vec::new()).ok()?;
+    line.split(' ').nth(1)?.parse().ok()
+}
+
 /// Sends a request, and gives the status line of the answer.
 fn ask(stream: &mut BufReader<TcpStream>, path: &str) -> io::Result<String> {
     write!(stream.get_mut(), "GET {path} HTTP/1.1\r\nHost: localhost\r\n\r\n")?;

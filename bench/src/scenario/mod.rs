@@ -9,6 +9,7 @@ mod outside;
 mod page;
 mod poll;
 mod scrape;
+mod searches;
 mod spawn_await;
 mod summary;
 mod ten_million;
@@ -24,7 +25,7 @@ pub type Scenario = (&'static str, fn(Settings) -> Report);
 pub type Part = (&'static str, fn(Settings));
 
 /// All scenarios of this binary, in the order in which they are shown.
-pub const ALL: [Scenario; 12] = [
+pub const ALL: [Scenario; 13] = [
     ("spawn-await", spawn_await::run),
     ("burst", burst::run),
     ("outside", outside::run),
@@ -34,13 +35,16 @@ pub const ALL: [Scenario; 12] = [
     ("summary", summary::run),
     ("scrape", scrape::run),
     ("page", page::run),
+    ("searches", searches::run),
     ("flood", flood::run),
     ("ten-million", ten_million::run),
     ("drain", drain::run),
 ];
 
 /// Parts of scenarios, run by these.
-pub const PARTS: [Part; 2] = [
+pub const PARTS: [Part; 4] = [
     ("drain-tracker", |settings| answer(&drain::tracker(settings))),
     ("drain-headcount", |settings| answer(&drain::headcount(settings))),
+    ("force-alone", |settings| answer(&searches::force(settings, false))),
+    ("force-beside-searches", |settings| answer(&searches::force(settings, true))),
 ];
