@@ -15,6 +15,7 @@ use crate::registry::begin::{Begun, release_handle};
 use crate::registry::end::{Ending, end, end_dropped};
 use crate::registry::flags::flags;
 use crate::registry::local::{Current, current, replace_current, with_local};
+use crate::registry::panicked::with_place;
 use crate::registry::runtimes::Root;
 use crate::registry::slot::Reading;
 use crate::registry::{TaskSlot, registry};
@@ -303,7 +304,8 @@ impl Drop for Entry {
 #[cold]
 #[inline(never)]
 fn end_panicked(slot: TaskSlot, now: u64, payload: Box<dyn Any + Send>) -> ! {
-    end(slot, Ending::Panicked(text_of(&*payload)), now);
+    let text = with_place(slot.id(), text_of(&*payload));
+    end(slot, Ending::Panicked(text), now);
     resume_unwind(payload)
 }
 

@@ -48,6 +48,18 @@ impl Builder {
     /// `/livez`, and for the count of tasks that it does not track. Its threads log through the `tracing`
     /// dispatcher that is current now.
     ///
+    /// # What it changes for the whole process
+    ///
+    /// - A few threads run, named `headcount…`, and the admin server's port is open.
+    /// - SIGINT and SIGTERM begin the stop, not with `signals=no`. A signal that the parent had ignored stays
+    ///   ignored.
+    /// - The `metrics` recorder is set if none was; not with `recorder=Private`.
+    /// - A panic hook stands before the one that was set, and calls it. It keeps where a tracked task
+    ///   panicked, and with `panic_hook` writes the task's name. A hook that the application sets later and
+    ///   that does not call it costs only that place.
+    ///
+    /// The `tracing` subscriber, the runtime and all other signals stay as they are.
+    ///
     /// # Errors
     ///
     /// A variable is malformed, a chosen address cannot be bound or can be reached from outside without a
@@ -102,9 +114,7 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     // One that has ended already stops the process now.
     critical::follow(shutdown::critical_ended);
     configure(&process.settings);
-    if process.settings.panic_hook {
-        observer::panics::name_tasks();
-    }
+    observer::panics::set_hook(process.settings.panic_hook);
     #[cfg(feature = "metrics")]
     metrics.record();
     let installed = Installed {

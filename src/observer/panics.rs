@@ -1,4 +1,4 @@
-//! The panic hook that names the task, for programs in which a panic ends the process.
+//! The panic hook: it keeps where a task panicked, and names the task where a panic ends the process.
 
 use std::panic::PanicHookInfo;
 
@@ -9,16 +9,25 @@ use crate::clock;
 use crate::name::escape;
 use crate::registry::local;
 use crate::registry::registry;
+use headcount_core::internal::registry::panicked::keep_place;
 use headcount_core::internal::text::{named, took};
 
-/// Has each panic of a tracked task written to standard error with its name, before the hook that was set
-/// does its work.
+/// Sets a panic hook that calls the one that was set.
 ///
-/// With `panic = "abort"` nothing unwinds, so the task's guard never runs and the log never has its line.
-pub(crate) fn name_tasks() {
+/// It keeps the place of each panic of a tracked task for the task's failure. With `names_tasks` it first
+/// writes the panic to standard error with the task's name. With `panic = "abort"` nothing unwinds, so the
+/// task's guard never runs and the log never has its line.
+pub(crate) fn set_hook(names_tasks: bool) {
+    // A hook cannot be set by a thread that panics.
+    if std::thread::panicking() {
+        return;
+    }
     let former = std::panic::take_hook();
     std::panic::set_hook(Box::new(move |panic| {
-        if let Some(line) = line(panic) {
+        if let Some(place) = panic.location() {
+            keep_place(place);
+        }
+        if let Some(line) = names_tasks.then(|| line(panic)).flatten() {
             to_stderr(Level::ERROR, "headcount::task", &line);
         }
         former(panic);

@@ -203,3 +203,34 @@ fn last(name: &str) -> (Outcome, Option<String>) {
     let page = headcount::snapshot::finished(&query).unwrap();
     (page.items[0].outcome, page.items[0].message.as_deref().map(str::to_owned))
 }
+
+#[tokio::test]
+async fn installed_it_says_where_a_task_panicked() {
+    own_process!();
+    let _hc = headcount::Headcount::builder().signals(false).install().unwrap();
+    let place = |line| format!("tests/suite/failures.rs:{line}");
+    let boom = place(line!() + 1);
+    headcount::task("plain").spawn(async { panic!("boom") }).await.unwrap_err();
+    assert_eq!(last("plain"), (Outcome::Panic, Some(format!("boom, at {boom}"))));
+
+    let inside = place(line!() + 2);
+    let closure = headcount::task("closure").spawn_blocking(|| {
+        let _ = std::panic::catch_unwind(|| panic!("caught"));
+        std::hint::black_box([1, 2].as_slice())[std::hint::black_box(7)];
+    });
+    closure.await.unwrap_err();
+    let (_, message) = last("closure");
+    let indexed = format!("index out of bounds: the len is 2 but the index is 7, at {}", place(line!() - 4));
+    assert_eq!(message, Some(indexed), "not where it was caught: {inside}");
+
+    // Another task's panic, which this one only passes on: its place is not known here.
+    let passes = headcount::task("passes").spawn(async {
+        let of_another = tokio::spawn(async { panic!("elsewhere") }).await.unwrap_err();
+        std::panic::resume_unwind(of_another.into_panic());
+    });
+    passes.await.unwrap_err();
+    assert_eq!(last("passes"), (Outcome::Panic, Some("elsewhere".to_owned())));
+
+    headcount::task("textless").spawn(async { std::panic::panic_any(7) }).await.unwrap_err();
+    assert_eq!(last("textless"), (Outcome::Panic, Some(format!("at {}", place(line!() - 1)))));
+}

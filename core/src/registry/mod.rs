@@ -90,6 +90,7 @@ pub mod id;
 pub mod kind;
 pub mod known;
 pub mod local;
+pub mod panicked;
 pub mod polls;
 pub mod recent;
 pub mod runtimes;
