@@ -3,6 +3,8 @@
 use std::fmt;
 
 /// The id of a task: never reused in a process, below 2^53, so that JSON numbers hold it.
+///
+/// Each thread takes ids in ranges of up to 64, so a larger id is not always a later spawn.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct TaskId(u64);
