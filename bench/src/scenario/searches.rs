@@ -1,5 +1,5 @@
-//! Sixty-four searches at once of 1,000,000 tasks: what tasks feel, how soon `/livez` answers, and how soon a forced
-//! stop is over.
+//! Sixty-four searches at once of 1,000,000 tasks: what tasks feel, how soon `/livez` answers, and how soon
+//! a forced stop is over.
 
 use std::net::SocketAddr;
 use std::process::Command;
