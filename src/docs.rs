@@ -5,6 +5,8 @@
 //! | [`adopting`] | moving a code base over |
 //! | [`lifetime`] | how long a task lives |
 //! | [`design`] | questions and answers |
+//! | [`traces`] | what is carried beyond a spawn: links, trace ids, OpenTelemetry, Sentry |
+//! | [`log`] | the lines of a shutdown, and their data |
 //! | [`architecture`] | the map of the code, for contributors |
 
 #![allow(clippy::doc_markdown, reason = "the documents are prose")]
@@ -18,6 +20,8 @@ macro_rules! document {
         #[doc = "[ARCHITECTURE]: crate::docs::architecture"]
         #[doc = "[DESIGN]: crate::docs::design"]
         #[doc = "[LIFETIME]: crate::docs::lifetime"]
+        #[doc = "[LOG]: crate::docs::log"]
+        #[doc = "[TRACES]: crate::docs::traces"]
         #[doc = "[SETTINGS]: crate::settings"]
         #[doc = ""]
         #[doc = include_str!($path)]
@@ -29,6 +33,8 @@ document!(adopting, "../docs/ADOPTING.md");
 document!(architecture, "../docs/ARCHITECTURE.md");
 document!(design, "../docs/DESIGN.md");
 document!(lifetime, "../docs/LIFETIME.md");
+document!(log, "../docs/LOG.md");
+document!(traces, "../docs/TRACES.md");
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

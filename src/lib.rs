@@ -43,9 +43,9 @@
 //!
 //! # Features
 //!
-//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde` and
-//! `console` are not. What exists without any of them: the spawn family, [`task()`], [`track`], [`current`],
-//! [`snapshot()`], [`idle`] and [`testing`].
+//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde`,
+//! `opentelemetry` and `console` are not. What exists without any of them: the spawn family, [`task()`],
+//! [`track`], [`current`], [`carry`], [`snapshot()`], [`idle`] and [`testing`].
 //!
 //! # Comparison
 //!
@@ -92,6 +92,7 @@ mod admin;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(feature = "admin"), allow(dead_code, unused_imports, reason = "the API shows the rest of it"))]
 mod attention;
+pub mod carry;
 #[cfg(feature = "console")]
 pub mod console;
 pub mod docs;

@@ -11,6 +11,7 @@
 #![allow(rustdoc::private_intra_doc_links, reason = "the documents of `registry` are for maintainers")]
 
 mod awaited;
+pub mod carry;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod clock;
 mod current;
@@ -68,6 +69,9 @@ pub use crate::tracked::Tracked;
 #[doc(hidden)]
 #[allow(missing_docs, reason = "no part of the API")]
 pub mod internal {
+    pub mod carry {
+        pub use crate::carry::*;
+    }
     pub mod clock {
         pub use crate::clock::*;
     }

@@ -17,6 +17,8 @@ pub const MAX_NAME: usize = 128;
 pub const MAX_FIELD: usize = 256;
 /// Longest text of a panic or error, in bytes.
 pub const MAX_MESSAGE: usize = 4096;
+/// Longest id of a trace, in bytes.
+pub const MAX_TRACE_ID: usize = 64;
 /// Most fields of one task; later ones are dropped, later values of a known key replace the earlier.
 pub const MAX_FIELDS: usize = 16;
 /// Most labels of one group; later ones are dropped.

@@ -14,6 +14,7 @@ pub fn task() -> TaskInfo {
         kind: Kind::Task,
         labels: Labels::new(Vec::new()),
         fields: Vec::new(),
+        trace_id: None,
         state: State::Idle,
         state_for: Duration::from_millis(1_100),
         cancellable: true,

@@ -13,12 +13,12 @@ use tracing::Span;
 use crate::clock;
 use crate::registry::begin::{Begun, release_handle};
 use crate::registry::end::{Ending, end, end_dropped};
-use crate::registry::flags::flags;
+use crate::registry::flags::{CARRIES, flags};
 use crate::registry::local::{Current, current, replace_current, with_local};
 use crate::registry::panicked::with_place;
 use crate::registry::runtimes::Root;
-use crate::registry::slot::Reading;
-use crate::registry::{TaskSlot, registry};
+use crate::registry::slot::{DETAILS, Reading};
+use crate::registry::{TaskSlot, is_enabled, registry};
 
 pin_project_lite::pin_project! {
     /// A future that is listed and measured while it lives, made by [`track`](crate::track).
@@ -198,6 +198,24 @@ impl Life {
     #[cold]
     #[inline(never)]
     fn poll_special<T>(&mut self, slot: TaskSlot, poll: &mut dyn FnMut() -> Poll<T>) -> Poll<T> {
+        if slot.identity() & DETAILS == 0 || !flags().see().has(CARRIES) {
+            return self.poll_outside(slot, poll);
+        }
+        let mut result = None;
+        let mut inside = || {
+            let poll = || if is_enabled() { self.poll_outside(slot, poll) } else { poll() };
+            result = Some(catch_unwind(AssertUnwindSafe(poll)));
+        };
+        registry().carriers.poll(slot.id(), &mut inside);
+        match result {
+            Some(Ok(poll)) => poll,
+            Some(Err(payload)) => resume_unwind(payload),
+            None => unreachable!("it is polled, whatever its carriers do"),
+        }
+    }
+
+    /// The poll itself, whatever the task carries.
+    fn poll_outside<T>(&mut self, slot: TaskSlot, poll: &mut dyn FnMut() -> Poll<T>) -> Poll<T> {
         let clock = registry().clock;
         let began = clock.ticks();
         slot.poll_began(began);

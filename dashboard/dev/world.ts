@@ -275,6 +275,7 @@ export class World {
     const blocked = (recipe.state ?? state) === "blocked";
     return {
       id: one.id, name: recipe.name, kind: recipe.kind, labels: recipe.labels, fields: one.id % 2 === 0 ? { order_id: String(40_000 + one.id) } : {},
+      trace_id: one.id % 2 === 0 ? (0x4bf92f3577b3 + one.id).toString(16).padStart(32, "0") : null,
       state: recipe.state ?? state, state_seconds: recipe.always === undefined ? Math.min(lived, (one.id % 30) / 10) : lived, cancellable: recipe.kind !== "blocking" && recipe.kind !== "request", age_seconds: lived,
       started_at: new Date(one.started).toISOString(), busy_seconds: lived * (state === "blocked" ? 0.9 : 0.02), polls: Math.floor(lived * 14) + 1, status, progress,
       location: recipe.location, parent: one.parent, on_shutdown: on, grace_seconds: null, usual: recipe.always === undefined && recipe.fails < 1 ? usualOf(recipe) : null,
@@ -387,7 +388,7 @@ export class World {
       stage: this.stage, live: this.live.length, blocked: this.states().blocked,
       spawned: this.totals.reduce((sum, total) => sum + total.spawned, 0), finished: counts, untracked: 14,
       spawned_per_second: this.target / 6.4, finished_per_second: this.target / 6.5, busy_share: 0.18 + 0.1 * Math.random(), failed_share: 0.012,
-      groups, groups_total: groups.length, lifetime: { ...LIFETIME, announce_delay_seconds: this.announce }, shutdown: this.shutdown(), actions: this.actions,
+      groups, groups_total: groups.length, lifetime: { ...LIFETIME, announce_delay_seconds: this.announce }, shutdown: this.shutdown(), actions: this.actions, trace_url: "https://jaeger.example/trace/{trace_id}",
       states: this.states(), forecast: this.forecast(), attention: this.attention().slice(0, 5),
     };
   }

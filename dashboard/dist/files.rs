@@ -15,9 +15,9 @@
         gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
     },
     File {
-        path: "assets/index-Cbk2c2TV.js",
-        plain: Content { data: include_bytes!("assets/index-Cbk2c2TV.js"), tag: "\"b6e593d68693f21618ad0948a831b751\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-Cbk2c2TV.js.gz"), tag: "\"6f39eace659a4430009341535f6d5e87\"" }),
+        path: "assets/index-D0DyDJAc.js",
+        plain: Content { data: include_bytes!("assets/index-D0DyDJAc.js"), tag: "\"9e836c0dc6c618b105e68de05fc84b36\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-D0DyDJAc.js.gz"), tag: "\"b48924c11b26f50b22c91112abaed147\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"176291e52448f2f22c2bae27b48f811d\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"9a0f0a5814e7e723bcb8e8470c16767c\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"f4391ff8989b0ccc0a55878a91d20d61\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"1e5ec435669c0b45211b2bc0d5c9f1ba\"" }),
     },
 ]

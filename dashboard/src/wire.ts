@@ -36,6 +36,8 @@ export interface Task {
   kind: Kind;
   labels: Labels;
   fields: Record<string, string>;
+  /** The trace that its spawn belongs to, where it carries one. */
+  trace_id?: string | null;
   state: State;
   /** How long it has been in that state. */
   state_seconds: number;
@@ -269,6 +271,8 @@ export interface ReportTask {
   kind: Kind;
   labels: Labels;
   fields: Record<string, string>;
+  /** The trace that its spawn belongs to, where it carries one. */
+  trace_id?: string | null;
   age_seconds: number;
   status: string | null;
   progress: Progress | null;
@@ -363,6 +367,8 @@ export interface Summary {
    * only.
    */
   delta?: boolean;
+  /** Where a task's trace is seen: `{trace_id}` stands for the id. */
+  trace_url?: string | null;
   /** Whether `cancel` and `shutdown` are permitted (`allow_actions`). */
   actions: boolean;
   /** What is permitted, of `cancel`, `shutdown`, `run` and `close`. */

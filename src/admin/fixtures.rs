@@ -58,6 +58,7 @@ pub(super) fn full_task() -> Task {
         name: "send-email".into(),
         kind: Kind::Task,
         labels: map(&[("provider", "ses")]),
+        trace_id: Some("4bf92f3577b34da6a3ce929d0e0e4736".into()),
         fields: map(&[("order_id", "42"), ("hostile", "<script>alert(1)</script>\n\u{202e}")]),
         state: State::Idle,
         state_seconds: 1.1,
@@ -88,6 +89,7 @@ fn bare_task() -> Task {
         kind: Kind::Blocking,
         labels: BTreeMap::new(),
         fields: BTreeMap::new(),
+        trace_id: None,
         state: State::Running,
         state_seconds: 61.0,
         cancellable: false,
@@ -345,6 +347,7 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         attention: attention(),
         forecast: Some(forecast(shutdown.is_some())),
         shutdown,
+        trace_url: Some("https://jaeger.example/trace/{trace_id}".to_owned()),
         actions: true,
         permissions: vec!["cancel", "shutdown"],
     }
@@ -374,6 +377,7 @@ fn empty_summary() -> Summary {
             band: Some((0.0, 0.0)),
             ..crate::forecast::Forecast::default()
         })),
+        trace_url: None,
         actions: false,
         permissions: Vec::new(),
         ..summary("running", None)
@@ -485,6 +489,7 @@ fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crat
         kind,
         labels: if said { map(&[("provider", "ses")]) } else { BTreeMap::new() },
         fields: if said { map(&[("order_id", "42")]) } else { BTreeMap::new() },
+        trace_id: said.then(|| "4bf92f3577b34da6a3ce929d0e0e4736".into()),
         age: Duration::from_millis(61_400),
         status: status.map(Into::into),
         progress: said.then_some(snapshot::Progress::new(3, 10)),

@@ -239,6 +239,9 @@ fn hide_fields(report: &mut Value) {
             if let Some(fields) = task.get_mut("fields") {
                 *fields = Value::Object(serde_json::Map::new());
             }
+            if let Some(trace_id) = task.get_mut("trace_id") {
+                *trace_id = Value::Null;
+            }
         }
     }
 }
@@ -260,7 +263,7 @@ mod tests {
         let report = |instance: &str| {
             format!(
                 r#"{{"instance":"{instance}","result":"drained","exit_code":0,"started_at":"","duration_seconds":1,
-                "abandoned":[{{"fields":{{"card":"4111"}}}}],"detached":[]}}"#
+                "abandoned":[{{"fields":{{"card":"4111"}},"trace_id":"4bf9"}}],"detached":[]}}"#
             )
         };
         write("old.json", &report("old"), 10);
@@ -273,7 +276,7 @@ mod tests {
         let instances: Vec<_> = found.iter().map(|report| report["instance"].as_str().unwrap()).collect();
         assert_eq!(instances, ["new", "old"]);
         found.iter_mut().for_each(hide_fields);
-        assert_eq!(found[0]["abandoned"][0]["fields"], serde_json::json!({}));
+        assert_eq!(found[0]["abandoned"][0], serde_json::json!({ "fields": {}, "trace_id": null }));
         fs::remove_dir_all(&directory).unwrap();
         assert!(reports(&directory).is_empty());
     }

@@ -85,6 +85,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         attention: attention.iter().take(ATTENTION).map(Attention::from).collect(),
         forecast,
         shutdown: stop::status(settings, load),
+        trace_url: settings.trace_url.as_ref().map(|url| url.0.clone()),
         actions: settings.allow_actions.contains(Action::Cancel)
             && settings.allow_actions.contains(Action::Shutdown),
         permissions: permissions(settings),

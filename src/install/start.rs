@@ -69,10 +69,15 @@ impl Builder {
         if settings::is_off()? {
             info!(target: "headcount", "Off (HEADCOUNT=off)");
             shutdown::turn_off();
+            // A task may need what it carries, whatever is tracked.
+            if !self.settings.carriers.is_empty() {
+                registry().carriers.set(self.settings.carriers);
+            }
             return Ok(Headcount { installed: None });
         }
         let variables = self.settings.take_variables(self.settings.environment())?;
         self.settings.read_token()?;
+        self.settings.check()?;
         if INSTALLED.swap(true, Ordering::SeqCst) {
             return Err(Error::already_installed());
         }
@@ -168,5 +173,6 @@ fn configure(settings: &Settings) {
     if let Some(redact) = &settings.redact {
         config.set_redact(Arc::clone(redact));
     }
+    registry().carriers.set(settings.carriers.iter().cloned());
     registry().apply_policies();
 }

@@ -117,6 +117,11 @@ pub(super) const TABLE: &[Family] = &[
         values: Values::ProcessGauge(|figures| Some(timestamp(figures.started_at))),
     },
     Family {
+        name: "headcount_carriers_dropped_total",
+        help: "What tasks carried and lost because its carrier panicked.",
+        values: Values::ProcessCounter(|figures| figures.carriers_dropped),
+    },
+    Family {
         name: "headcount_shutdown_stage",
         help: "0 running, 1 announcing, 2 draining, 3 aborting, 4 lingering, 5 done.",
         values: Values::ProcessGauge(|figures| Some(f64::from(figures.stage))),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use super::Settings;
 use crate::registry::config::TextSource;
 use crate::snapshot::TaskInfo;
+use headcount_core::carry::Carrier;
 
 /// A hook of the application's on each abandoned task.
 pub(crate) type OnAbandon = Arc<dyn Fn(&TaskInfo) + Send + Sync>;
@@ -55,6 +56,29 @@ impl Builder {
     /// thread of its own and has `hook_timeout` for all tasks together.
     pub fn on_abandon(mut self, hook: impl Fn(&TaskInfo) + Send + Sync + 'static) -> Self {
         self.settings.on_abandon = Some(Arc::new(hook));
+        self
+    }
+
+    /// Lets tasks have what the code that spawns them has: see [`carry`](crate::carry). Nothing else is
+    /// carried.
+    ///
+    /// Called several times, all of them are carried, the first outermost. It acts on tasks spawned after
+    /// `install`. With `HEADCOUNT=off` too: tasks may need what they carry.
+    ///
+    /// ```
+    /// # fn f() -> Result<headcount::Headcount, headcount::Error> {
+    /// tokio::task_local! {
+    ///     static TENANT: String;
+    /// }
+    ///
+    /// headcount::Headcount::builder()
+    ///     .carry(headcount::carry::span_link())
+    ///     .carry(headcount::carry::task_local(&TENANT).field("tenant"))
+    ///     .install()
+    /// # }
+    /// ```
+    pub fn carry(mut self, carrier: impl Carrier) -> Self {
+        self.settings.carriers.push(Arc::new(carrier));
         self
     }
 

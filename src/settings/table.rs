@@ -3,16 +3,18 @@
 use std::collections::BTreeSet;
 use std::net::SocketAddr;
 use std::path::PathBuf;
+use std::sync::Arc;
 use std::time::Duration;
 
 use super::Builder;
 use super::builder::OnAbandon;
 use super::value::{
-    Actions, Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, Value,
+    Actions, Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, TraceUrl, Value,
 };
 use crate::error::Error;
 use crate::registry::config::Redact;
 use crate::snapshot::OnShutdown;
+use headcount_core::carry::Carrier;
 
 /// What one line of the table says of a setting.
 #[cfg_attr(not(test), expect(dead_code, reason = "a test writes the document"))]
@@ -46,6 +48,7 @@ macro_rules! settings {
             pub(crate) ignore_env: bool,
             pub(crate) redact: Option<Redact>,
             pub(crate) on_abandon: Option<OnAbandon>,
+            pub(crate) carriers: Vec<Arc<dyn Carrier>>,
             #[cfg(feature = "exporter")]
             pub(crate) prometheus_handle: Option<metrics_exporter_prometheus::PrometheusHandle>,
             /// Those that code or a variable set.
@@ -59,6 +62,7 @@ macro_rules! settings {
                     ignore_env: false,
                     redact: None,
                     on_abandon: None,
+                    carriers: Vec::new(),
                     #[cfg(feature = "exporter")]
                     prometheus_handle: None,
                     chosen: BTreeSet::new(),
@@ -264,6 +268,11 @@ settings! {
     /// What the admin server leaves out: some of `fields`, `messages` and `stacks`.
     ["HEADCOUNT_HIDE", "none", "admin"]
     hide(hide: impl IntoIterator<Item = Hide>): BTreeSet<Hide> = hide.into_iter().collect();
+
+    /// Where the page links a task's trace, such as `https://jaeger.example/trace/{trace_id}`; `none` for no
+    /// links. It has to be `http` or `https`, with `{trace_id}` behind the host.
+    ["HEADCOUNT_TRACE_URL", "none", "admin"]
+    trace_url(url: impl Into<String>): Option<TraceUrl> = Some(TraceUrl(url.into()));
 
     /// Which recorder the application's own metrics go to: `Auto`, the one that is set, or else an exporter
     /// for `/metrics`; with `Private` the global recorder is left alone.

@@ -140,6 +140,46 @@ fn actions_are_none_or_yes_or_a_list() {
 }
 
 #[test]
+fn a_trace_url_leads_to_one_host_of_the_web() {
+    for sound in [
+        "https://jaeger.example/trace/{trace_id}",
+        "HTTP://127.0.0.1:16686/trace/{trace_id}?of={trace_id}",
+        "https://[::1]/{trace_id}",
+        "https://tempo.example/explore?left=%5B%22{trace_id}%22%5D#x",
+    ] {
+        assert!(take(&[("HEADCOUNT_TRACE_URL", sound)]).is_ok(), "{sound}");
+    }
+    let chosen = |url: &str| {
+        let mut settings = crate::Headcount::builder().trace_url(url).settings;
+        settings.take_variables(std::iter::empty()).unwrap();
+        settings.check()
+    };
+    for unsound in [
+        "javascript:alert(1)//{trace_id}",
+        "data:text/html,/{trace_id}",
+        "//jaeger.example/{trace_id}",
+        "jaeger.example/{trace_id}",
+        "https:///{trace_id}",
+        "https://{trace_id}/",
+        "https://{trace_id}.example/{trace_id}",
+        "https://user@jaeger.example/{trace_id}",
+        "https://jaeger.example?x=/{trace_id}",
+        "https://jaeger.example/trace",
+        "https://jaeger.example/{span_id}/{trace_id}",
+        "https://jaeger.example/\"{trace_id}",
+        "https://jaeger.example/ {trace_id}",
+        "https://jäger.example/{trace_id}",
+        "https://jaeger.example/\u{202e}{trace_id}",
+        "https://jaeger.example\\/{trace_id}",
+    ] {
+        assert!(refusal("HEADCOUNT_TRACE_URL", unsound).contains("{trace_id}"), "{unsound}");
+        let error = chosen(unsound).unwrap_err();
+        assert!(error.is_setting() && error.to_string().starts_with("trace_url="), "{error}");
+    }
+    assert!(chosen("https://jaeger.example/{trace_id}").is_ok());
+}
+
+#[test]
 fn an_empty_variable_is_as_none() {
     let empty: Vec<_> = TABLE.iter().map(|row| (row.variable, " ")).collect();
     let (settings, taken) = take(&empty).unwrap();

@@ -163,6 +163,42 @@ impl Value for Secret {
     }
 }
 
+/// Where traces are seen: a URL with `{trace_id}` in it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct TraceUrl(pub(crate) String);
+
+impl TraceUrl {
+    const PLACE: &str = "{trace_id}";
+
+    /// Whether it leads to one host of the web, whatever the id is.
+    pub(crate) fn is_sound(&self) -> bool {
+        let text = self.0.to_ascii_lowercase();
+        let rest = text.strip_prefix("https://").or_else(|| text.strip_prefix("http://"));
+        let Some((host, path)) = rest.and_then(|rest| rest.split_once('/')) else { return false };
+        let is_plain = |c: char| c.is_ascii_graphic() && !"\"'<>\\^`|".contains(c);
+        !host.is_empty()
+            && !host.contains(['{', '}', '@', '?', '#'])
+            && path.contains(Self::PLACE)
+            && !path.replace(Self::PLACE, "").contains(['{', '}'])
+            && text.chars().all(is_plain)
+    }
+}
+
+impl Value for TraceUrl {
+    fn expected() -> String {
+        "an `http` or `https` URL with `{trace_id}` behind the host, such as `https://jaeger.example/trace/{trace_id}`"
+            .to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        Some(Self(text.to_owned())).filter(Self::is_sound)
+    }
+
+    fn show(&self) -> String {
+        self.0.clone()
+    }
+}
+
 /// Upper bounds of a histogram's buckets, ascending, none twice; the bucket without one is not among them.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Buckets(pub(crate) Vec<Duration>);

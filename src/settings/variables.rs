@@ -9,7 +9,7 @@ use std::time::Duration;
 
 use super::Settings;
 use super::table::{Difference, Row, TABLE};
-use super::value::{Secret, Value};
+use super::value::{Secret, TraceUrl, Value};
 use crate::error::Error;
 use crate::registry::off_switch;
 
@@ -53,6 +53,14 @@ impl Settings {
     /// Settings that were set although this build leaves out what they steer.
     pub(crate) fn without_effect(&self) -> impl Iterator<Item = &'static Row> {
         TABLE.iter().filter(|row| !row.compiled && self.chosen.contains(row.name))
+    }
+
+    /// Whether what the code chose is what a variable might say.
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        match &self.trace_url {
+            Some(url) if !url.is_sound() => Err(Error::setting("trace_url", &url.0, &TraceUrl::expected())),
+            _ => Ok(()),
+        }
     }
 
     /// The token, from its file if that is set.

@@ -108,6 +108,8 @@ pub struct ReportTask {
     pub labels: BTreeMap<String, String>,
     /// Its fields.
     pub fields: BTreeMap<String, String>,
+    /// The trace that its spawn belongs to; left out with the fields.
+    pub trace_id: Option<Arc<str>>,
     /// From its spawn to when it was named.
     #[serde(rename = "age_seconds", serialize_with = "seconds")]
     pub age: Duration,
@@ -133,6 +135,7 @@ impl ReportTask {
             kind: task.kind,
             labels: task.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),
             fields: fields.iter().map(|(key, value)| (key.to_string(), value.clone())).collect(),
+            trace_id: task.trace_id.clone().filter(|_| !hide_fields),
             age: task.age,
             status: task.status.clone(),
             progress: task.progress,

@@ -13,6 +13,7 @@ const CORE: &[&[&str]] = &[
     &["sync"],
     &["clock", "named", "text"],
     &["outcome"],
+    &["carry"],
     &["registry"],
     &["lifecycle", "snapshot"],
     &["awaited", "current", "samples", "tracked"],
@@ -22,7 +23,7 @@ const CORE: &[&[&str]] = &[
 
 /// headcount; everything of the core is below its lowest floor.
 const APPLICATION: &[&[&str]] = &[
-    &["error", "forecast", "fresh"],
+    &["carry", "error", "forecast", "fresh"],
     &["attention"],
     &["settings"],
     &["observer", "process"],

@@ -16,6 +16,8 @@ mod support;
 
 #[cfg(feature = "admin")]
 mod admin;
+#[cfg(feature = "admin")]
+mod carry;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 mod console;
 mod elsewhere;

@@ -8,11 +8,12 @@ use std::panic::Location;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::carry::Spawn;
 use crate::clock;
-use crate::name::{self, MAX_FIELD};
+use crate::name::{self, MAX_FIELD, MAX_TRACE_ID};
 use crate::registry::config::TextSource;
 use crate::registry::details::{Details, Scope};
-use crate::registry::flags::{NOT_OPEN, Seen, flags};
+use crate::registry::flags::{CARRIES, NOT_OPEN, Seen, flags};
 use crate::registry::group::{Group, NameSource, Signature, first_flags};
 use crate::registry::hot::{Hot, Key, Keys, hot};
 use crate::registry::kind::{Kind, OnShutdown, kind_of};
@@ -20,7 +21,7 @@ use crate::registry::local::{self, Current, Local, with_local};
 use crate::registry::site::Site;
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{
-    ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE, first_bits, group_bits, id_of, lineage,
+    ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE, PLAIN, first_bits, group_bits, id_of, lineage,
 };
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Admit;
@@ -35,12 +36,14 @@ pub struct NewTask<'a> {
     pub grace: Option<Duration>,
     /// The leak check that it opens.
     pub scope: Option<u64>,
+    /// Whether its polls are in a span.
+    pub has_span: bool,
 }
 
 impl<'a> NewTask<'a> {
     /// A task that has nothing but its signature.
     pub fn of(signature: Signature<'a>) -> Self {
-        Self { signature, fields: &[], policy: OnShutdown::Wait, grace: None, scope: None }
+        Self { signature, fields: &[], policy: OnShutdown::Wait, grace: None, scope: None, has_span: false }
     }
 }
 
@@ -92,7 +95,8 @@ where
 {
     let key = Key { name, labels, location };
     if !is_enabled() {
-        return None;
+        let name = if IS_GIVEN { Cow::Borrowed(name) } else { code_name(name) };
+        return begin_untracked(&name, kind_of(KIND), false);
     }
     let find = |hot: &Hot<Handle>| hot.find(&key, IS_GIVEN, KIND);
     if let Some(begun) = begin_refilled(find) {
@@ -122,7 +126,7 @@ pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
 #[inline(never)]
 fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     if !is_enabled() {
-        return None;
+        return begin_untracked(site.name(), kind_of(KIND), false);
     }
     if let Some(begun) = begin_refilled(|hot| hot.stripe(site.group(KIND))) {
         return Some(begun);
@@ -177,6 +181,9 @@ pub fn begin(task: &NewTask<'_>) -> Begun {
     let parent = local::current();
     let details = details_of(registry, task, parent);
     let current = enter(registry, task, parent, details);
+    if seen.has(CARRIES) && kind != Kind::Request {
+        carry(registry, current, task.has_span);
+    }
     if is_late {
         // The coordinator, which this wakes, finds the task.
         registry.admission.count_late();
@@ -186,6 +193,55 @@ pub fn begin(task: &NewTask<'_>) -> Begun {
         settle(registry, current, seen, None);
     }
     Begun { slot: current.slot, seen }
+}
+
+/// Gives a task what the code that spawns it has for it.
+#[cold]
+fn carry(registry: &Registry, task: Current, has_span: bool) {
+    let group = registry.group(task.slot.own().group());
+    let Some(taken) = registry.carriers.take(&Spawn::new(&group.name, Some(task.id), has_span)) else {
+        return;
+    };
+    // Before any lock is taken, since `redact` is the application's code.
+    let trace_id = taken.trace_id.map(|id| storable_trace_id(registry, &id));
+    let fields = taken.fields.into_iter().map(|(key, value)| storable_field(registry, key, &value));
+    let fields: Vec<_> = fields.collect();
+    registry.carriers.keep(task.id, taken.load);
+    let Some(mut locked) = task.slot.lock(task.id) else { return };
+    locked.clear(PLAIN);
+    locked.set(DETAILS);
+    registry.details.update(task.id, |details| {
+        details.trace_id = trace_id;
+        for (key, value) in fields {
+            if !details.fields.iter().any(|(known, _)| *known == key) {
+                details.carried.push(key.clone());
+                details.set_field(key, value);
+            }
+        }
+    });
+}
+
+/// Begins a task that is not tracked and may carry something all the same. `None` if it carries nothing.
+#[cold]
+pub fn begin_untracked(name: &str, kind: Kind, has_span: bool) -> Option<Begun> {
+    let seen = flags().see();
+    if !seen.has(CARRIES) || kind == Kind::Request {
+        return None;
+    }
+    let registry = registry();
+    let taken = registry.carriers.take(&Spawn::new(name, None, has_span))?;
+    let (id, batch) = (local::shared_id(), FreeSlots::new());
+    let slot = registry.untracked.acquire(&batch);
+    registry.untracked.retire(&batch);
+    let bits = first_bits(kind, OnShutdown::Wait, NOT_CANCELLABLE | DETAILS);
+    slot.begin(&Birth { id, bits, lineage: lineage(0, false), group: group_bits(0), started: 0 });
+    registry.carriers.keep(id, taken.load);
+    Some(Begun { slot, seen: seen.marked() })
+}
+
+/// The name that a type gives, for a task that has no group.
+pub fn code_name(code: &'static str) -> Cow<'static, str> {
+    name::of_type(code).map_or(Cow::Borrowed(code), |code| Cow::Owned(code.path))
 }
 
 #[inline]
@@ -273,6 +329,11 @@ pub fn storable_field(
     (key, value)
 }
 
+/// A trace's id redacted, as a field with the key `trace_id` is, and in bounds.
+fn storable_trace_id(registry: &Registry, id: &str) -> Arc<str> {
+    name::cut(registry.config.redacted(TextSource::Field("trace_id"), id), MAX_TRACE_ID).into()
+}
+
 /// Keeps the abort handle of a task that was handed to a runtime, unless it has ended already. It began as
 /// `born`.
 #[inline(always)]
@@ -285,6 +346,9 @@ pub fn hold(begun: Begun, born: u64, handle: Handle) {
 #[cold]
 #[inline(never)]
 fn hold_special(begun: Begun, born: u64, handle: Handle) {
+    if !is_enabled() {
+        return;
+    }
     let task = Current { slot: begun.slot, id: id_of(born) };
     settle(registry(), task, begun.seen, Some(handle));
 }

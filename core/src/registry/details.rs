@@ -27,6 +27,10 @@ pub struct Details {
     pub grace: Option<Duration>,
     /// The text of its `Err`, until it ends.
     pub message: Option<Arc<str>>,
+    /// The trace that its spawn belongs to.
+    pub trace_id: Option<Arc<str>>,
+    /// The keys of the fields that it carries.
+    pub carried: Vec<Cow<'static, str>>,
     /// The leak check that it belongs to.
     pub scope: Option<Arc<Scope>>,
 }

@@ -8,15 +8,16 @@ use crate::name::{self, MAX_MESSAGE};
 use crate::outcome::Outcome;
 use crate::registry::config::TextSource;
 use crate::registry::details::Details;
-use crate::registry::failure;
+use crate::registry::failure::{self, Origin};
+use crate::registry::flags::{CARRIES, flags};
 use crate::registry::history::{HistoryWriter, Note, Record};
 use crate::registry::hot::{Hot, hot};
 use crate::registry::local::{Local, with_local};
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, WATCHED};
+use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, WATCHED, id_of};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Ended;
-use crate::registry::{Handle, Registry, TaskSlot, registry};
+use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry};
 
 /// Why a task ends.
 #[derive(Debug)]
@@ -45,6 +46,10 @@ pub fn end_dropped(slot: TaskSlot) {
 #[inline(never)]
 fn end_special(slot: TaskSlot, identity: u64) {
     let registry = registry();
+    if !is_enabled() {
+        end_untracked(registry, slot, identity);
+        return;
+    }
     let retry = |local: &mut Local, hot: &Hot<Handle>| {
         if hot.free.room().is_none() {
             registry.slab.hand_over(&hot.free);
@@ -60,6 +65,14 @@ fn end_special(slot: TaskSlot, identity: u64) {
         None => (Ending::Dropped, registry.clock.ticks()),
     };
     end_with(slot, identity, ending, now);
+}
+
+/// Ends a task that only carried something.
+fn end_untracked(registry: &Registry, slot: TaskSlot, identity: u64) {
+    registry.carriers.discard(id_of(identity));
+    let batch = FreeSlots::new();
+    registry.untracked.release(slot, &batch);
+    registry.untracked.retire(&batch);
 }
 
 /// Ends a task at `now`: it is counted by its outcome, goes to the history, and its slot is free. The whole
@@ -128,11 +141,19 @@ fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let mut details = if record.task.has(DETAILS) { registry.details.remove(id) } else { None };
     let message = message_of(registry, ending, details.as_deref_mut());
     let failure = matches!(record.outcome, Outcome::Error | Outcome::Panic);
+    let origin = details.as_deref().filter(|_| failure).map(Origin::of).unwrap_or_default();
     if details.is_some() || message.is_some() {
         keep_note(registry, record, Note { details, message: message.clone() });
     }
-    if failure {
-        failure::tell(registry, record, message);
+    let mut tell = || {
+        if failure {
+            failure::tell(registry, record, message.clone(), &origin);
+        }
+    };
+    if flags().see().has(CARRIES) {
+        registry.carriers.end(id, record.outcome, &mut tell);
+    } else {
+        tell();
     }
     // Last, so that a woken waiter finds all of the above.
     registry.leave_count(Ended { task: record.task, outcome: record.outcome, at: record.ended });

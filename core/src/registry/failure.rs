@@ -8,6 +8,7 @@ use crate::clock;
 use crate::name::escape;
 use crate::outcome::Outcome;
 use crate::registry::Registry;
+use crate::registry::details::Details;
 use crate::registry::group::{Group, LastFailure};
 use crate::registry::history::Record;
 use crate::registry::storm::Admission;
@@ -18,8 +19,28 @@ use crate::text::{named, took};
 const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
     names from one place; see headcount_groups_overflowed_total";
 
+/// Where a task comes from, as far as it carries that.
+#[derive(Debug, Default)]
+pub struct Origin {
+    trace_id: Option<String>,
+    /// The fields that it carries, as `key=value, …`.
+    carried: Option<String>,
+}
+
+impl Origin {
+    pub fn of(details: &Details) -> Self {
+        let is_carried = |key: &str| details.carried.iter().any(|known| *known == key);
+        let pairs = details.fields.iter().filter(|(key, _)| is_carried(key));
+        let pairs: Vec<_> = pairs.map(|(key, value)| format!("{}={}", escape(key), escape(value))).collect();
+        Self {
+            trace_id: details.trace_id.as_deref().map(|id| escape(id).into_owned()),
+            carried: (!pairs.is_empty()).then(|| pairs.join(", ")),
+        }
+    }
+}
+
 /// Keeps a failure as its group's last, and writes its line unless there were too many.
-pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
+pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>, origin: &Origin) {
     let group = registry.group(record.task.group());
     let admission = group.storm.lock().admit(record.ended);
     match admission {
@@ -30,7 +51,7 @@ pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>) {
             let text = message.as_deref().unwrap_or("");
             let write = || {
                 write_held_back(group, held_back);
-                write_failure(group, record, text);
+                write_failure(group, record, text, origin);
             };
             // A subscriber that panics takes nothing from the task, whose end goes on behind this.
             let _ = catch_unwind(AssertUnwindSafe(write));
@@ -47,13 +68,15 @@ pub fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
     registry.groups.all().into_iter().map(close).filter(|(_, held_back)| 0 < *held_back).collect()
 }
 
-fn write_failure(group: &Group, record: &Record, text: &str) {
+fn write_failure(group: &Group, record: &Record, text: &str, origin: &Origin) {
     let verb = if record.outcome == Outcome::Panic { "panicked" } else { "failed" };
     let after = took(clock::between(record.task.started, record.ended));
     let (task, text) = (named(&group.name, record.task.id()), escape(text));
     let place = if group.location.is_empty() { NO_PLACE } else { &group.location };
     tracing::error!(
         target: "headcount::task",
+        trace_id = origin.trace_id,
+        carried = origin.carried,
         "{task} {verb} after {after}: {text} ({place})"
     );
 }

@@ -11,6 +11,8 @@ pub const NOT_READY: u64 = 1;
 pub const NOT_OPEN: u64 = 1 << 1;
 /// The census counts live tasks.
 pub const COUNTING: u64 = 1 << 2;
+/// Something is carried beyond spawns.
+pub const CARRIES: u64 = 1 << 3;
 
 /// Flags lie below, the number of changes above.
 const CHANGE: u64 = 1 << 16;

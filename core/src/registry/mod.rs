@@ -31,8 +31,8 @@
 //!
 //! Four readings decide, and each stands for everything that could be special at that point:
 //!
-//! - The [flag word](flags), before anything else of a begin. If the process stops, counts, is switched off
-//!   or has no counter, the task takes the whole way.
+//! - The [flag word](flags), before anything else of a begin. If the process stops, counts, is switched off,
+//!   has no counter or has [carriers], the task takes the whole way.
 //! - The stripe's `first_bits`: kind, policy and flags of a task of this group. They become its first
 //!   `identity`.
 //! - `PLAIN` in `identity`, at each poll. It says that the counter times the task, and that the task ends
@@ -77,6 +77,7 @@
 //! loom what is said here.
 
 pub mod begin;
+pub mod carriers;
 pub mod census;
 pub mod config;
 pub mod details;
@@ -112,6 +113,7 @@ use tokio::task::AbortHandle;
 use crate::clock::{self, Clock};
 use crate::lock::Mutex;
 
+use self::carriers::Carriers;
 use self::census::Census;
 use self::config::Config;
 use self::details::DetailsTable;
@@ -159,6 +161,9 @@ pub struct Registry {
     /// How many scopes of `assert_no_leaks` began.
     pub scopes: AtomicU64,
     pub runtimes: Runtimes,
+    pub carriers: Carriers,
+    /// Slots of tasks that carry something while tracking is off: no reader sees them.
+    pub untracked: Slab<Handle>,
     census: Census,
     counted: std::sync::Once,
 }
@@ -181,6 +186,8 @@ static REGISTRY: LazyLock<Registry> = LazyLock::new(|| {
         next_id: AtomicU64::new(1),
         scopes: AtomicU64::new(1),
         runtimes: Runtimes::default(),
+        carriers: Carriers::new(),
+        untracked: Slab::new(CHUNK, BATCH),
         census: Census::new(),
         counted: std::sync::Once::new(),
     };

@@ -437,6 +437,10 @@ impl<H> Locked<'_, H> {
         self.store(self.identity | flag);
     }
 
+    pub fn clear(&mut self, flag: u64) {
+        self.store(self.identity & !flag);
+    }
+
     pub fn set_policy(&mut self, policy: OnShutdown) {
         self.store(self.identity & !POLICY_MASK | policy_bits(policy));
     }

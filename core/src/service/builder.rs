@@ -10,6 +10,7 @@ use tokio::runtime::Handle;
 
 use crate::lock::Mutex;
 use crate::name::{self, MAX_NAME};
+use crate::registry::carriers::Captured;
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::service::backoff::{Backoff, Restart};
 use crate::service::error::ServiceError;
@@ -144,7 +145,8 @@ impl Common {
     }
 
     fn runs<F>(self, factory: F, location: &'static Location<'static>) -> Runs<F> {
-        Runs { task: self.task, factory: Arc::new(Mutex::new(factory)), location }
+        let captured = Mutex::new(Captured::new(&self.name));
+        Runs { task: self.task, factory: Arc::new(Mutex::new(factory)), location, captured }
     }
 }
 

@@ -11,6 +11,7 @@ use crate::awaited::outcome_of;
 use crate::current::note_failure;
 use crate::lock::Mutex;
 use crate::outcome::Outcome;
+use crate::registry::carriers::Captured;
 use crate::registry::end::storable_message;
 use crate::registry::registry;
 use crate::service::record::Ended;
@@ -61,6 +62,8 @@ pub(super) struct Runs<F> {
     pub(super) task: TaskBuilder,
     pub(super) factory: Arc<Mutex<F>>,
     pub(super) location: &'static Location<'static>,
+    /// What each run carries.
+    pub(super) captured: Mutex<Option<Captured>>,
 }
 
 /// A run that was handed to the runtime.
@@ -92,7 +95,19 @@ where
             }
         };
         let at = Instant::now();
-        let (run, handle) = self.task.clone().spawn_run::<_, KIND>(run, self.location);
+        let mut run = Some(run);
+        let mut spawn = || {
+            let run = run.take().expect("each run is spawned once");
+            self.task.clone().spawn_run::<_, KIND>(run, self.location)
+        };
+        let (run, handle) = match &mut *self.captured.lock() {
+            None => spawn(),
+            Some(captured) => {
+                let mut spawned = None;
+                captured.within(&mut || spawned = Some(spawn()));
+                spawned.expect("it is spawned, whatever its carriers do")
+            }
+        };
         (run, Begun { at, handle })
     }
 }

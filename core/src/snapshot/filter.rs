@@ -37,6 +37,7 @@ const MAX_LENGTH: usize = 1024;
 /// | `location:src/mail.rs` | spawned at a place with that text |
 /// | `label.provider:ses` | tasks whose label has this value, `*` for any text |
 /// | `field.order_id:42` | tasks whose field has this value, `*` for any text |
+/// | `trace_id:4bf92f35*` | tasks whose spawn belongs to this trace |
 /// | `status:retrying`, `message:refused` | a status or failure with that text |
 /// | `age:>5m`, `age:<1s` | older or younger; of a finished task its duration |
 /// | `group:3`, `parent:17`, `id:21` | one group, the children of a task, one task |
@@ -74,6 +75,7 @@ pub(crate) enum Test {
     Location(Vec<String>),
     Label(String, Vec<Pattern>),
     Field(String, Vec<Pattern>),
+    TraceId(Vec<Pattern>),
     Status(Vec<String>),
     Message(Vec<String>),
     Age(Comparison, Duration),
@@ -230,7 +232,7 @@ fn words(text: &str) -> Result<Vec<Word>, FilterError> {
     Ok(words)
 }
 
-const KEYS: &str = "state, outcome, kind, on_shutdown, name, location, label.KEY, field.KEY, status, message, age, group, \
+const KEYS: &str = "state, outcome, kind, on_shutdown, name, location, label.KEY, field.KEY, trace_id, status, message, age, group, \
                     parent and id";
 
 impl Term {
@@ -287,6 +289,7 @@ impl Test {
             "name" => Self::Name(patterns()),
             "location" => Self::Location(lower()),
             "status" => Self::Status(lower()),
+            "trace_id" => Self::TraceId(patterns()),
             "message" => Self::Message(lower()),
             "age" => {
                 let (comparison, limit) = age(values).ok_or_else(|| {

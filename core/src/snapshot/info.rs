@@ -117,6 +117,8 @@ pub struct TaskInfo {
     pub labels: Labels,
     /// Values of its own, in no metric.
     pub fields: Vec<(Cow<'static, str>, String)>,
+    /// The trace that its spawn belongs to, where a [carrier](crate::carry) has one.
+    pub trace_id: Option<Arc<str>>,
     /// What it is doing.
     pub state: State,
     /// For how long it has been doing that.
@@ -313,4 +315,6 @@ pub struct Snapshot {
     pub late_spawns: u64,
     /// Log lines of panics and errors held back in a storm.
     pub log_lines_suppressed: u64,
+    /// How often something that a task [carried](crate::carry) was dropped because its carrier panicked.
+    pub carriers_dropped: u64,
 }

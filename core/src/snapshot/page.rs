@@ -287,7 +287,7 @@ impl<'a> Tests<'a> {
             Test::Age(comparison, limit) => {
                 comparison.admits(clock::between(task.started, describer.now), *limit)
             }
-            Test::Field(..) | Test::Status(_) => {
+            Test::Field(..) | Test::TraceId(_) | Test::Status(_) => {
                 in_details(&|details| self.fits_details(&it.term.test, details))
             }
             Test::Text(_) => {
@@ -313,7 +313,7 @@ impl<'a> Tests<'a> {
             Test::Age(comparison, limit) => {
                 comparison.admits(clock::between(task.started, record.ended), *limit)
             }
-            Test::Field(..) | Test::Status(_) => in_details(),
+            Test::Field(..) | Test::TraceId(_) | Test::Status(_) => in_details(),
             Test::Text(text) => {
                 it.has_shared(task)
                     || has(record.outcome.as_str(), text)
@@ -332,10 +332,18 @@ impl<'a> Tests<'a> {
                 let mut fields = fields.iter().filter(|(known, _)| known == key);
                 fields.any(|(_, value)| values.iter().any(|pattern| pattern.fits(value)))
             }
+            Test::TraceId(ids) => {
+                let known = details.trace_id.as_deref().filter(|_| !self.hides_fields);
+                known.is_some_and(|known| ids.iter().any(|pattern| pattern.fits(known)))
+            }
             Test::Status(texts) => status.is_some_and(|status| texts.iter().any(|text| has(status, text))),
             Test::Text(text) => {
                 let fields = fields.iter().flat_map(|(key, value)| [key.as_ref(), value.as_str()]);
-                fields.chain(status.map(|status| &**status)).any(|candidate| has(candidate, text))
+                let trace_id = details.trace_id.as_deref().filter(|_| !self.hides_fields);
+                fields
+                    .chain(status.map(|status| &**status))
+                    .chain(trace_id)
+                    .any(|candidate| has(candidate, text))
             }
             _ => false,
         }

@@ -220,6 +220,7 @@ fn summed(registry: &Registry, groups: Vec<GroupInfo>, states: StateCounts, now:
         history_dropped: registry.history_dropped.fetch_max(dropped, Ordering::Relaxed).max(dropped),
         late_spawns: registry.admission.late(),
         log_lines_suppressed: registry.suppressed.load(Ordering::Relaxed),
+        carriers_dropped: registry.carriers.dropped(),
         finished,
         groups,
     }
@@ -296,6 +297,7 @@ impl Describer {
             kind: group.kind,
             labels: group.labels.clone(),
             fields: details.map(|details| details.fields.clone()).unwrap_or_default(),
+            trace_id: details.and_then(|details| details.trace_id.clone()),
             state: self.state(task),
             state_for: clock::between(task.since(), until),
             cancellable: !task.has(NOT_CANCELLABLE),

@@ -8,7 +8,7 @@ use crate::outcome::Outcome;
 use crate::registry::history::Note;
 use crate::registry::registry;
 
-/// The field whose value is a trace id.
+/// The field whose value is a trace id, of a task that [carries](crate::carry) none.
 const FIELD: &str = "trace_id";
 
 /// The longest trace id; the label set of an exemplar may have 128 characters.
@@ -43,7 +43,9 @@ pub fn visit_new(marks: &mut Vec<u64>, mut visit: impl FnMut(Traced)) {
 
 /// The trace id of a finished task, if it is one that metrics may carry.
 fn trace_id(note: &Note) -> Option<Arc<str>> {
-    let (_, id) = note.details.as_ref()?.fields.iter().find(|(key, _)| key == FIELD)?;
+    let details = note.details.as_ref()?;
+    let field = || details.fields.iter().find(|(key, _)| key == FIELD).map(|(_, id)| id.as_str());
+    let id = details.trace_id.as_deref().or_else(field)?;
     let fits = id.bytes().all(|byte| byte.is_ascii_alphanumeric() || byte == b'-');
-    (fits && (1..=MAX_ID).contains(&id.len())).then(|| id.as_str().into())
+    (fits && (1..=MAX_ID).contains(&id.len())).then(|| id.into())
 }

@@ -13,7 +13,7 @@ use super::Site;
 use super::launch::{
     Fallible, Size, begin_code, launch_blocking, launch_local_with, launch_on_with, launch_with,
 };
-use crate::registry::begin::{Begun, NewTask, begin, begin_known, begin_site};
+use crate::registry::begin::{Begun, NewTask, begin, begin_known, begin_site, begin_untracked, code_name};
 use crate::registry::group::{NameSource, Signature};
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::is_enabled;
@@ -289,6 +289,7 @@ impl TaskBuilder {
     {
         let (begun, span) = self.begin::<F, KIND>(location);
         let run = begun
+            .filter(|_| is_enabled())
             .map(|begun| Run { task: begun.current().id.into(), group: begun.slot.own().group().into() });
         (run, launch_with(future, begun, span))
     }
@@ -346,7 +347,12 @@ impl TaskBuilder {
     ) -> (Option<Begun>, Option<Span>) {
         let More { labels: further, fields, span } = *self.more.unwrap_or_default();
         if !is_enabled() {
-            return (None, span);
+            let name = match &self.name {
+                Name::Site(site) => Cow::Borrowed(site.name()),
+                Name::Given(name) if !name.is_empty() => Cow::Borrowed(&**name),
+                Name::Given(_) | Name::Code => code_name(code),
+            };
+            return (begin_untracked(&name, kind, span.is_some()), span);
         }
         let (mut labels, location) = match &self.name {
             Name::Site(site) => (site.labels(), site.location()),
@@ -367,6 +373,7 @@ impl TaskBuilder {
             policy: self.policy,
             grace: self.grace,
             scope: self.scope,
+            has_span: span.is_some(),
         };
         (Some(begin(&task)), span)
     }

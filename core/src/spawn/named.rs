@@ -7,7 +7,7 @@ use tokio::runtime::Handle;
 use tokio::task::{Builder, JoinHandle};
 
 use crate::registry::begin::Begun;
-use crate::registry::registry;
+use crate::registry::{is_enabled, registry};
 
 /// Why none of these fails: tokio has no error for futures, and panics itself where it gets no thread for a
 /// closure.
@@ -58,6 +58,7 @@ fn builder(name: Option<&str>) -> Builder<'_> {
 }
 
 fn name_of(task: Option<Begun>) -> Option<Arc<str>> {
-    let group = registry().group(task?.slot.own().group());
+    let task = task.filter(|_| is_enabled())?;
+    let group = registry().group(task.slot.own().group());
     Some(group.name.clone())
 }

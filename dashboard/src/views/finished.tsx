@@ -13,6 +13,7 @@ import { Mark, Word } from "../parts/mark.tsx";
 import { Name, Outside, Pairs } from "../parts/name.tsx";
 import { Location, standingOf } from "../parts/tasks.tsx";
 import { Time, zoneShown } from "../parts/time.tsx";
+import { Trace } from "../parts/trace.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { countOf, groups, modern, summary } from "../store.ts";
 import type { FailureGroup, FinishedTask, Outcome, OutcomeCounts, Page, TaskDetail } from "../wire.ts";
@@ -245,6 +246,7 @@ function FinishedInside({ task }: { task: FinishedTask }) {
         <div><dt>polls</dt><dd>{count(task.polls)}</dd></div>
         {task.status !== null && <div><dt>last status</dt><dd><bdi>{`“${plain(task.status)}”`}</bdi></dd></div>}
         {Object.keys(task.fields).length > 0 && <div><dt>fields</dt><dd><Pairs of={task.fields} /></dd></div>}
+        {task.trace_id != null && <div><dt>trace</dt><dd><Trace id={task.trace_id} /></dd></div>}
         <div><dt>spawned at</dt><dd><Location of={task.location} /></dd></div>
         <div><dt>all of it</dt><dd><a href={link({ view: "task", task: task.id })}>#{task.id}</a></dd></div>
       </dl>

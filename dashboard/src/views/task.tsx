@@ -11,6 +11,7 @@ import { Name, Outside } from "../parts/name.tsx";
 import { Status } from "../parts/progress.tsx";
 import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
+import { Trace } from "../parts/trace.tsx";
 import { link, place } from "../place.ts";
 import { actions, groups, summary } from "../store.ts";
 import type { Group, OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
@@ -137,6 +138,7 @@ function FactList({ task, alive }: { task: TaskDetail; alive: boolean }) {
           <dd>{AT_SHUTDOWN[task.on_shutdown]}{task.grace_seconds !== null && <>, with a grace of <Duration seconds={task.grace_seconds} /></>}{summary.value?.shutdown != null && <Waiting task={task} />}</dd>
         </>
       )}
+      {task.trace_id != null && <><dt>Trace</dt><dd><Trace id={task.trace_id} /></dd></>}
       {pairs.map(([key, value]) => (
         <><dt><Outside text={key} /></dt><dd><Outside text={value} class="value" /></dd></>
       ))}

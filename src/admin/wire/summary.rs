@@ -262,6 +262,8 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) forecast: Option<Forecast>,
     /// Null until a shutdown begins.
     pub(in crate::admin) shutdown: Option<Shutdown>,
+    /// Where a task's trace is seen: `{trace_id}` in it stands for the id. Null where there is no such place.
+    pub(in crate::admin) trace_url: Option<String>,
     /// Whether `cancel` and `shutdown` are permitted.
     pub(in crate::admin) actions: bool,
     /// The actions that are permitted, of `cancel`, `shutdown`, `run` and `close`.

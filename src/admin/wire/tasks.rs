@@ -24,6 +24,9 @@ pub(in crate::admin) struct Task {
     pub(in crate::admin) kind: Kind,
     pub(in crate::admin) labels: BTreeMap<String, String>,
     pub(in crate::admin) fields: BTreeMap<String, String>,
+    /// The trace that its spawn belongs to, where it carries one; hidden with the fields.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
+    pub(in crate::admin) trace_id: Option<Arc<str>>,
     #[cfg_attr(test, schema(schema_with = schema::states))]
     pub(in crate::admin) state: State,
     /// For how long it has been in that state.
@@ -166,13 +169,15 @@ pub(in crate::admin) struct StatusEntry {
 
 impl Task {
     pub(in crate::admin) fn new(task: TaskInfo, row: Row, hide: &BTreeSet<Hide>) -> Self {
-        let fields = task.fields.into_iter().filter(|_| !hide.contains(&Hide::Fields));
+        let hides_fields = hide.contains(&Hide::Fields);
+        let fields = task.fields.into_iter().filter(|_| !hides_fields);
         Self {
             id: task.id.get(),
             name: task.name,
             kind: task.kind,
             labels: labels(&task.labels),
             fields: fields.map(|(key, value)| (key.into_owned(), value)).collect(),
+            trace_id: task.trace_id.filter(|_| !hides_fields),
             state: task.state,
             state_seconds: seconds(task.state_for),
             cancellable: task.cancellable,

@@ -35,6 +35,7 @@ pub(crate) struct Data {
     pub(crate) location: Option<Arc<str>>,
     pub(crate) labels: Option<String>,
     pub(crate) fields: Option<String>,
+    pub(crate) trace_id: Option<Arc<str>>,
     pub(crate) hint: Option<String>,
     pub(crate) count: Option<u64>,
     pub(crate) remaining: Option<u64>,
@@ -102,6 +103,7 @@ impl Data {
             location: Some(Arc::clone(&task.location)),
             labels: pairs(&mut task.labels.iter()),
             fields: pairs(&mut task.fields.iter().map(|(key, value)| (&**key, value.as_str()))),
+            trace_id: task.trace_id.clone(),
             ..Self::default()
         }
     }

@@ -333,6 +333,7 @@ macro_rules! event_with {
                 location = data.location.as_deref(),
                 labels = data.labels.as_deref(),
                 fields = data.fields.as_deref(),
+                trace_id = data.trace_id.as_deref(),
                 hint = data.hint.as_deref(),
                 count = data.count,
                 remaining = data.remaining,

@@ -23,6 +23,11 @@ impl Lines {
         let text = std::mem::take(&mut *self.0.lock().unwrap());
         String::from_utf8(text).unwrap().lines().map(|line| line.trim_start().to_owned()).collect()
     }
+
+    /// The same without warnings of threads that block, as they do on a machine that is busy.
+    pub(crate) fn take_calm(&self) -> Vec<String> {
+        self.take().into_iter().filter(|line| !line.contains(" headcount::blocked: ")).collect()
+    }
 }
 
 impl Write for Lines {
