@@ -216,7 +216,7 @@ async fn installed_it_says_where_a_task_panicked() {
     let inside = place(line!() + 2);
     let closure = headcount::task("closure").spawn_blocking(|| {
         let _ = std::panic::catch_unwind(|| panic!("caught"));
-        std::hint::black_box([1, 2].as_slice())[std::hint::black_box(7)];
+        let _: i32 = std::hint::black_box([1, 2].as_slice())[std::hint::black_box(7)];
     });
     closure.await.unwrap_err();
     let (_, message) = last("closure");

@@ -207,7 +207,9 @@ struct Inner {
     state: ServiceState,
     since: Instant,
     wants_run: bool,
-    run: Option<Option<Run>>,
+    is_running: bool,
+    /// Of a run that is a tracked task.
+    run: Option<Run>,
     began: Instant,
     group: Option<GroupId>,
     last: Option<(Option<TaskId>, Ended, Instant)>,
@@ -233,6 +235,7 @@ impl Record {
                 state: if terms.kind == Kind::Timer { ServiceState::Waiting } else { ServiceState::Running },
                 since: now,
                 wants_run: false,
+                is_running: false,
                 run: None,
                 began: now,
                 group: None,
@@ -260,7 +263,8 @@ impl Record {
         let now = Instant::now();
         let mut inner = self.inner.lock();
         inner.enter(ServiceState::Running, now);
-        (inner.run, inner.began, inner.next, inner.wants_run) = (Some(run), now, None, false);
+        (inner.is_running, inner.run, inner.began) = (true, run, now);
+        (inner.next, inner.wants_run) = (None, false);
         inner.group = run.map(|run| run.group).or(inner.group);
         inner.runs += 1;
     }
@@ -275,7 +279,8 @@ impl Record {
             inner.failures += 1;
             inner.failures_in_a_row += 1;
         }
-        let task = inner.run.take().flatten().map(|run| run.task);
+        inner.is_running = false;
+        let task = inner.run.take().map(|run| run.task);
         inner.last = Some((task, ended, now));
     }
 
@@ -371,8 +376,8 @@ impl Record {
             restart: terms.restart,
             period: terms.period,
             timeout: terms.timeout,
-            task: inner.run.flatten().map(|run| run.task),
-            running_for: inner.run.map(|_| since(inner.began)),
+            task: inner.run.map(|run| run.task),
+            running_for: inner.is_running.then(|| since(inner.began)),
             last: inner.last.as_ref().map(|(task, ended, at)| LastRun {
                 task: *task,
                 outcome: ended.outcome,

@@ -219,8 +219,8 @@ async fn stopping_drops_the_run() {
     let consumer = service("consumer", move || {
         let held = Arc::clone(&held);
         async move {
-            let _held = held;
             pending::<()>().await;
+            drop(held);
         }
     });
     let consumer = consumer.spawn().unwrap();
@@ -258,7 +258,7 @@ fn a_service_whose_runtime_ends_is_lost_and_said_to_be() {
 #[tokio::test]
 async fn the_list_keeps_what_goes_on_and_the_newest_ends() {
     own_process!();
-    let stays = service("stays", || headcount::draining()).spawn().unwrap();
+    let stays = service("stays", headcount::draining).spawn().unwrap();
     for number in 0..300 {
         let ends = service(format!("ends-{number}"), || async {}).spawn().unwrap();
         ends.ended().await;
