@@ -4,6 +4,7 @@
 //! [`RequestLimitLayer`] has the process stop gracefully after a number of requests.
 
 mod limit;
+mod naming;
 mod track;
 
 pub use limit::{LimitedResponse, RequestLimit, RequestLimitLayer};

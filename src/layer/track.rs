@@ -11,33 +11,29 @@ use std::task::{Context, Poll};
 use bytes::Buf as _;
 use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
 use http::request::Parts;
-use http::{Method, Request, Response, StatusCode};
+use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
 use tokio::sync::futures::Notified;
 use tower_layer::Layer;
 use tower_service::Service;
 
+use super::naming::{Lesson, Name, Naming, grpc_failure};
 use crate::shutdown::gates;
 use crate::snapshot::Kind;
 use headcount_core::internal::current::note_failure;
 use headcount_core::internal::spawn::task;
 use headcount_core::internal::tracked::Entry;
 
-/// The name of requests that no route matched.
-const UNMATCHED: &str = "unmatched";
-
-type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
-
 /// Makes each request a tracked task of kind `request`, from its arrival to the end of its response's body.
 ///
-/// It is named after the route that axum matched, `unmatched` where there is none; method and path are
-/// fields. On shutdown, `Last` tasks are asked to stop only after all requests have ended. When the deadline
-/// has passed, or by force, the response is cut, so that `axum::serve` returns: a handler that has not
-/// answered gives 503, and a body that has not ended breaks off.
+/// It is named after the route that axum matched, or the method of a gRPC service; `unmatched` where there is
+/// none. Method and path are fields. On shutdown, `Last` tasks are asked to stop only after all requests have
+/// ended. When the deadline has passed, or by force, the response is cut, so that `axum::serve` returns: a
+/// handler that has not answered gives 503, and a body that has not ended breaks off.
 ///
 /// A request ends `ok` once its response is sent, also where a server does not poll the body to its end
-/// (`HEAD`, a known length). It ends `error` if the status is 5xx or the body fails, `cancelled` if the
-/// client leaves before.
+/// (`HEAD`, a known length). It ends `error` if the status is 5xx, or one of gRPC that is the server's fault,
+/// or if the body fails. It ends `cancelled` if the client leaves before.
 ///
 /// Add it with [`Router::layer`](https://docs.rs/axum/latest/axum/struct.Router.html#method.layer), after the
 /// routes. A request that became a WebSocket ends with the upgrade; spawn what follows with
@@ -59,6 +55,7 @@ type Name = Arc<dyn Fn(&Parts) -> Cow<'static, str> + Send + Sync>;
 #[derive(Clone)]
 pub struct TrackLayer {
     name: Option<Name>,
+    naming: Arc<Naming>,
     location: &'static Location<'static>,
 }
 
@@ -67,11 +64,21 @@ impl TrackLayer {
     #[track_caller]
     #[allow(clippy::new_without_default)] // The place of the call is the location of the tasks.
     pub fn new() -> Self {
-        Self { name: None, location: Location::caller() }
+        Self { name: None, naming: Arc::default(), location: Location::caller() }
     }
 
-    /// Names requests as the function says: for services that are not axum's. Names are for few values, so
-    /// never the bare path.
+    /// Names requests as the function says: for services that are not axum's, and for axum of another major
+    /// version than 0.8, whose matched route is a type that this crate does not know. Names are for few
+    /// values, so never the bare path: at most half of `max_groups` are kept apart.
+    ///
+    /// With axum 0.7, where `axum` is that version:
+    ///
+    /// ```ignore
+    /// TrackLayer::new().name_with(|parts| {
+    ///     let route = parts.extensions.get::<axum::extract::MatchedPath>();
+    ///     route.map_or("unmatched".to_owned(), |route| route.as_str().to_owned())
+    /// })
+    /// ```
     #[must_use]
     pub fn name_with<N: Into<Cow<'static, str>>>(
         mut self,
@@ -81,29 +88,11 @@ impl TrackLayer {
         self
     }
 
-    fn name(&self, parts: &Parts) -> Cow<'static, str> {
-        match &self.name {
-            Some(name) => name(parts),
-            None => matched_route(parts).unwrap_or(Cow::Borrowed(UNMATCHED)),
-        }
+    fn begin(&self, parts: &Parts) -> (Entry, Lesson) {
+        let (name, lesson) = self.naming.name(self.name.as_ref(), parts);
+        let task = task(name).field("method", &parts.method).field("path", parts.uri.path());
+        (task.enter::<()>(Kind::Request, self.location), lesson)
     }
-
-    fn begin(&self, parts: &Parts) -> Entry {
-        let task = task(self.name(parts)).field("method", &parts.method).field("path", parts.uri.path());
-        task.enter::<()>(Kind::Request, self.location)
-    }
-}
-
-#[cfg(feature = "admin")]
-fn matched_route(parts: &Parts) -> Option<Cow<'static, str>> {
-    let route = parts.extensions.get::<axum::extract::MatchedPath>()?;
-    Some(route.as_str().to_owned().into())
-}
-
-/// Without axum there is no matched route.
-#[cfg(not(feature = "admin"))]
-fn matched_route(_: &Parts) -> Option<Cow<'static, str>> {
-    None
 }
 
 impl fmt::Debug for TrackLayer {
@@ -142,12 +131,12 @@ where
 
     fn call(&mut self, request: Request<B>) -> Self::Future {
         let (parts, body) = request.into_parts();
-        let mut entry = self.layer.begin(&parts);
+        let (mut entry, lesson) = self.layer.begin(&parts);
         let is_head = parts.method == Method::HEAD;
         let request = Request::from_parts(parts, body);
         // Inside the task, so that what a service spawns right here is its child.
         let future = entry.stay(|| self.inner.call(request));
-        TrackedResponse { future, entry: Some(entry), is_head, cut: gates().cut.opening() }
+        TrackedResponse { future, entry: Some(entry), lesson, is_head, cut: gates().cut.opening() }
     }
 }
 
@@ -158,6 +147,7 @@ pin_project_lite::pin_project! {
         future: F,
         // After the future, which is dropped in this order.
         entry: Option<Entry>,
+        lesson: Lesson,
         is_head: bool,
         #[pin]
         cut: Notified<'static>,
@@ -185,7 +175,10 @@ where
             Poll::Ready(answer) => answer.map(|response| {
                 if response.status().is_server_error() {
                     entry.stay(|| note_failure(&response.status()));
+                } else if let Some(failure) = grpc_failure(response.headers()) {
+                    entry.stay(|| note_failure(&failure));
                 }
+                std::mem::replace(this.lesson, Lesson::Nothing).learn(&response);
                 response.map(Some)
             }),
             Poll::Pending if is_cut(this.cut, context) => Ok(unavailable()),
@@ -259,6 +252,10 @@ impl<R> fmt::Debug for TrackedBody<R> {
     }
 }
 
+fn trailers_of<D, E>(frame: Option<&Result<Frame<D>, E>>) -> Option<&HeaderMap> {
+    frame?.as_ref().ok()?.trailers_ref()
+}
+
 /// Why a body broke off.
 #[derive(Debug)]
 struct Cut;
@@ -299,6 +296,9 @@ where
         };
         if let Some(Err(error)) = &frame {
             entry.stay(|| note_failure(error));
+        }
+        if let Some(failure) = trailers_of(frame.as_ref()).and_then(grpc_failure) {
+            entry.stay(|| note_failure(&failure));
         }
         if let (Some(left), Some(Ok(frame))) = (&mut *this.left, &frame) {
             *left = left.saturating_sub(frame.data_ref().map_or(0, |data| data.remaining() as u64));

@@ -117,3 +117,53 @@ async fn a_status_of_5xx_is_an_error_and_a_client_that_leaves_cancels() {
     assert_eq!((ended.cancelled, ended.total()), (1, 1), "{ended:?}");
     let _ = try_send;
 }
+
+/// A layer has one location, and a name for each of its routes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn an_application_may_have_many_routes() {
+    own_process!();
+    let mut app = Router::new();
+    for number in 0..40 {
+        app = app.route(&format!("/route-{number}/{{id}}"), on_get(|| async { "hello" }));
+    }
+    let listener = tokio::net::TcpListener::bind(("127.0.0.1", 0)).await.unwrap();
+    let address = listener.local_addr().unwrap();
+    let app = app.layer(TrackLayer::new());
+    tokio::spawn(async move { axum::serve(listener, app).await });
+    for number in 0..40 {
+        let path = format!("/route-{number}/7");
+        tokio::task::spawn_blocking(move || send(address, "GET", &path, &[], "").expect(200)).await.unwrap();
+    }
+    for number in 0..40 {
+        assert_eq!(ended(&format!("/route-{number}/{{id}}"), 1).await.ok, 1);
+    }
+    assert_eq!(headcount::snapshot().groups_overflowed, 0);
+}
+
+/// A route that another version of axum matched is a type unknown here: one line says what to do.
+#[test]
+fn answers_without_a_route_are_warned_of_once() {
+    own_process!();
+    let (lines, _guard) = crate::support::lines::Lines::capture();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let service = tower::service_fn(|request: axum::http::Request<Body>| async move {
+            let status = if request.uri().path() == "/" { StatusCode::OK } else { StatusCode::NOT_FOUND };
+            Ok::<_, std::convert::Infallible>(Response::builder().status(status).body(Body::empty()).unwrap())
+        });
+        let ask = |layer: &TrackLayer, path: &str| {
+            use tower::{Layer, ServiceExt};
+            let request = axum::http::Request::builder().uri(path).body(Body::empty()).unwrap();
+            layer.layer(service).oneshot(request)
+        };
+        let layer = TrackLayer::new();
+        ask(&layer, "/missing").await.unwrap();
+        assert_eq!(lines.take().len(), 0, "nothing to match");
+        ask(&layer, "/").await.unwrap();
+        ask(&layer, "/").await.unwrap();
+        let [line] = &lines.take()[..] else { panic!("one line") };
+        assert!(line.contains("WARN") && line.contains("name_with"), "{line}");
+        ask(&TrackLayer::new().name_with(|_| "named"), "/").await.unwrap();
+        assert_eq!(lines.take().len(), 0);
+    });
+}

@@ -374,7 +374,9 @@ impl Table {
         if names.contains(&key.name) {
             return true;
         }
-        let room = names.len() < MAX_NAMES_PER_LOCATION;
+        // A layer has one location and a name for each route.
+        let most = if key.kind == Kind::Request { config.max_groups() / 2 } else { MAX_NAMES_PER_LOCATION };
+        let room = names.len() < most;
         if room {
             names.push(key.name.clone());
         }

@@ -41,12 +41,12 @@ pub struct Executor {
 /// # }
 /// ```
 ///
-/// With the feature `hyper` of this crate, a server that has no untracked task:
+/// With the feature `hyper` of this crate, hyper-util's server and client have no untracked task:
 ///
 /// ```ignore
 /// let server = hyper_util::server::conn::auto::Builder::new(headcount::executor("http2-stream"));
 /// let connection = server.serve_connection_with_upgrades(io, service).into_owned();
-/// headcount::task("connection").connection().spawn(connection);
+/// headcount::task("connection").spawn(connection);
 ///
 /// let connections = headcount::task("client").connection().executor();
 /// let client = hyper_util::client::legacy::Client::builder(connections);
