@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`adopting`] | moving a code base over |
 //! | [`lifetime`] | how long a task lives |
+//! | [`operations`] | from the first deploy to three in the morning |
 //! | [`design`] | questions and answers |
 //! | [`traces`] | what is carried beyond a spawn: links, trace ids, OpenTelemetry, Sentry |
 //! | [`log`] | the lines of a shutdown, and their data |
@@ -22,6 +23,7 @@ macro_rules! document {
         #[doc = "[LIFETIME]: crate::docs::lifetime"]
         #[doc = "[LOG]: crate::docs::log"]
         #[doc = "[TRACES]: crate::docs::traces"]
+        #[doc = "[OPERATIONS]: crate::docs::operations"]
         #[doc = "[SETTINGS]: crate::settings"]
         #[doc = ""]
         #[doc = include_str!($path)]
@@ -35,6 +37,7 @@ document!(design, "../docs/DESIGN.md");
 document!(lifetime, "../docs/LIFETIME.md");
 document!(log, "../docs/LOG.md");
 document!(traces, "../docs/TRACES.md");
+document!(operations, "../docs/OPERATIONS.md");
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

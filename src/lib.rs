@@ -124,6 +124,8 @@ pub mod settings;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod shutdown;
+#[cfg(all(unix, feature = "shutdown"))]
+mod systemd;
 
 #[cfg(feature = "shutdown")]
 pub use crate::error::Error;

@@ -48,7 +48,6 @@ impl Process {
         }
     }
 
-    #[cfg(feature = "admin")]
     pub(crate) fn is_ready(&self) -> bool {
         self.ready.load(Ordering::Acquire)
     }

@@ -13,6 +13,8 @@ use crate::admin::{self, Mount};
 use crate::error::Error;
 use crate::settings::Builder;
 use crate::shutdown::{self, Draining, Report};
+#[cfg(unix)]
+use crate::systemd::Notifier;
 
 /// Headcount, installed in this process: the admin server, the metrics and the shutdown.
 ///
@@ -22,6 +24,10 @@ use crate::shutdown::{self, Draining, Report};
 pub struct Headcount {
     /// `None` where the variable `HEADCOUNT` turned it off.
     pub(super) installed: Option<Installed>,
+    /// systemd, where it started this process. It hears that the process is ready also where headcount is
+    /// off: a unit of `Type=notify` would not start otherwise.
+    #[cfg(unix)]
+    pub(super) notifier: Option<Notifier>,
 }
 
 impl Headcount {
@@ -77,10 +83,16 @@ impl Headcount {
         self.installed.as_ref().map(|installed| installed.metrics.scrape()).unwrap_or_default()
     }
 
-    /// Lets `/readyz` answer 200, where the setting `ready` said that it should not yet.
+    /// Lets `/readyz` answer 200 and notifies systemd, where the setting `ready` said that it should not yet.
     pub fn set_ready(&self) {
         if let Some(installed) = &self.installed {
             installed.process.set_ready();
+        }
+        #[cfg(unix)]
+        match &self.notifier {
+            Some(notifier) if self.installed.is_some() => notifier.ready(),
+            Some(notifier) => notifier.ready_without_watchdog(),
+            None => {}
         }
     }
 

@@ -22,6 +22,8 @@ use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{self, Builder, Hide, Settings};
 use crate::shutdown::{self, Audience};
+#[cfg(unix)]
+use crate::systemd::Notifier;
 use headcount_core::internal::service::critical;
 
 /// Stays true, because the tasks that the process spawned before are counted by the first.
@@ -31,6 +33,8 @@ static INSTALLED: AtomicBool = AtomicBool::new(false);
 #[derive(Debug)]
 pub(super) struct Installed {
     pub(super) process: Arc<Process>,
+    #[cfg(unix)]
+    pub(super) notifier: Option<Notifier>,
     #[cfg(feature = "prometheus")]
     pub(super) metrics: Arc<Metrics>,
     #[cfg(feature = "admin")]
@@ -71,9 +75,19 @@ impl Builder {
             shutdown::turn_off();
             // A task may need what it carries, whatever is tracked.
             if !self.settings.carriers.is_empty() {
-                registry().carriers.set(self.settings.carriers);
+                registry().carriers.set(std::mem::take(&mut self.settings.carriers));
             }
-            return Ok(Headcount { installed: None });
+            // What is malformed matters only where headcount is on.
+            let _ = self.settings.take_variables(self.settings.environment());
+            let headcount = Headcount {
+                installed: None,
+                #[cfg(unix)]
+                notifier: self.settings.notify.then(|| Notifier::open(None)).flatten(),
+            };
+            if self.settings.ready {
+                headcount.set_ready();
+            }
+            return Ok(headcount);
         }
         let variables = self.settings.take_variables(self.settings.environment())?;
         self.settings.read_token()?;
@@ -83,7 +97,16 @@ impl Builder {
         }
         let installed = start(self.settings).inspect_err(|_| INSTALLED.store(false, Ordering::SeqCst))?;
         log_settings(&installed, &variables);
-        Ok(Headcount { installed: Some(installed) })
+        let is_ready = installed.process.is_ready();
+        let headcount = Headcount {
+            #[cfg(unix)]
+            notifier: installed.notifier.clone(),
+            installed: Some(installed),
+        };
+        if is_ready {
+            headcount.set_ready();
+        }
+        Ok(headcount)
     }
 }
 
@@ -108,16 +131,30 @@ fn start(settings: Settings) -> Result<Installed, Error> {
     #[cfg(feature = "admin")]
     started.add(Some(admin.worker()));
     // Metrics come first: a recorder of the application's has the last figures before clients have left.
+    // The service manager comes before both, since it is not waited for.
+    #[cfg(unix)]
+    let notifier = process.settings.notify.then(|| Notifier::open(Some(observer.lines()))).flatten();
     let audience: Vec<Box<dyn Audience>> = vec![
         #[cfg(feature = "metrics")]
         Box::new(Arc::clone(&metrics)),
         #[cfg(feature = "admin")]
         Box::new(Arc::clone(&admin)),
     ];
+    #[cfg(unix)]
+    let audience: Vec<_> = notifier
+        .clone()
+        .map(|notifier| Box::new(notifier) as Box<dyn Audience>)
+        .into_iter()
+        .chain(audience)
+        .collect();
     shutdown::start(&process, &observer, audience)?;
     started.keep();
     // One that has ended already stops the process now.
     critical::follow(shutdown::critical_ended);
+    #[cfg(unix)]
+    if let Some(notifier) = &notifier {
+        notifier.start(&process, &observer);
+    }
     configure(&process.settings);
     observer::panics::set_hook(process.settings.panic_hook);
     #[cfg(feature = "metrics")]
@@ -131,6 +168,8 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         console_address: console.as_ref().and_then(console::Server::address),
         #[cfg(feature = "admin")]
         admin,
+        #[cfg(unix)]
+        notifier,
         process,
     };
     #[cfg(feature = "admin")]

@@ -42,6 +42,13 @@ impl Builder {
         self
     }
 
+    /// Writes no termination log, also where Kubernetes has one.
+    pub fn no_termination_log(mut self) -> Self {
+        self.settings.termination_log = None;
+        self.settings.chosen.insert("termination_log");
+        self
+    }
+
     /// Sees every field, status and message before it is stored. What it returns is stored instead; with
     /// `None` the text stays as it is. It runs on the task's own thread, so it must not block.
     pub fn redact(

@@ -184,6 +184,16 @@ settings! {
     ["HEADCOUNT_PLATFORM_GRACE", "none"]
     platform_grace(allowed: impl Into<Option<Duration>>): Option<Duration> = allowed.into();
 
+    /// Whether systemd is notified where `NOTIFY_SOCKET` is set: ready, stopping, how the drain goes, and
+    /// that the runtime answers. Without that variable nothing is done.
+    ["HEADCOUNT_NOTIFY", "yes"]
+    notify(notify: bool): bool = notify;
+
+    /// Where Kubernetes reads why a container ended: names, counts and ages of what was left, 4 KiB at
+    /// most. The default is written if it is there already, a file that was chosen is made; `none` for none.
+    ["HEADCOUNT_TERMINATION_LOG", "/dev/termination-log"]
+    termination_log(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
+
     /// Whether the process stays for a last scrape of `/metrics`: `Off`, or `Auto` if it was scraped before.
     ["HEADCOUNT_LINGER", "Off"]
     linger(linger: Linger): Linger = linger;

@@ -18,6 +18,8 @@
 //! | [`words`] | lines of the log and of the terminal, and hints |
 //! | [`coordinator`] | drives the machine and does what it says |
 //! | [`audience`] | what the shutdown reports to |
+//! | [`termination_log`] | what Kubernetes shows of the end |
+//! | [`movement`] | what moves, for a service manager |
 //! | [`request_limit`] | stops the process after so many requests |
 //!
 //! Invariants:
@@ -32,6 +34,8 @@ mod census;
 mod control;
 mod coordinator;
 mod cut;
+#[cfg(unix)]
+mod movement;
 mod off;
 mod report;
 mod report_file;
@@ -39,6 +43,7 @@ mod report_file;
 mod request_limit;
 mod signal;
 mod status;
+mod termination_log;
 mod terms;
 #[cfg(test)]
 mod testing;
@@ -61,6 +66,8 @@ pub(crate) use cut::cancel;
 pub(crate) use headcount_core::internal::lifecycle::{self as gates, gates, machine};
 pub(crate) use headcount_core::{Draining, Stage, draining};
 pub(crate) use machine::ExtendError;
+#[cfg(unix)]
+pub(crate) use movement::{Movement, exit_in, movement, summary};
 pub(crate) use off::turn_off;
 pub use report::{Report, ReportTask, ShutdownOutcome};
 #[cfg(feature = "tower")]
@@ -104,6 +111,9 @@ pub(crate) fn log_budget(process: &Process) {
         if let Some((path, problem)) = path.and_then(|path| Some((path.display(), check(path).err()?))) {
             warn!(target: "headcount", "`{setting}` {path} cannot be written: {problem}");
         }
+    }
+    if let Some(warning) = termination_log::check(&process.settings) {
+        warn!(target: "headcount", "{warning}");
     }
 }
 

@@ -94,6 +94,11 @@ impl Status {
         self.see(pending);
     }
 
+    /// How many have ended, in whatever way, as the last look found.
+    pub(crate) fn ends(&self) -> u64 {
+        self.gone
+    }
+
     /// Takes in how many are pending, for the total.
     pub(crate) fn see(&mut self, pending: u64) {
         self.total = self.total.max(self.surely_gone + pending);

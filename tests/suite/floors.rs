@@ -28,7 +28,7 @@ const APPLICATION: &[&[&str]] = &[
     &["settings"],
     &["observer", "process"],
     &["shutdown"],
-    &["console", "layer", "metrics"],
+    &["console", "layer", "metrics", "systemd"],
     &["admin"],
     &["docs", "install"],
 ];

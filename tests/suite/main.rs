@@ -47,6 +47,8 @@ mod off;
 mod outcomes;
 mod overflow;
 mod paging;
+#[cfg(all(target_os = "linux", feature = "admin", feature = "shutdown", feature = "tower"))]
+mod platform;
 mod random;
 mod redact;
 mod runtimes;

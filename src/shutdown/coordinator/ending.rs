@@ -21,6 +21,7 @@ use crate::shutdown::machine::{Stage, Verdict};
 use crate::shutdown::report::{self, CRITICAL, Report, ShutdownOutcome};
 use crate::shutdown::report_file;
 use crate::shutdown::signal::exit_now;
+use crate::shutdown::termination_log::TerminationLog;
 use crate::shutdown::timers::Round;
 use crate::shutdown::words::text;
 use headcount_core::internal::service::critical;
@@ -54,13 +55,14 @@ impl Ending {
         self.process.settings.hide.contains(&Hide::Fields)
     }
 
-    /// Writes the report to its file and its directory on a thread of its own, since a file system may hang.
-    /// Gives what went wrong.
+    /// Writes the report to its file, its directory and the platform's log, on a thread of its own, since a
+    /// file system may hang. Gives what went wrong.
     async fn write_files(&self, report: &Report) -> Vec<String> {
         let Settings { report_file, report_dir, reports, .. } = &self.process.settings;
+        let termination = TerminationLog::new(&self.process.settings, report);
         let Ok(json) = serde_json::to_vec_pretty(report) else { return Vec::new() };
         let (file, directory) = (report_file.clone(), report_dir.clone());
-        if file.is_none() && directory.is_none() {
+        if file.is_none() && directory.is_none() && termination.is_none() {
             return Vec::new();
         }
         let (started_at, reports) = (report.started_at, *reports);
@@ -69,7 +71,8 @@ impl Ending {
             let kept = directory.map(|path| (report_file::keep(&path, started_at, reports, &json), path));
             let problem =
                 |(written, path): (io::Result<()>, PathBuf)| Some(not_written(&path, &written.err()?));
-            [file, kept].into_iter().flatten().filter_map(problem).collect()
+            let ended = termination.as_ref().and_then(TerminationLog::write);
+            [file, kept].into_iter().flatten().filter_map(problem).chain(ended).collect()
         };
         on_a_thread(write)
             .await

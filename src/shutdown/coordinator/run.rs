@@ -160,6 +160,12 @@ impl Coordinator {
         let wanted = wanted(settings);
         // What can fail comes first, and signals come last of it: an `install` that fails takes nothing over.
         let hooks = Hooks::start(settings.on_abandon.clone(), log.clone())?;
+        for signal in signal::blocked(&wanted) {
+            log.line(Line::warn(format!(
+                "{signal} is blocked in this process, by what started it: it will not arrive. Have that unblock it, \
+                 or stop the service by another signal"
+            )));
+        }
         if settings.sighup == SigHup::Ignore {
             signal::ignore_hang_up()?;
         }

@@ -14,9 +14,9 @@ use std::time::Instant;
 
 pub(crate) use ladder::{Meaning, Signal};
 #[cfg(unix)]
-pub(crate) use unix::{Listener, exit_now, give_back, ignore_hang_up};
+pub(crate) use unix::{Listener, blocked, exit_now, give_back, ignore_hang_up};
 #[cfg(windows)]
-pub(crate) use windows::{Listener, exit_now, give_back, ignore_hang_up};
+pub(crate) use windows::{Listener, blocked, exit_now, give_back, ignore_hang_up};
 
 use ladder::Ladder;
 

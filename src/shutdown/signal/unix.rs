@@ -79,10 +79,22 @@ const fn number(signal: Signal) -> i32 {
     }
 }
 
-/// The mask of the signals that this process ignores; 0 where the system does not show it.
+/// The mask of the signals that this process ignores.
 fn ignored() -> u64 {
-    let status = std::fs::read_to_string("/proc/self/status").unwrap_or_default();
-    let mask = status.lines().find_map(|line| line.strip_prefix("SigIgn:"));
+    mask("self", "SigIgn:")
+}
+
+/// Those of these that are blocked in the main thread and in this one: what started the process blocked them,
+/// and so they may never arrive.
+pub(crate) fn blocked(wanted: &[Signal]) -> Vec<Signal> {
+    let blocked = mask("self", "SigBlk:") & mask("thread-self", "SigBlk:");
+    wanted.iter().copied().filter(|signal| is_in(blocked, number(*signal))).collect()
+}
+
+/// A mask of signals of a thread; 0 where the system does not show it.
+fn mask(thread: &str, name: &str) -> u64 {
+    let status = std::fs::read_to_string(format!("/proc/{thread}/status")).unwrap_or_default();
+    let mask = status.lines().find_map(|line| line.strip_prefix(name));
     mask.and_then(|mask| u64::from_str_radix(mask.trim(), 16).ok()).unwrap_or(0)
 }
 

@@ -106,5 +106,10 @@ pub(crate) fn ignore_hang_up() -> io::Result<()> {
     Ok(())
 }
 
+/// No signal can be blocked here.
+pub(crate) const fn blocked(_: &[Signal]) -> Vec<Signal> {
+    Vec::new()
+}
+
 /// There is no fork here.
 pub(crate) const fn give_back() {}

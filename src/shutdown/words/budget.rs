@@ -5,6 +5,9 @@ use std::time::Duration;
 use super::text;
 use crate::settings::Settings;
 
+/// What exit handlers and the last lines may take.
+const EXITING: Duration = Duration::from_millis(500);
+
 /// One line that says how long everything may take.
 pub(crate) fn line(settings: &Settings) -> String {
     let start = if settings.signals { "On SIGINT or SIGTERM" } else { "On a shutdown" };
@@ -42,6 +45,14 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         let grace = text::setting(Some(grace));
         warnings.push(format!(
             "`exit_after` ({shown}) is longer than `platform_grace` ({grace}): the platform kills the process before"
+        ));
+    } else if let Some(grace) =
+        settings.platform_grace.filter(|grace| *grace < exit_after.saturating_add(EXITING))
+    {
+        let (grace, exiting) = (text::setting(Some(grace)), text::setting(Some(EXITING)));
+        warnings.push(format!(
+            "`platform_grace` ({grace}) leaves less than {exiting} after `exit_after` ({shown}), which the exit \
+             itself may take: the platform may kill the process before"
         ));
     }
     let needed = settings
@@ -99,6 +110,11 @@ mod tests {
             with(|settings| settings.platform_grace = seconds(20))
                 .contains("longer than `platform_grace` (20s)")
         );
+        assert!(
+            with(|settings| settings.platform_grace = seconds(29))
+                .contains("`platform_grace` (29s) leaves less")
+        );
+        assert_eq!(with(|settings| settings.platform_grace = seconds(30)), "");
         assert!(with(|settings| settings.exit_after = seconds(26)).contains("(27s)"));
         assert!(with(|settings| settings.drain_timeout = None).contains("`drain_timeout` is none"));
         assert!(

@@ -5,9 +5,10 @@
 //! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `late NAME`,
 //! `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`,
 //! `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection
-//! NAME`, `closes NAME MS`, `plain NAME`; services and timers are in `child_services`. What `main` does:
-//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`, `--after MS`. What
-//! begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
+//! NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in `child_services`. What
+//! `main` does: `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`,
+//! `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
+//! When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -32,6 +33,7 @@ struct Options {
     prints: bool,
     serve: Option<String>,
     critical_before: Option<String>,
+    set_ready: Option<Duration>,
 }
 
 /// Does what [`command`](super::process::command) says, in a process that it started.
@@ -129,6 +131,7 @@ impl Options {
             prints: false,
             serve: None,
             critical_before: None,
+            set_ready: None,
         };
         // Each line is one thing, its words separated by spaces.
         for argument in arguments.lines() {
@@ -141,6 +144,7 @@ impl Options {
                 "--flood" => options.floods = true,
                 "--print" => options.prints = true,
                 "--critical-before" => options.critical_before = Some(words[1].clone()),
+                "--set-ready" => options.set_ready = Some(millis(&words[1])),
                 "--serve" => options.serve = Some(words[1].clone()),
                 _ => options.tasks.push(words),
             }
@@ -185,6 +189,13 @@ async fn run(options: Options) -> Option<Report> {
         // Asked before the test can send a signal: otherwise a drain with nothing to wait for may end the
         // process first.
         let _ = hc.draining().now_or_never();
+    }
+    if let Some(after) = options.set_ready {
+        let hc = Arc::clone(&hc);
+        tokio::spawn(async move {
+            tokio::time::sleep(after).await;
+            hc.set_ready();
+        });
     }
     say("ready");
     if let Some(layers) = options.serve {
@@ -405,6 +416,15 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
         "fail" => drop(task.spawn_fallible(async move {
             work(time).await;
             Err::<(), _>("as told")
+        })),
+        "moves" => drop(task.spawn(async move {
+            headcount::draining().await;
+            let steps = time.as_millis() / 300;
+            for step in 1..=steps {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let (step, steps) = (step.try_into().unwrap(), steps.try_into().unwrap());
+                headcount::current().unwrap().set_progress(step, steps);
+            }
         })),
         "blocking" => drop(task.spawn_blocking(move || std::thread::sleep(time))),
         "stuck" => drop(task.spawn(async move { std::thread::sleep(time) })),

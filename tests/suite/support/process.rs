@@ -193,6 +193,27 @@ pub(crate) const WAITING: &str = "Waiting for background tasks to complete. (";
 /// Settings of a process that stays for a last scrape.
 pub(crate) const LINGERING: [(&str, &str); 2] = [("ADMIN", "127.0.0.1:0"), ("LINGER", "auto")];
 
+/// Runs a command through another program, with these words before it.
+pub(crate) fn through(program: &str, words: &[&str], command: &Command) -> Command {
+    let mut wrapper = Command::new(program);
+    wrapper.args(words).arg(command.get_program()).args(command.get_args());
+    wrapper.envs(command.get_envs().filter_map(|(name, value)| Some((name, value?))));
+    wrapper
+}
+
+/// What `unshare` needs to be told here, to make namespaces: root may, others only where users are mapped.
+#[track_caller]
+pub(crate) fn unshare() -> &'static [&'static str] {
+    let allowed = |options: &&&[&str]| {
+        let status = Command::new("unshare").args(**options).args(["--mount", "true"]).status();
+        status.is_ok_and(|status| status.success())
+    };
+    let ways: [&'static [&'static str]; 2] = [&[], &["--user", "--map-root-user"]];
+    ways.iter()
+        .find(allowed)
+        .expect("a machine that allows namespaces: run as root, in a privileged container")
+}
+
 /// Starts a process, ends it with SIGTERM, and gives its end.
 pub(crate) fn term(settings: &[(&str, &str)], arguments: &[&str]) -> End {
     let mut process = start(settings, arguments);

@@ -1,0 +1,160 @@
+//! What Kubernetes shows of the end of a container.
+
+use std::fs;
+use std::path::Path;
+
+use nix::sys::signal::Signal::SIGTERM;
+
+use super::{Scratch, count};
+use crate::support::process::{End, Process, command, start, through, unshare};
+
+/// Two of three tasks are cut by the deadline; one of them says much about itself.
+const LEFT: [&str; 4] = ["status send-email", "forever index", "forever index", "wait quick 50"];
+const DEADLINE: (&str, &str) = ("DRAIN_TIMEOUT", "500ms");
+
+#[track_caller]
+fn assert_names_what_was_left(text: &str) {
+    let lines: Vec<_> = text.lines().collect();
+    assert!(lines[0].starts_with("Stopped at the deadline, in "), "{text}");
+    assert!(lines[0].ends_with(" (1 completed, 3 abandoned), exit code 124"), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with("abandoned: index ×2, oldest 0.")), "{text}");
+    assert!(lines.iter().any(|line| line.starts_with("abandoned: send-email, age 0.")), "{text}");
+    assert!(!text.contains("batch") && !text.contains("30%") && !text.contains(".rs"), "{text}");
+    assert_eq!(lines.len(), 3, "{text}");
+}
+
+#[test]
+fn what_was_left_is_in_the_file_that_the_setting_names() {
+    own_process!();
+    let scratch = Scratch::new();
+    let path = scratch.path("termination-log");
+    let mut process = start(&[DEADLINE, ("TERMINATION_LOG", path.to_str().unwrap())], &LEFT);
+    assert!(!path.exists(), "before the end nothing is written");
+    process.signal(SIGTERM);
+    process.end().exited_with(124).never_logged("termination_log");
+    assert_names_what_was_left(&fs::read_to_string(&path).unwrap());
+}
+
+#[test]
+fn a_file_that_is_there_is_written_in_place() {
+    own_process!();
+    use std::os::unix::fs::MetadataExt as _;
+
+    let scratch = Scratch::new();
+    let path = scratch.path("termination-log");
+    fs::write(&path, "of the container before\n".repeat(500)).unwrap();
+    let before = fs::metadata(&path).unwrap();
+    let mut process = start(&[("TERMINATION_LOG", path.to_str().unwrap())], &["wait quick 50"]);
+    process.signal(SIGTERM);
+    process.end().exited_with(0);
+    let after = fs::metadata(&path).unwrap();
+    assert_eq!((before.ino(), before.mode()), (after.ino(), after.mode()));
+    let text = fs::read_to_string(&path).unwrap();
+    assert!(text.starts_with("Drained in ") && text.ends_with(" (1 completed), exit code 0\n"), "{text}");
+}
+
+/// Runs the process as a container does: with a `/dev` of its own, and the log mounted into it by itself.
+fn in_a_container(scratch: &Scratch, mount: &str, settings: &[(&str, &str)]) -> End {
+    fs::write(scratch.path("log"), "").unwrap();
+    fs::create_dir(scratch.path("dev")).unwrap();
+    let script = r#"
+        set -e
+        mount -t tmpfs none "$0/dev"
+        for name in null zero urandom; do touch "$0/dev/$name"; mount --bind "/dev/$name" "$0/dev/$name"; done
+        touch "$0/dev/termination-log"
+        mount --bind "$0/log" "$0/dev/termination-log"
+        [ "$1" = rw ] || mount -o remount,ro,bind "$0/dev/termination-log"
+        mount --move "$0/dev" /dev
+        shift
+        exec "$@"
+    "#;
+    let mut child = command(&LEFT);
+    child.env("HEADCOUNT_DRAIN_TIMEOUT", "500ms").envs(settings.iter().copied());
+    let shell = through("sh", &["-c", script, scratch.as_ref().to_str().unwrap(), mount], &child);
+    let options = [unshare(), &["--mount"]].concat();
+    let mut process = Process::spawn(through("unshare", &options, &shell));
+    process.wait_for("ready");
+    process.signal(SIGTERM);
+    process.end()
+}
+
+#[test]
+fn the_log_of_a_container_is_written_without_a_setting() {
+    own_process!();
+    let scratch = Scratch::new();
+    in_a_container(&scratch, "rw", &[]).exited_with(124).never_logged("termination_log");
+    assert_names_what_was_left(&fs::read_to_string(scratch.path("log")).unwrap());
+}
+
+#[test]
+fn a_log_that_cannot_be_written_is_mentioned_once() {
+    own_process!();
+    let scratch = Scratch::new();
+    let end = in_a_container(&scratch, "ro", &[]);
+    end.exited_with(124).logged(&["Stopped at the deadline, in "]);
+    let problem =
+        "WARN headcount: `termination_log` /dev/termination-log cannot be written: Read-only file system";
+    assert_eq!(
+        (count(&end.lines, problem), count(&end.lines, "termination_log")),
+        (1, 1),
+        "{:#?}",
+        end.lines
+    );
+    assert_eq!(fs::read_to_string(scratch.path("log")).unwrap(), "");
+}
+
+#[test]
+fn a_log_that_is_none_is_mentioned_once() {
+    own_process!();
+    for path in ["/", "/nowhere/termination-log", "/proc/termination-log"] {
+        let mut process = start(&[("TERMINATION_LOG", path)], &["wait quick 50"]);
+        process.signal(SIGTERM);
+        let end = process.end();
+        end.exited_with(0);
+        assert_eq!(count(&end.lines, "termination_log"), 1, "{:#?}", end.lines);
+    }
+}
+
+/// One that nothing reads would hold up whatever opens it.
+#[test]
+fn a_pipe_that_nothing_reads_holds_up_nothing() {
+    own_process!();
+    let scratch = Scratch::new();
+    let path = scratch.path("pipe");
+    nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+    let began = std::time::Instant::now();
+    let mut process = start(&[("TERMINATION_LOG", path.to_str().unwrap())], &["wait quick 50"]);
+    process.signal(SIGTERM);
+    process.end().exited_with(0);
+    assert!(began.elapsed() < std::time::Duration::from_secs(10));
+}
+
+#[test]
+fn without_a_container_there_is_no_log() {
+    own_process!();
+    assert!(!Path::new("/dev/termination-log").exists(), "this test needs a machine that is no container");
+    let mut process = start(&[("TERMINATION_LOG", "none")], &["wait quick 50"]);
+    process.signal(SIGTERM);
+    process.end().exited_with(0).never_logged("termination_log");
+    let mut process = start(&[], &["wait quick 50"]);
+    process.signal(SIGTERM);
+    process.end().exited_with(0).never_logged("termination_log");
+    assert!(!Path::new("/dev/termination-log").exists());
+}
+
+#[test]
+fn a_grace_that_does_not_fit_is_mentioned_at_the_start() {
+    own_process!();
+    for (grace, warning) in [
+        ("30s", None),
+        ("29s", Some("`platform_grace` (29s) leaves less than 500ms after `exit_after` (29s)")),
+        ("20s", Some("`exit_after` (29s) is longer than `platform_grace` (20s)")),
+    ] {
+        let mut process = start(&[("PLATFORM_GRACE", grace)], &["wait quick 50"]);
+        process.signal(SIGTERM);
+        let end = process.end();
+        end.exited_with(0);
+        assert_eq!(count(&end.lines, "platform_grace"), usize::from(warning.is_some()), "{:#?}", end.lines);
+        assert!(warning.is_none_or(|warning| count(&end.lines, warning) == 1), "{:#?}", end.lines);
+    }
+}
