@@ -80,11 +80,7 @@ QUERIES: dict[str, dict[str, str]] = {
     "Stage": {"{{instance}}": f"headcount_shutdown_stage{{{OF}}}"},
     "Tasks waited for": {"{{instance}}": f"headcount_shutdown_pending_tasks{{{OF}}} and on (job, instance) headcount_shutdown_stage > 0"},
     "Time left": {"{{instance}}": f"(headcount_shutdown_deadline_timestamp_seconds{{{OF}}} > 0) - time()"},
-    "Drains took": {
-        "{{instance}}": f"(timestamp(headcount_shutdown_start_timestamp_seconds{{{OF}}})"
-                        f" - (headcount_shutdown_start_timestamp_seconds{{{OF}}} > 0))"
-                        " and on (job, instance) (headcount_shutdown_stage > 0 < 4)"
-    },
+    "Drains took": {"{{instance}}": f"max_over_time(headcount_shutdown_duration_seconds{{{OF}}}[$__rate_interval]) > 0"},
     "Abandoned by stops": {
         "abandoned": f"sum by (instance, task) (max_over_time(headcount_shutdown_abandoned_total{{{TASKS}}}[$__range])) > 0"
     },
@@ -99,7 +95,7 @@ ABOUT = {
     "Threads kept busy": "Seconds a second spent in polls and closures.",
     "A stop now would take": "In how long a stop would likely be over. Absent where nothing is known.",
     "Abandoned by stops": "Needs a scrape after the drain: set linger to Auto.",
-    "Drains took": "Until now or until the last scrape of an instance that has gone.",
+    "Drains took": "Until now, or in the end. Exact if the process lingered for a scrape.",
 }
 
 

@@ -54,7 +54,7 @@ pub(crate) struct Figures {
     pub(crate) started_at: SystemTime,
     pub(crate) carriers_dropped: u64,
     pub(crate) stage: u8,
-    pub(crate) stop_started_at: Option<SystemTime>,
+    pub(crate) stop_took: Option<Duration>,
     pub(crate) deadline: Option<SystemTime>,
     pub(crate) pending: u64,
     /// In how many seconds a stop would likely be over.
@@ -117,7 +117,7 @@ impl Metrics {
             started_at: self.started_at,
             carriers_dropped: snapshot.carriers_dropped,
             stage: shutdown::stage().number(),
-            stop_started_at: shutdown::started_at(),
+            stop_took: shutdown::took(),
             deadline: shutdown::deadline(),
             pending: shutdown::pending_now(),
         }

@@ -127,9 +127,11 @@ pub(super) const TABLE: &[Family] = &[
         values: Values::ProcessGauge(|figures| Some(f64::from(figures.stage))),
     },
     Family {
-        name: "headcount_shutdown_start_timestamp_seconds",
-        help: "When the shutdown began; 0 while none runs.",
-        values: Values::ProcessGauge(|figures| Some(figures.stop_started_at.map_or(0.0, timestamp))),
+        name: "headcount_shutdown_duration_seconds",
+        help: "How long the shutdown has taken, lingering left out; 0 while none runs.",
+        values: Values::ProcessGauge(|figures| {
+            Some(figures.stop_took.map_or(0.0, |took| took.as_secs_f64()))
+        }),
     },
     Family {
         name: "headcount_shutdown_deadline_timestamp_seconds",

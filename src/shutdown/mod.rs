@@ -54,7 +54,7 @@ use std::collections::HashMap;
 use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
-use std::time::SystemTime;
+use std::time::{Duration, SystemTime};
 
 use tracing::{info, warn};
 
@@ -127,9 +127,10 @@ pub(crate) fn is_reported() -> bool {
     control().report().is_some()
 }
 
-/// When the shutdown began.
-pub(crate) fn started_at() -> Option<SystemTime> {
-    control().status.lock().as_ref().map(|status| status.started_at)
+/// How long the shutdown has taken: until now, or until nothing was waited for.
+pub(crate) fn took() -> Option<Duration> {
+    let status = control().status.lock();
+    status.as_ref().map(|status| status.took.unwrap_or_else(|| status.started.elapsed()))
 }
 
 /// When tasks that are left are aborted.

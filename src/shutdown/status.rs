@@ -37,6 +37,8 @@ pub(crate) struct Status {
     /// From the start.
     pub(crate) exit_at: Option<Duration>,
     pub(crate) forced_by: Option<&'static str>,
+    /// How long it took until nothing was waited for, once that is so.
+    pub(crate) took: Option<Duration>,
     /// Those that ended by themselves.
     pub(crate) ended: u64,
     /// How many were waited for, so far: it never shrinks.
@@ -64,6 +66,7 @@ impl Status {
             deadline: None,
             exit_at: None,
             forced_by: None,
+            took: None,
             ended: 0,
             total: 0,
             gone: 0,

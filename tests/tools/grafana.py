@@ -154,7 +154,7 @@ def expected(gone, stays, abandoned):
         "Stage": lambda answer: {0, 2} <= set(answer.values(instance=gone)) and set(answer.values(instance=stays)) == {0},
         "Tasks waited for": lambda answer: answer.of("instance") == {gone} and max(answer.values()) > 3,
         "Time left": lambda answer: answer.of("instance") == {gone} and answer.within(-5, DRAIN + 1) and max(answer.values()) > 1,
-        "Drains took": lambda answer: answer.of("instance") == {gone} and DRAIN - 1.5 < max(answer.values()) < DRAIN + 2,
+        "Drains took": lambda answer: answer.of("instance") == {gone} and DRAIN <= max(answer.values()) < DRAIN + 2,
         "Abandoned by stops": lambda answer: answer.of("instance") == {gone} and sum(answer.values()) == abandoned,
         "Spawned while draining": lambda answer: answer.of("instance") == both and answer.within(0, 1e6),
     }

@@ -118,6 +118,9 @@ impl Coordinator {
         self.note_refusals();
         let untracked = untracked();
         self.ledger.settle(untracked);
+        if let Some(status) = &mut *self.control.status.lock() {
+            status.took = Some(status.started.elapsed());
+        }
         if Stage::Aborting <= self.machine.stage() {
             let (alive, now) = (self.ledger.abandoned_alive(), self.now());
             let still_there = self.ledger.still_there(&alive, now);

@@ -1,12 +1,14 @@
 //! The log, the report and the API.
 
 use std::os::unix::fs::PermissionsExt;
+use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGTERM;
 use serde_json::Value;
 
 use crate::support::http::{act, get};
 use crate::support::process::{End, LINGERING, Process, WAITING, command, report, start, term};
+use crate::support::samples::{samples, value};
 
 fn report_path(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("headcount-{name}-{}.json", std::process::id()))
@@ -137,9 +139,14 @@ fn lingering_ends_with_a_scrape() {
     let mut process = start(&LINGERING, &["wait send-email 100"]);
     let admin = process.admin();
     get(admin, "/metrics").expect(200);
+    let signalled = Instant::now();
     process.signal(SIGTERM);
     process.wait_for("Staying for a last scrape");
+    let drained = signalled.elapsed().as_secs_f64();
+    std::thread::sleep(Duration::from_millis(300));
     let metrics = get(admin, "/metrics").expect(200);
+    let took = value(&samples(metrics.text()), "headcount_shutdown_duration_seconds", &[]);
+    assert!(0.0 < took && took < drained, "lingering is no part of the drain: {took} of {drained}");
     assert!(metrics.text().contains("headcount_shutdown_stage 4"), "{metrics:#?}");
     assert_eq!(metrics.header("connection"), Some("close"), "{metrics:#?}");
     process.end().exited_with(0).logged(&["Staying for a last scrape", "The last scrape came after"]);
