@@ -5,6 +5,7 @@
 //! | [`adopting`] | moving a code base over |
 //! | [`lifetime`] | how long a task lives |
 //! | [`operations`] | from the first deploy to three in the morning |
+//! | [`terms`] | work that must go on, and timers |
 //! | [`design`] | questions and answers |
 //! | [`traces`] | what is carried beyond a spawn: links, trace ids, OpenTelemetry, Sentry |
 //! | [`log`] | the lines of a shutdown, and their data |
@@ -25,6 +26,7 @@ macro_rules! document {
         #[doc = "[TRACES]: crate::docs::traces"]
         #[doc = "[OPERATIONS]: crate::docs::operations"]
         #[doc = "[SETTINGS]: crate::settings"]
+        #[doc = "[TERMS]: crate::docs::terms"]
         #[doc = ""]
         #[doc = include_str!($path)]
         pub mod $name {}
@@ -38,6 +40,11 @@ document!(lifetime, "../docs/LIFETIME.md");
 document!(log, "../docs/LOG.md");
 document!(traces, "../docs/TRACES.md");
 document!(operations, "../docs/OPERATIONS.md");
+document!(
+    /// How long work may run, how much of it at once, and what must go on.
+    terms,
+    "../docs/TERMS.md"
+);
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]

@@ -2,8 +2,9 @@
 
 use std::time::{Duration, SystemTime};
 
-use crate::outcome::OutcomeCounts;
+use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
+use crate::service::{LastRun, Restart, ServiceInfo, ServiceState};
 use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, Usual};
 
 /// An idle task.
@@ -33,6 +34,41 @@ pub fn task() -> TaskInfo {
         grace: None,
         group: 0.into(),
         usual: None,
+    }
+}
+
+/// A service whose last run panicked.
+pub fn service() -> ServiceInfo {
+    ServiceInfo {
+        id: 1.into(),
+        name: "consumer".into(),
+        kind: Kind::Service,
+        location: "src/main.rs:12".into(),
+        state: ServiceState::Running,
+        state_for: Duration::from_secs(40),
+        age: Duration::from_secs(3_600),
+        critical: false,
+        on_shutdown: OnShutdown::Wait,
+        restart: Some(Restart::OnFailure),
+        period: None,
+        timeout: None,
+        task: Some(17.into()),
+        running_for: Some(Duration::from_secs(40)),
+        last: Some(LastRun {
+            task: Some(12.into()),
+            outcome: Outcome::Panic,
+            message: Some("no connection".into()),
+            took: Duration::from_secs(5),
+            ended_ago: Duration::from_secs(41),
+        }),
+        last_success: None,
+        next_in: None,
+        runs: 2,
+        failures: 1,
+        failures_in_a_row: 1,
+        restarts: 1,
+        skipped: 0,
+        overruns: 0,
     }
 }
 

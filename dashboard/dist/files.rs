@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-CBdzeeuw.css",
-        plain: Content { data: include_bytes!("assets/index-CBdzeeuw.css"), tag: "\"9d999b7a1d9ceb46dc834fb9b1c7c9b7\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CBdzeeuw.css.gz"), tag: "\"3cb5234b597e6a93134be73b32622cc4\"" }),
+        path: "assets/index-BzM1JLDs.css",
+        plain: Content { data: include_bytes!("assets/index-BzM1JLDs.css"), tag: "\"2ee31db333b0d7b40930d4493a71cb5d\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BzM1JLDs.css.gz"), tag: "\"16fea6f2395650151e8cfeb5331f49af\"" }),
     },
     File {
-        path: "assets/index-D0DyDJAc.js",
-        plain: Content { data: include_bytes!("assets/index-D0DyDJAc.js"), tag: "\"9e836c0dc6c618b105e68de05fc84b36\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-D0DyDJAc.js.gz"), tag: "\"b48924c11b26f50b22c91112abaed147\"" }),
+        path: "assets/index-CfWQKXx6.js",
+        plain: Content { data: include_bytes!("assets/index-CfWQKXx6.js"), tag: "\"13910cdaaa9472d3d92b27e4ba9e484e\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CfWQKXx6.js.gz"), tag: "\"3ece2f3f652900e38a272c5e1495afde\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"f4391ff8989b0ccc0a55878a91d20d61\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"1e5ec435669c0b45211b2bc0d5c9f1ba\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"8727e33831dd59d32d067c6f916307da\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"37ad3f4967ba8c578d4ef1d4089cf35c\"" }),
     },
 ]

@@ -2,11 +2,10 @@ import { execFileSync } from "node:child_process";
 import { join } from "node:path";
 
 /**
- * Builds the programs under test, the quickstart and the crowd with the page embedded, unless `scripts/test`
- * has built them.
+ * Builds the programs under test with the page embedded, unless `scripts/test` has built them.
  */
 export default function build(): void {
   const root = join(import.meta.dirname, "../..");
   if (process.env["BUILT"]) return;
-  execFileSync("cargo", ["build", "--quiet", "--all-features", "--example", "quickstart", "--example", "crowd"], { cwd: root, stdio: "inherit" });
+  execFileSync("cargo", ["build", "--quiet", "--all-features", "--example", "quickstart", "--example", "crowd", "--example", "service"], { cwd: root, stdio: "inherit" });
 }

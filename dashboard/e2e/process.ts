@@ -40,6 +40,10 @@ export class Process {
     return Process.start("crowd", [String(size), String(options.groups ?? 8)], { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
   }
 
+  static service(flags: string[] = [], options: Options = {}): Promise<Process> {
+    return Process.start("service", flags, { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
+  }
+
   private static async start(example: string, flags: string[], { settings = {} }: Options): Promise<Process> {
     const named = Object.entries(settings).map(([name, value]) => [`HEADCOUNT_${name}`, value]);
     const env = { ...process.env, RUST_LOG: "warn", RUST_BACKTRACE: "0", ...Object.fromEntries(named) };

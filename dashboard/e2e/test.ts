@@ -18,6 +18,7 @@ interface Fixtures {
   processes: Process[];
   quickstart: (flags?: string[], options?: Options) => Promise<Process>;
   crowd: (size: number, options?: Options) => Promise<Process>;
+  service: (flags?: string[], options?: Options) => Promise<Process>;
   /** A process that is only invented; see `Invented.start`. */
   invented: (query?: string) => Promise<Invented>;
 }
@@ -51,6 +52,9 @@ export const test = base.extend<Fixtures>({
   },
   crowd: async ({ processes }, use) => {
     await use(async (size, options = {}) => keep(processes, await Process.crowd(size, options)));
+  },
+  service: async ({ processes }, use) => {
+    await use(async (flags = [], options = {}) => keep(processes, await Process.service(flags, options)));
   },
   invented: async ({ page }, use) => {
     const started: Invented[] = [];

@@ -11,6 +11,7 @@ import { End } from "./views/end.tsx";
 import { Finished } from "./views/finished.tsx";
 import { Groups } from "./views/groups.tsx";
 import { Lifetime } from "./views/lifetime.tsx";
+import { Services } from "./views/services.tsx";
 import { OneTask } from "./views/task.tsx";
 import { Tasks } from "./views/tasks.tsx";
 
@@ -18,6 +19,7 @@ const VIEWS: Record<View, () => preact.ComponentChildren> = {
   groups: () => <Groups />,
   tasks: () => <Tasks />,
   finished: () => <Finished />,
+  services: () => <Services />,
   lifetime: () => <Lifetime />,
   task: () => <OneTask />,
   shutdown: () => <Drain />,
@@ -25,7 +27,7 @@ const VIEWS: Record<View, () => preact.ComponentChildren> = {
 };
 
 /** For screen readers; the other views have heads of their own. */
-const HEADS: Partial<Record<View, string>> = { groups: "Groups", tasks: "Live tasks", finished: "Finished tasks" };
+const HEADS: Partial<Record<View, string>> = { groups: "Groups", tasks: "Live tasks", finished: "Finished tasks", services: "Services and timers" };
 
 export function App() {
   if (locked.value !== null) return <Token refused={locked.value.refused} />;

@@ -44,7 +44,7 @@ function whereTo({ code }: Warning, { id: group, oldest_task: task }: Group): At
 export function addressOf({ view, task, query, group }: AttentionLink): string {
   if (view === "task") return link(task === null ? { view: "tasks" } : { view, task });
   if (view === "group") return link({ view: "groups", open: group });
-  if (view === "lifetime") return link({ view });
+  if (view === "lifetime" || view === "services") return link({ view });
   return link({ view, ...(group !== null && { group }), ...narrowing(query) });
 }
 

@@ -114,17 +114,20 @@ const TABS: { view: View; label: string }[] = [
   { view: "groups", label: "Groups" },
   { view: "tasks", label: "Tasks" },
   { view: "finished", label: "Finished" },
+  { view: "services", label: "Services" },
   { view: "lifetime", label: "Lifetime" },
 ];
 
 export function Navigation({ drain }: { drain: boolean }) {
   const { view, q } = place.value;
+  // A process without them, and an older server, has no tab for them.
+  const tabs = TABS.filter((tab) => tab.view !== "services" || view === "services" || 0 < (summary.value?.services ?? 0));
   const here = drain || view === "end" ? "lifetime" : view === "task" ? "tasks" : view;
   return (
     <div class="nav">
       <nav aria-label="Views">
-        {TABS.map((tab) => (
-          <a key={tab.view} href={address(tab.view === "lifetime" ? { view: stopping.value ? "shutdown" : "lifetime" } : { view: tab.view, q })} aria-current={here === tab.view ? "page" : undefined}>
+        {tabs.map((tab) => (
+          <a key={tab.view} href={address(tab.view === "lifetime" ? { view: stopping.value ? "shutdown" : "lifetime" } : tab.view === "services" ? { view: tab.view } : { view: tab.view, q })} aria-current={here === tab.view ? "page" : undefined}>
             {tab.view === "lifetime" && stopping.value ? "Shutdown" : tab.label}
           </a>
         ))}

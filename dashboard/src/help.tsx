@@ -1,10 +1,10 @@
 import { useEffect, useRef } from "preact/hooks";
 import { helping } from "./keys.ts";
-import { type Known, Mark } from "./parts/mark.tsx";
+import { type Known, Mark, wordOf } from "./parts/mark.tsx";
 
 const KEYS: [string, string][] = [
   ["/", "search, also by filters"],
-  ["g t f l", "Groups, Tasks, Finished, Lifetime"],
+  ["g t f s l", "Groups, Tasks, Finished, Services, Lifetime"],
   ["↑ ↓", "from row to row (also k and j)"],
   ["Enter", "open the row"],
   ["← →", "close or open its branch"],
@@ -27,6 +27,13 @@ const STATES: [Known, string][] = [
   ["idle", "waiting to be woken"],
   ["running", "in a poll, or in its closure"],
   ["blocked", "in one poll for so long that it holds a worker thread"],
+];
+
+const SERVICES: [Known, string][] = [
+  ["waiting", "a timer between two ticks"],
+  ["backing_off", "a service that failed and restarts later"],
+  ["failed", "it needed too many restarts"],
+  ["lost", "its runtime ended before it was stopped"],
 ];
 
 const OUTCOMES: [Known, string][] = [
@@ -76,6 +83,8 @@ export function Help() {
             <Legend of={STATES} />
             <h3>It ends as</h3>
             <Legend of={OUTCOMES} />
+            <h3>A service or timer is</h3>
+            <Legend of={SERVICES} />
             <h3>Attention is</h3>
             <Legend of={SEVERITIES} />
           </section>
@@ -93,7 +102,7 @@ function Legend({ of }: { of: [Known, string][] }) {
   return (
     <dl>
       {of.map(([known, means]) => (
-        <div key={known}><dt class={`word is-${known}`}><Mark of={known} />{known}</dt><dd>{means}</dd></div>
+        <div key={known}><dt class={`word is-${known}`}><Mark of={known} />{wordOf(known)}</dt><dd>{means}</dd></div>
       ))}
     </dl>
   );

@@ -11,7 +11,7 @@ import { switchTheme } from "./theme.ts";
 
 export const helping = signal(false);
 
-const VIEW_KEYS: Record<string, View> = { g: "groups", t: "tasks", f: "finished", l: "lifetime" };
+const VIEW_KEYS: Record<string, View> = { g: "groups", t: "tasks", f: "finished", s: "services", l: "lifetime" };
 
 export function listen(): void {
   addEventListener("keydown", (event) => {

@@ -4,9 +4,9 @@
 
 import { computed, signal } from "@preact/signals";
 import { entryLeft, newEntry, type Entry } from "./returning.ts";
-import type { Kind, Outcome, State } from "./wire.ts";
+import type { Kind, Outcome, ServiceState, State } from "./wire.ts";
 
-export type View = "groups" | "tasks" | "finished" | "lifetime" | "task" | "shutdown" | "end";
+export type View = "groups" | "tasks" | "finished" | "services" | "lifetime" | "task" | "shutdown" | "end";
 export type Order = "asc" | "desc";
 
 export interface Place {
@@ -33,9 +33,10 @@ export interface Place {
   from: number | null;
 }
 
-export const VIEWS: readonly View[] = ["groups", "tasks", "finished", "lifetime", "task", "shutdown", "end"];
+export const VIEWS: readonly View[] = ["groups", "tasks", "finished", "services", "lifetime", "task", "shutdown", "end"];
 export const STATES: readonly State[] = ["blocked", "running", "idle", "queued"];
 export const KINDS: readonly Kind[] = ["task", "local", "blocking", "future", "request", "service", "timer"];
+export const SERVICE_STATES: readonly ServiceState[] = ["running", "waiting", "backing_off", "failed", "ended", "stopped", "lost"];
 export const OUTCOMES: readonly Outcome[] = ["ok", "error", "panic", "cancelled", "timeout", "rejected", "abandoned"];
 const ORDERS: readonly Order[] = ["asc", "desc"];
 /** Long enough that two processes in a row do not share it. */

@@ -7,7 +7,7 @@ export type Kind = "task" | "local" | "blocking" | "future" | "request" | "servi
 export type State = "queued" | "idle" | "running" | "blocked";
 /** `aborted` is what older servers call `abandoned`. */
 export type Outcome = "ok" | "error" | "panic" | "cancelled" | "timeout" | "rejected" | "abandoned" | "aborted";
-export type OnShutdown = "wait" | "cancel" | "last" | "detach";
+export type OnShutdown = "wait" | "cancel" | "last" | "detach" | "connection";
 export type Stage = "running" | "announcing" | "draining" | "aborting" | "lingering" | "done";
 
 export type Labels = Record<string, string>;
@@ -114,7 +114,7 @@ export interface Warning {
 export type Severity = "critical" | "warning" | "notice";
 
 export interface AttentionLink {
-  view: "task" | "tasks" | "finished" | "group" | "lifetime";
+  view: "task" | "tasks" | "finished" | "group" | "services" | "lifetime";
   task: number | null;
   query: string | null;
   group: number | null;
@@ -132,6 +132,57 @@ export interface Attention {
 /** `GET /api/v1/attention`: all of them; the summary has the first five. */
 export interface AttentionList {
   items: Attention[];
+}
+
+export type ServiceState = "running" | "waiting" | "backing_off" | "failed" | "ended" | "stopped" | "lost";
+
+/** How the last run of a service or timer ended. */
+export interface LastRun {
+  task: number | null;
+  outcome: Outcome;
+  message: string | null;
+  duration_seconds: number;
+  ended_at: string;
+}
+
+/** A service, which goes on, or a timer, which runs again and again. */
+export interface Service {
+  id: number;
+  name: string;
+  kind: Kind;
+  location: string;
+  state: ServiceState;
+  /** For how long it has been in that state. */
+  state_seconds: number;
+  /** Its end for good stops the process. */
+  critical: boolean;
+  on_shutdown: OnShutdown;
+  /** Null for timers. */
+  restart: "on_failure" | "always" | null;
+  /** Null for services. */
+  period_seconds: number | null;
+  timeout_seconds: number | null;
+  /** The run that is alive, and for how long it has been. */
+  task: number | null;
+  running_seconds: number | null;
+  last: LastRun | null;
+  last_success_at: string | null;
+  /** Until the next run begins. */
+  next_in_seconds: number | null;
+  runs: number;
+  /** Runs that ended other than ok. */
+  failures: number;
+  failures_in_a_row: number;
+  restarts: number;
+  /** Ticks of a timer that were missed. */
+  skipped: number;
+  /** Runs of a timer that took longer than its period. */
+  overruns: number;
+}
+
+/** `GET /api/v1/services`: all that go on, and the newest 100 that are over; oldest first. */
+export interface ServiceList {
+  items: Service[];
 }
 
 /** A task, or several of one name, that a stop would not see end in time. */
@@ -371,6 +422,8 @@ export interface Summary {
   trace_url?: string | null;
   /** Whether `cancel` and `shutdown` are permitted (`allow_actions`). */
   actions: boolean;
+  /** How many services and timers are listed. */
+  services?: number;
   /** What is permitted, of `cancel`, `shutdown`, `run` and `close`. */
   permissions?: string[];
 }

@@ -8,6 +8,7 @@ import finished from "../fixtures/finished.json" with { type: "json" };
 import forecast from "../fixtures/forecast.json" with { type: "json" };
 import hello from "../fixtures/hello.json" with { type: "json" };
 import problem from "../fixtures/problem.json" with { type: "json" };
+import services from "../fixtures/services.json" with { type: "json" };
 import report from "../fixtures/report.json" with { type: "json" };
 import drained from "../fixtures/report-drained.json" with { type: "json" };
 import stops from "../fixtures/stops.json" with { type: "json" };
@@ -21,7 +22,7 @@ import task from "../fixtures/task.json" with { type: "json" };
 import tasks from "../fixtures/tasks.json" with { type: "json" };
 import trends from "../fixtures/trends.json" with { type: "json" };
 import { KINDS, OUTCOMES, STATES } from "../src/place.ts";
-import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
+import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, ServiceList, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
 
 /** The type as it looks once read from a file: texts are texts, records may lack or have any key. */
 type Loose<T> = T extends string ? string : T extends (infer Item)[] ? Loose<Item>[] : T extends object ? { [Key in keyof T]: string extends keyof T ? unknown : Loose<T[Key]> } : T;
@@ -44,17 +45,18 @@ attention satisfies Loose<AttentionList>;
 failures satisfies { items: Loose<FailureGroup>[] };
 forecast satisfies Loose<Forecast>;
 stops satisfies Loose<Stops>;
+services satisfies Loose<ServiceList>;
 
 const KNOWN: Record<string, readonly (string | null)[]> = {
   kind: KINDS,
   state: [...STATES, null],
   outcome: [...OUTCOMES, "aborted", null],
-  on_shutdown: ["wait", "cancel", "last", "detach"],
+  on_shutdown: ["wait", "cancel", "last", "detach", "connection"],
   stage: ["running", "announcing", "draining", "aborting", "lingering", "done"],
   result: ["drained", "deadline", "forced"],
   code: ["stuck", "blocked", "slow_polls", "failing", "growing", "overflow"],
   severity: ["critical", "warning", "notice"],
-  view: ["task", "tasks", "finished", "group", "lifetime"],
+  view: ["task", "tasks", "finished", "group", "services", "lifetime"],
   eta_bound: ["about", "at_most", null],
   linger: ["off", "auto"],
   late_spawns: ["adopt", "refuse"],

@@ -10,10 +10,12 @@ use serde_json::json;
 use super::problem::Problem;
 use super::wire::{
     Attention, AttentionLink, AttentionList, Ended, Failure, FailureGroup, FailureList, Finished,
-    FinishedPage, Forecast, Group, GroupTrend, Hello, Lifetime, NameCount, OutcomeCounts, Progress, Rates,
-    RequestLimit, Runtime, Shutdown, StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage,
-    TaskRef, Trends, Usual, Warning, WarningCode, time,
+    FinishedPage, Forecast, Group, GroupTrend, Hello, LastRun, Lifetime, NameCount, OutcomeCounts, Progress,
+    Rates, RequestLimit, Runtime, Service, ServiceList, Shutdown, StateCounts, StatusEntry, StopList,
+    Summary, Task, TaskDetail, TaskPage, TaskRef, Trends, Usual, Warning, WarningCode, time,
 };
+use headcount_core::ServiceState;
+
 use crate::attention::Severity;
 use crate::fresh::assert_fresh;
 use crate::snapshot::{self, Kind, OnShutdown, Outcome, State};
@@ -258,6 +260,15 @@ fn attention() -> Vec<Attention> {
             location: None,
             link: AttentionLink { group: Some(3), ..link("group") },
         },
+        Attention {
+            severity: Severity::Warning,
+            sentence:
+                "consumer has failed 4 times in a row (the last ended as error), the next restart is in 3.8 s"
+                    .to_owned(),
+            since: Some(at(96)),
+            location: Some("src/main.rs:12".to_owned()),
+            link: link("services"),
+        },
     ]
 }
 
@@ -349,7 +360,8 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         shutdown,
         trace_url: Some("https://jaeger.example/trace/{trace_id}".to_owned()),
         actions: true,
-        permissions: vec!["cancel", "shutdown"],
+        services: 3,
+        permissions: vec!["cancel", "shutdown", "run"],
     }
 }
 
@@ -379,6 +391,7 @@ fn empty_summary() -> Summary {
         })),
         trace_url: None,
         actions: false,
+        services: 0,
         permissions: Vec::new(),
         ..summary("running", None)
     }
@@ -504,6 +517,89 @@ fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crat
     }
 }
 
+/// All that a service can have.
+fn service() -> Service {
+    Service {
+        id: 1,
+        name: "consumer".into(),
+        kind: Kind::Service,
+        location: "src/main.rs:12".into(),
+        state: ServiceState::BackingOff,
+        state_seconds: 4.2,
+        critical: true,
+        on_shutdown: OnShutdown::Wait,
+        restart: Some("on_failure"),
+        period_seconds: None,
+        timeout_seconds: None,
+        task: None,
+        running_seconds: None,
+        last: Some(LastRun {
+            task: Some(12),
+            outcome: Outcome::Error,
+            message: Some("connection refused".into()),
+            duration_seconds: 61.0,
+            ended_at: at(96),
+        }),
+        last_success_at: None,
+        next_in_seconds: Some(3.8),
+        runs: 4,
+        failures: 4,
+        failures_in_a_row: 4,
+        restarts: 3,
+        skipped: 0,
+        overruns: 0,
+    }
+}
+
+/// Timers: one between two runs, and one in its first.
+fn timers() -> [Service; 2] {
+    let waits = Service {
+        id: 2,
+        name: "refresh-cache".into(),
+        kind: Kind::Timer,
+        state: ServiceState::Waiting,
+        critical: false,
+        restart: None,
+        period_seconds: Some(30.0),
+        timeout_seconds: Some(20.0),
+        last: Some(LastRun {
+            task: Some(14),
+            outcome: Outcome::Ok,
+            message: None,
+            duration_seconds: 1.2,
+            ended_at: at(98),
+        }),
+        last_success_at: Some(at(98)),
+        next_in_seconds: Some(24.0),
+        runs: 812,
+        failures: 3,
+        failures_in_a_row: 0,
+        restarts: 0,
+        skipped: 2,
+        overruns: 1,
+        ..service()
+    };
+    let runs = Service {
+        id: 3,
+        name: "report".into(),
+        kind: Kind::Timer,
+        state: ServiceState::Running,
+        critical: false,
+        restart: None,
+        period_seconds: Some(3_600.0),
+        task: Some(17),
+        running_seconds: Some(3.2),
+        last: None,
+        next_in_seconds: None,
+        runs: 1,
+        failures: 0,
+        failures_in_a_row: 0,
+        restarts: 0,
+        ..service()
+    };
+    [waits, runs]
+}
+
 fn trends() -> Trends {
     Trends {
         interval_seconds: 5.0,
@@ -545,6 +641,8 @@ fn the_fixtures_of_the_page_are_fresh() {
     write("attention", &AttentionList { items: attention() });
     write("forecast", &forecast(false));
     write("failures", &failures());
+    let [waits, runs] = timers();
+    write("services", &ServiceList { items: vec![service(), waits, runs] });
     write("problem", &Problem::not_found("no task 4711, or it has ended and the history holds it no more"));
 }
 

@@ -89,6 +89,7 @@ pub(super) fn action(method: &Method, path: &str) -> Option<Action> {
     let path = path.strip_prefix("/api/v1/").filter(|_| method == Method::POST)?;
     match path.split('/').collect::<Vec<_>>()[..] {
         ["tasks", _, "cancel"] => Some(Action::Cancel),
+        ["services", _, "run"] => Some(Action::Run),
         ["shutdown"] | ["shutdown", _] => Some(Action::Shutdown),
         _ => None,
     }

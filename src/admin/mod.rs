@@ -28,6 +28,7 @@ mod read;
 mod routes;
 mod scrape;
 mod server;
+mod services;
 mod stop;
 mod summary;
 mod wire;

@@ -9,7 +9,7 @@ use axum::{Router, middleware};
 
 use super::context::{Admin, Context, Mount};
 use super::problem::Problem;
-use super::{api, assets, events, guard, health, openapi, outlook, scrape, stop, summary};
+use super::{api, assets, events, guard, health, openapi, outlook, scrape, services, stop, summary};
 
 /// Bodies are a number at most.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -71,8 +71,10 @@ documented! {
     get "/api/v1/attention" outlook::attention;
     get "/api/v1/forecast" outlook::forecast;
     get "/api/v1/stops" outlook::stops;
+    get "/api/v1/services" services::services;
     get "/api/v1/events" events::events;
     post "/api/v1/tasks/{id}/cancel" api::cancel;
+    post "/api/v1/services/{id}/run" services::run;
     post "/api/v1/shutdown" stop::begin;
     post "/api/v1/shutdown/extend" stop::extend;
     post "/api/v1/shutdown/force" stop::force;

@@ -88,6 +88,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         trace_url: settings.trace_url.as_ref().map(|url| url.0.clone()),
         actions: settings.allow_actions.contains(Action::Cancel)
             && settings.allow_actions.contains(Action::Shutdown),
+        services: headcount_core::services().len(),
         permissions: permissions(settings),
     }
 }

@@ -4,6 +4,7 @@
 //! [`checks`] says what is worth a look in one group; this module names the tasks, and since when.
 
 mod checks;
+mod services;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -51,6 +52,8 @@ pub(crate) enum Link {
     /// Finished tasks that a search finds.
     Finished(String),
     Group(u32),
+    /// Services and timers.
+    Services,
 }
 
 /// All items, the gravest first and then by age. `seen` returns what is remembered of a group.
@@ -63,6 +66,7 @@ pub(crate) fn attention<'a>(snapshot: &'a Snapshot, seen: impl Fn(&'a GroupInfo)
         let findings = findings(&seen(group));
         items.extend(findings.into_iter().filter_map(|finding| item(finding, group, snapshot.taken_at)));
     }
+    items.extend(services::items(&headcount_core::services(), snapshot.taken_at));
     items.sort_by(|one, other| {
         let age = |item: &Item| item.since.unwrap_or(snapshot.taken_at);
         one.severity.cmp(&other.severity).then_with(|| age(one).cmp(&age(other)))

@@ -13,7 +13,7 @@ use super::outlook::Waited;
 use crate::clock;
 use crate::registry::registry;
 use crate::registry::slot::{ABANDONED, DETAILS, NOT_CANCELLABLE, Reading};
-use crate::snapshot::{OnShutdown, Snapshot};
+use crate::snapshot::{Kind, OnShutdown, Snapshot};
 
 /// Tasks kept one by one.
 const SINGLES: usize = 1024;
@@ -250,7 +250,9 @@ impl GroupFacts {
     /// `ages` of its live tasks, in any order.
     pub(crate) fn read(group: u32, ages: Vec<(f64, f64)>) -> Self {
         let known = registry().group(group);
-        Self { name: known.name.clone(), curve: curve(group, ages).map(Arc::new) }
+        // The ends of a service are failures: when a stop ends it, they do not say.
+        let curve = if known.kind == Kind::Service { None } else { curve(group, ages) };
+        Self { name: known.name.clone(), curve: curve.map(Arc::new) }
     }
 }
 

@@ -26,6 +26,8 @@ fn outcomes() -> String {
 fn row(family: &Family) -> String {
     let (of, labels) = match &family.values {
         Values::Counter(_) | Values::Seconds(_) => ("counter", "those of the group"),
+        Values::SomeCounter(_) => ("counter", "those of the group, where it has one"),
+        Values::SomeGauge(_) => ("gauge", "those of the group, where it has one"),
         Values::Outcomes(_) => ("counter", "those of the group, `outcome`"),
         Values::Gauge(_) => ("gauge", "those of the group"),
         Values::Histogram(_) => ("histogram", "those of the group, `le`"),

@@ -104,10 +104,10 @@ fn describe(family: &Family) {
     let name = KeyName::from(facade_name(family));
     let help = family.help.into();
     with_recorder(|recorder| match family.values {
-        Values::Counter(_) | Values::Outcomes(_) | Values::ProcessCounter(_) => {
+        Values::Counter(_) | Values::SomeCounter(_) | Values::Outcomes(_) | Values::ProcessCounter(_) => {
             recorder.describe_counter(name, None, help);
         }
-        Values::Gauge(_) | Values::Seconds(_) | Values::ProcessGauge(_) => {
+        Values::Gauge(_) | Values::SomeGauge(_) | Values::Seconds(_) | Values::ProcessGauge(_) => {
             recorder.describe_gauge(name, None, help);
         }
         Values::Histogram(_) => recorder.describe_histogram(name, Some(Unit::Seconds), help),
@@ -119,6 +119,14 @@ fn set(family: &Family, figures: &Figures) {
     let series = figures.series.iter();
     match &family.values {
         Values::Counter(value) => series.for_each(|s| counter(name, facade_labels(&s.labels), value(s))),
+        Values::SomeCounter(value) => {
+            let some = series.filter_map(|s| Some((s, value(s)?)));
+            some.for_each(|(s, value)| counter(name, facade_labels(&s.labels), value));
+        }
+        Values::SomeGauge(value) => {
+            let some = series.filter_map(|s| Some((s, value(s)?)));
+            some.for_each(|(s, value)| gauge(name, facade_labels(&s.labels), value));
+        }
         Values::Seconds(value) => {
             series.for_each(|s| gauge(name, facade_labels(&s.labels), value(s).as_secs_f64()));
         }

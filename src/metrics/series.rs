@@ -6,7 +6,8 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::snapshot::{Bucket, Durations, GroupInfo, Labels, Outcome, OutcomeCounts, Snapshot};
+use crate::snapshot::{Bucket, Durations, GroupInfo, Kind, Labels, Outcome, OutcomeCounts, Snapshot};
+use headcount_core::internal::service::{GroupTerms, by_group};
 
 /// Label keys and values, `task` and `kind` first, then the application's own by key.
 pub(crate) type SeriesLabels = Vec<(Cow<'static, str>, Arc<str>)>;
@@ -28,10 +29,17 @@ pub(crate) struct Series {
     pub(crate) histograms: Vec<(Option<Outcome>, Vec<Bucket>)>,
     pub(crate) oldest: Option<SystemTime>,
     pub(crate) abandoned: u64,
+    /// Services of these groups that have a run alive, and their restarts.
+    pub(crate) service_up: Option<u64>,
+    pub(crate) service_restarts: Option<u64>,
+    /// The last success of timers of these groups, and their missed ticks.
+    pub(crate) timer_last_success: Option<SystemTime>,
+    pub(crate) timer_skipped: Option<u64>,
 }
 
 /// The groups as series. `abandoned` is what the shutdown abandoned, by group.
 pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>, by_outcome: bool) -> Vec<Series> {
+    let terms = by_group();
     let mut series: Vec<Series> = Vec::with_capacity(snapshot.groups.len());
     let mut known: HashMap<SeriesLabels, usize> = HashMap::with_capacity(snapshot.groups.len());
     for group in &snapshot.groups {
@@ -39,6 +47,9 @@ pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>, by_outc
         let index = *known.entry(labels.clone()).or_insert(series.len());
         if index == series.len() {
             series.push(Series::new(labels));
+        }
+        if let Some(terms) = terms.get(&group.id.get()) {
+            series[index].add_terms(group.kind, terms);
         }
         series[index].add(group, abandoned.get(&group.id.get()).copied().unwrap_or(0), by_outcome);
     }
@@ -60,6 +71,10 @@ impl Series {
             histograms: Vec::new(),
             oldest: None,
             abandoned: 0,
+            service_up: None,
+            service_restarts: None,
+            timer_last_success: None,
+            timer_skipped: None,
         }
     }
 
@@ -78,6 +93,18 @@ impl Series {
         self.add_durations(&group.durations, by_outcome);
         let started = group.oldest.map(|oldest| oldest.started_at);
         self.oldest = self.oldest.into_iter().chain(started).min();
+    }
+
+    fn add_terms(&mut self, kind: Kind, terms: &GroupTerms) {
+        let add = |sum: &mut Option<u64>, value| *sum = Some(sum.unwrap_or(0) + value);
+        if kind == Kind::Timer {
+            let last = terms.last_success.and_then(|ago| SystemTime::now().checked_sub(ago));
+            self.timer_last_success = self.timer_last_success.into_iter().chain(last).max();
+            add(&mut self.timer_skipped, terms.skipped);
+        } else {
+            add(&mut self.service_up, terms.up);
+            add(&mut self.service_restarts, terms.restarts);
+        }
     }
 
     fn add_durations(&mut self, durations: &Durations, by_outcome: bool) {

@@ -19,6 +19,10 @@ pub(super) type Histogram = (Option<Outcome>, Vec<Bucket>);
 /// Of what type a family is, and where its values are.
 pub(super) enum Values {
     Counter(fn(&Series) -> u64),
+    /// A counter that only some groups have.
+    SomeCounter(fn(&Series) -> Option<u64>),
+    /// A gauge that only some groups have.
+    SomeGauge(fn(&Series) -> Option<f64>),
     /// A counter with the label `outcome`.
     Outcomes(fn(&Series) -> &OutcomeCounts),
     /// A counter of seconds; a growing gauge on the facade, whose counters are integers.
@@ -75,6 +79,26 @@ pub(super) const TABLE: &[Family] = &[
         name: "headcount_task_oldest_start_timestamp_seconds",
         help: "When the oldest task alive was spawned; absent while none lives.",
         values: Values::Gauge(|series| series.oldest.map(timestamp)),
+    },
+    Family {
+        name: "headcount_service_up",
+        help: "Services that have a run alive: 0 while one backs off, has failed or ended.",
+        values: Values::SomeGauge(|series| series.service_up.map(|count| count as f64)),
+    },
+    Family {
+        name: "headcount_service_restarts_total",
+        help: "Restarts of services.",
+        values: Values::SomeCounter(|series| series.service_restarts),
+    },
+    Family {
+        name: "headcount_timer_last_success_timestamp_seconds",
+        help: "When a run of the timer last ended as ok; absent before the first.",
+        values: Values::SomeGauge(|series| series.timer_last_success.map(timestamp)),
+    },
+    Family {
+        name: "headcount_timer_skipped_total",
+        help: "Ticks that were missed because a run was alive, or nothing ran.",
+        values: Values::SomeCounter(|series| series.timer_skipped),
     },
     Family {
         name: "headcount_shutdown_abandoned_total",

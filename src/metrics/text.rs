@@ -81,7 +81,14 @@ fn write_family(
                 }
             }
         }
-        Values::Gauge(value) => {
+        Values::SomeCounter(value) => {
+            for (series, labels) in series() {
+                if let Some(value) = value(series) {
+                    line(text, name, "", labels, value);
+                }
+            }
+        }
+        Values::Gauge(value) | Values::SomeGauge(value) => {
             for (series, labels) in series() {
                 if let Some(value) = value(series) {
                     line(text, name, "", labels, value);
@@ -147,10 +154,12 @@ fn bare_line(text: &mut String, name: &str, value: impl Display) {
 
 const fn type_name(values: &Values) -> &'static str {
     match values {
-        Values::Counter(_) | Values::Outcomes(_) | Values::Seconds(_) | Values::ProcessCounter(_) => {
-            "counter"
-        }
-        Values::Gauge(_) | Values::ProcessGauge(_) => "gauge",
+        Values::Counter(_)
+        | Values::SomeCounter(_)
+        | Values::Outcomes(_)
+        | Values::Seconds(_)
+        | Values::ProcessCounter(_) => "counter",
+        Values::Gauge(_) | Values::SomeGauge(_) | Values::ProcessGauge(_) => "gauge",
         Values::Histogram(_) => "histogram",
     }
 }

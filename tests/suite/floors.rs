@@ -16,9 +16,10 @@ const CORE: &[&[&str]] = &[
     &["carry"],
     &["registry"],
     &["lifecycle", "snapshot"],
-    &["awaited", "current", "samples", "tracked"],
+    &["awaited", "current", "tracked"],
     &["idle", "spawn"],
     &["service", "testing"],
+    &["samples"],
 ];
 
 /// headcount; everything of the core is below its lowest floor.

@@ -88,7 +88,7 @@ impl Backoff {
         }
     }
 
-    fn stable(&self) -> Duration {
+    pub(super) fn stable(&self) -> Duration {
         let window = self.give_up.map(|(_, window)| window);
         self.stable_after.or(window).unwrap_or(self.max)
     }

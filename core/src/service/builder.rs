@@ -139,6 +139,7 @@ impl Common {
             critical: false,
             on_shutdown: self.on_shutdown,
             restart: None,
+            stable_after: None,
             period: None,
             timeout: self.timeout,
         }
@@ -259,7 +260,12 @@ where
         backoff.check().map_err(|what| ServiceError::invalid(&name::escape(&common.name), what))?;
         let runtime = common.runtime(runtime)?;
         let entered = runtime.enter();
-        let terms = Terms { critical, restart: Some(restart), ..common.terms(Kind::Service, location) };
+        let terms = Terms {
+            critical,
+            restart: Some(restart),
+            stable_after: Some(backoff.stable()),
+            ..common.terms(Kind::Service, location)
+        };
         let record = Record::enter(terms);
         drop(entered);
         let supervised = Supervised::new(Arc::clone(&record));

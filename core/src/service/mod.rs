@@ -33,5 +33,7 @@ pub use self::backoff::{Backoff, Restart};
 pub use self::builder::{Service, Timer, every, service};
 pub use self::error::ServiceError;
 pub use self::handle::{NotRunnable, ServiceHandle};
-pub use self::record::{LastRun, ServiceId, ServiceInfo, ServiceState, find, services, supervisors};
+pub use self::record::{
+    GroupTerms, LastRun, ServiceId, ServiceInfo, ServiceState, by_group, find, services, supervisors,
+};
 pub use self::run::RunOutput;

@@ -116,6 +116,8 @@ pub struct ServiceInfo {
     pub state: ServiceState,
     /// For how long.
     pub state_for: Duration,
+    /// Since it was begun.
+    pub age: Duration,
     /// Whether its end for good stops the process.
     pub critical: bool,
     /// What becomes of a run when the process stops.
@@ -140,7 +142,8 @@ pub struct ServiceInfo {
     pub runs: u64,
     /// Runs that ended with another outcome than `ok`.
     pub failures: u64,
-    /// Of these the newest ones without a success between them.
+    /// Of these the newest ones without a success between them, nor a [stable](crate::Backoff::stable_after)
+    /// run.
     pub failures_in_a_row: u64,
     /// Restarts of a service.
     pub restarts: u64,
@@ -176,6 +179,8 @@ pub(super) struct Terms {
     pub(super) critical: bool,
     pub(super) on_shutdown: OnShutdown,
     pub(super) restart: Option<Restart>,
+    /// A run that lasts as long has made up for earlier failures.
+    pub(super) stable_after: Option<Duration>,
     pub(super) period: Option<Duration>,
     pub(super) timeout: Option<Duration>,
 }
@@ -193,6 +198,7 @@ pub(super) struct Ended {
 pub struct Record {
     pub(super) id: ServiceId,
     pub(super) terms: Terms,
+    begun: Instant,
     inner: Mutex<Inner>,
     /// Wakes a supervisor that waits: a run is wanted.
     pub(super) wanted: Notify,
@@ -251,6 +257,7 @@ impl Record {
                 storm: Storm::default(),
             }),
             terms,
+            begun: now,
             wanted: Notify::new(),
             stop: Gate::new(),
             changed: Notify::new(),
@@ -272,6 +279,9 @@ impl Record {
     pub(super) fn run_ended(&self, ended: Ended) {
         let now = Instant::now();
         let mut inner = self.inner.lock();
+        if self.terms.stable_after.is_some_and(|stable| stable <= ended.took) {
+            inner.failures_in_a_row = 0;
+        }
         if ended.outcome == Outcome::Ok {
             inner.last_success = Some(now);
             inner.failures_in_a_row = 0;
@@ -371,6 +381,7 @@ impl Record {
             location: Arc::clone(&terms.location),
             state: inner.state,
             state_for: since(inner.since),
+            age: since(self.begun),
             critical: terms.critical,
             on_shutdown: terms.on_shutdown,
             restart: terms.restart,
@@ -518,10 +529,9 @@ impl Record {
     }
 }
 
-/// What metrics show of the services and timers of a group of tasks.
+/// What metrics show of the services or timers of a group of tasks.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct GroupTerms {
-    pub is_timer: bool,
     /// Services that have a run alive.
     pub up: u64,
     pub restarts: u64,
@@ -530,7 +540,7 @@ pub struct GroupTerms {
     pub last_success: Option<Duration>,
 }
 
-/// For each group that has services or timers.
+/// For each group that has or had services or timers.
 pub fn by_group() -> HashMap<u32, GroupTerms> {
     let (records, retired) = {
         let list = LIST.lock();
@@ -541,7 +551,6 @@ pub fn by_group() -> HashMap<u32, GroupTerms> {
         let inner = record.inner.lock();
         let Some(group) = inner.group else { continue };
         let terms = groups.entry(group.get()).or_default();
-        terms.is_timer = record.terms.kind == Kind::Timer;
         terms.up += u64::from(inner.state == ServiceState::Running);
         terms.restarts += inner.restarts;
         terms.skipped += inner.skipped;

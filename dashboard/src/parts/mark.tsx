@@ -1,9 +1,9 @@
 // States, outcomes and severities as shape and word; colour only adds to them.
 
 import type { ComponentChildren } from "preact";
-import type { Outcome, Severity, State } from "../wire.ts";
+import type { Outcome, ServiceState, Severity, State } from "../wire.ts";
 
-export type Known = State | Outcome | Severity;
+export type Known = State | Outcome | Severity | ServiceState;
 
 const ABANDONED = <path d="M1.8 6h8.4" class="line thick" />;
 
@@ -12,6 +12,12 @@ const SHAPES: Record<Known, ComponentChildren> = {
   idle: <circle cx="6" cy="6" r="4" class="line" />,
   running: <path d="M3 1.8 10.2 6 3 10.2Z" class="fill" />,
   blocked: <rect x="2" y="2" width="8" height="8" rx="1" class="fill" />,
+  waiting: <path d="M6 1.6a4.4 4.4 0 1 0 0 8.8 4.4 4.4 0 1 0 0-8.8ZM6 3.4V6l1.9 1.3" class="line" />,
+  backing_off: <path d="M9.6 4A4 4 0 1 0 10 6.8M10 1.6V4H7.6" class="line" />,
+  failed: <path d="M2.8 2.8 9.2 9.2M9.2 2.8 2.8 9.2" class="line thick" />,
+  ended: <path d="M2 6.4 4.8 9.2 10 3.2" class="line" />,
+  stopped: <rect x="2.5" y="2.5" width="7" height="7" class="line" />,
+  lost: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,
   ok: <path d="M2 6.4 4.8 9.2 10 3.2" class="line" />,
   error: <path d="M2.8 2.8 9.2 9.2M9.2 2.8 2.8 9.2" class="line" />,
   panic: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,
@@ -35,7 +41,7 @@ export function Mark({ of, title }: { of: Known; title?: string }) {
 }
 
 export function wordOf(known: Known): string {
-  return known === "aborted" ? "abandoned" : known;
+  return known === "aborted" ? "abandoned" : known === "backing_off" ? "backing off" : known;
 }
 
 export function Word({ of, children }: { of: Known; children?: ComponentChildren }) {

@@ -20,6 +20,7 @@ const AT_SHUTDOWN: Record<OnShutdown, string> = {
   wait: "waited for",
   cancel: "cancelled at once",
   last: "told when every other task has ended",
+  connection: "told, then closed after a short grace",
   detach: "reported and not waited for",
 };
 

@@ -15,7 +15,9 @@ const STAGES: Record<Stage, string> = {
 /** `drained in 9.8 s`, `forced by SIGINT, 2 tasks abandoned`. */
 export function verdict(report: Report): string {
   const left = report.abandoned_total === 0 ? "nothing abandoned" : `${plural(report.abandoned_total, "task")} abandoned`;
+  const critical = report.critical_service ?? null;
   if (report.result === "forced") return `forced by ${plain(report.forced_by ?? "?")}, ${left}`;
+  if (critical !== null) return `critical service ${plain(critical)} has ended, ${left}`;
   if (report.result === "deadline") return `deadline passed, ${left}`;
   const took = `drained in ${text(duration(report.duration_seconds))}`;
   return report.abandoned_total === 0 ? took : `${took}, ${left}`;

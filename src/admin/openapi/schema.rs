@@ -2,7 +2,7 @@
 
 use utoipa::openapi::schema::{KnownFormat, Object, ObjectBuilder, SchemaFormat, SchemaType, Type};
 
-use crate::snapshot::{Kind, Outcome, State};
+use crate::snapshot::{Kind, OnShutdown, Outcome, State};
 
 fn choice(values: impl IntoIterator<Item = &'static str>) -> Object {
     ObjectBuilder::new().schema_type(Type::String).enum_values(Some(values)).build()
@@ -59,8 +59,12 @@ pub(in crate::admin) fn outcomes() -> Object {
     choice(Outcome::ALL.iter().map(|outcome| outcome.as_str()))
 }
 
+pub(in crate::admin) fn service_states() -> Object {
+    choice(headcount_core::ServiceState::ALL.iter().map(|state| state.as_str()))
+}
+
 pub(in crate::admin) fn policies() -> Object {
-    choice(["wait", "cancel", "last", "detach"])
+    choice(OnShutdown::ALL.iter().map(|policy| policy.as_str()))
 }
 
 pub(in crate::admin) fn stages() -> Object {

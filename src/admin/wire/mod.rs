@@ -3,6 +3,7 @@
 //! Every key is always present, null where empty. Times are RFC 3339, durations seconds.
 
 mod outlook;
+mod services;
 mod summary;
 mod tasks;
 
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 #[cfg(test)]
 pub(super) use outlook::AttentionLink;
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
+pub(super) use services::{LastRun, Service, ServiceList};
 pub(super) use summary::{
     Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Runtime, Shutdown,
     Summary, Trends, Warning,

@@ -77,7 +77,7 @@ pub(in crate::admin) struct Attention {
 #[derive(Clone, Debug, Serialize)]
 #[cfg_attr(test, derive(utoipa::ToSchema))]
 pub(in crate::admin) struct AttentionLink {
-    /// `task`, `tasks`, `finished`, `group` or `lifetime`.
+    /// `task`, `tasks`, `finished`, `group`, `services` or `lifetime`.
     pub(in crate::admin) view: &'static str,
     pub(in crate::admin) task: Option<u64>,
     /// A search, for `tasks` and `finished`.
@@ -179,6 +179,7 @@ impl From<&Link> for AttentionLink {
             Link::Task(id) => Self { task: Some(*id), ..none },
             Link::Tasks(query) => Self { view: "tasks", query: Some(query.clone()), ..none },
             Link::Finished(query) => Self { view: "finished", query: Some(query.clone()), ..none },
+            Link::Services => Self { view: "services", ..none },
             Link::Group(id) => Self { view: "group", group: Some(*id), ..none },
         }
     }

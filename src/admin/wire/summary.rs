@@ -266,6 +266,8 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) trace_url: Option<String>,
     /// Whether `cancel` and `shutdown` are permitted.
     pub(in crate::admin) actions: bool,
+    /// How many services and timers are listed.
+    pub(in crate::admin) services: usize,
     /// The actions that are permitted, of `cancel`, `shutdown`, `run` and `close`.
     pub(in crate::admin) permissions: Vec<&'static str>,
 }

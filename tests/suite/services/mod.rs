@@ -1,5 +1,7 @@
 //! Services and timers: what ends, what begins again, and when.
 
+#[cfg(feature = "admin")]
+mod api;
 mod misuse;
 #[cfg(feature = "admin")]
 mod modes;

@@ -117,6 +117,8 @@ async fn a_stable_run_sets_the_count_back() {
     let consumer = service("consumer", fails).restart(Restart::OnFailure, backoff).spawn().unwrap();
     assert_eq!(consumer.ended().await, ServiceState::Failed);
     assert_eq!(runs.seconds(), [0, 1, 3, 704, 706]);
+    let info = consumer.info();
+    assert_eq!((info.failures, info.failures_in_a_row), (5, 3), "of the long one on");
 }
 
 /// Elsewhere the loop around the factory dies with it, and nothing says so.
