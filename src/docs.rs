@@ -3,6 +3,7 @@
 //! | | |
 //! |---|---|
 //! | [`adopting`] | moving a code base over |
+//! | [`rollout`] | the first week in production |
 //! | [`lifetime`] | how long a task lives |
 //! | [`operations`] | from the first deploy to three in the morning |
 //! | [`terms`] | work that must go on, and timers |
@@ -23,6 +24,7 @@ macro_rules! document {
         #[doc = "[DESIGN]: crate::docs::design"]
         #[doc = "[LIFETIME]: crate::docs::lifetime"]
         #[doc = "[LOG]: crate::docs::log"]
+        #[doc = "[ROLLOUT]: crate::docs::rollout"]
         #[doc = "[TRACES]: crate::docs::traces"]
         #[doc = "[OPERATIONS]: crate::docs::operations"]
         #[doc = "[SETTINGS]: crate::settings"]
@@ -38,6 +40,7 @@ document!(architecture, "../docs/ARCHITECTURE.md");
 document!(design, "../docs/DESIGN.md");
 document!(lifetime, "../docs/LIFETIME.md");
 document!(log, "../docs/LOG.md");
+document!(rollout, "../docs/ROLLOUT.md");
 document!(traces, "../docs/TRACES.md");
 document!(operations, "../docs/OPERATIONS.md");
 document!(
