@@ -73,7 +73,7 @@ impl TrackLayer {
     ///
     /// With axum 0.7, where `axum` is that version:
     ///
-    /// ```ignore
+    /// ```text
     /// TrackLayer::new().name_with(|parts| {
     ///     let route = parts.extensions.get::<axum::extract::MatchedPath>();
     ///     route.map_or("unmatched".to_owned(), |route| route.as_str().to_owned())

@@ -43,7 +43,7 @@ pub struct Executor {
 ///
 /// With the feature `hyper` of this crate, hyper-util's server and client have no untracked task:
 ///
-/// ```ignore
+/// ```text
 /// let server = hyper_util::server::conn::auto::Builder::new(headcount::executor("http2-stream"));
 /// let connection = server.serve_connection_with_upgrades(io, service).into_owned();
 /// headcount::task("connection").spawn(connection);
