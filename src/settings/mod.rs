@@ -2,12 +2,14 @@
 //! `docs/SETTINGS.md`.
 
 mod builder;
+mod in_force;
 mod table;
 mod value;
 mod variables;
 
 pub use self::builder::Builder;
 pub(crate) use self::builder::OnAbandon;
+pub use self::in_force::InForce;
 pub(crate) use self::table::{Difference, Settings};
 #[cfg(feature = "admin")]
 pub(crate) use self::value::Value;

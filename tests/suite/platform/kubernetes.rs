@@ -158,3 +158,59 @@ fn a_grace_that_does_not_fit_is_mentioned_at_the_start() {
         assert!(warning.is_none_or(|warning| count(&end.lines, warning) == 1), "{:#?}", end.lines);
     }
 }
+
+#[path = "../../../examples/manifest.rs"]
+#[allow(dead_code, reason = "its main is not run here")]
+mod example;
+
+fn written(settings: headcount::Builder, variables: &[(&str, &str)]) -> Result<String, String> {
+    let variables: Vec<_> =
+        variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned())).collect();
+    example::manifest(&settings.ignore_env(), &variables).map_err(|problem| problem.to_string())
+}
+
+#[test]
+fn the_manifest_is_what_the_settings_say() {
+    own_process!();
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("kit/kubernetes/shop.yaml");
+    let text = written(example::service(), &[]).unwrap();
+    if std::env::var_os("WRITE_FILES").is_some() {
+        fs::write(&path, &text).unwrap();
+    }
+    let fresh = fs::read_to_string(&path).is_ok_and(|kept| kept == text);
+    assert!(fresh, "{} is stale: WRITE_FILES=1 cargo test --test suite -- the_manifest", path.display());
+    assert!(text.contains("terminationGracePeriodSeconds: 35\n"), "30 s, 4 s more, and the exit: {text}");
+}
+
+#[test]
+fn a_manifest_that_would_not_agree_is_refused() {
+    own_process!();
+    use std::time::Duration;
+
+    let seconds = Duration::from_secs;
+    let longer = written(example::service().drain_timeout(seconds(90)), &[]).unwrap();
+    assert!(
+        longer.contains("terminationGracePeriodSeconds: 95\n") && longer.contains("value: 95s\n"),
+        "{longer}"
+    );
+    let chosen =
+        written(example::service().platform_grace(seconds(60)), &[("HEADCOUNT_LINGER", "Auto")]).unwrap();
+    assert!(chosen.contains("terminationGracePeriodSeconds: 60\n"), "{chosen}");
+    assert!(chosen.contains("- name: HEADCOUNT_LINGER\n              value: \"Auto\"\n"), "{chosen}");
+    let refused = |settings| written(settings, &[]).unwrap_err();
+    assert_eq!(
+        refused(example::service().platform_grace(seconds(30))),
+        "platform_grace is 30 s, but exit_after needs 35 s"
+    );
+    assert!(refused(example::service().exit_after(None)).starts_with("exit_after is none"));
+    assert!(refused(example::service().health(None)).starts_with("health is none"));
+}
+
+#[test]
+fn settings_in_force_have_the_variables_in_them() {
+    own_process!("HEADCOUNT_DRAIN_TIMEOUT" = "2m");
+    let in_force = example::service().in_force().unwrap();
+    assert_eq!(in_force.exit_after, Some(std::time::Duration::from_secs(124)));
+    let ours = example::service().ignore_env().in_force().unwrap();
+    assert_eq!(ours.drain_timeout, Some(std::time::Duration::from_secs(30)));
+}
