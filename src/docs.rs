@@ -6,7 +6,7 @@
 //! | [`rollout`] | the first week in production |
 //! | [`lifetime`] | how long a task lives |
 //! | [`operations`] | from the first deploy to three in the morning |
-//! | [`terms`] | work that must go on, and timers |
+//! | [`terms`] | timeouts, limits, and what must go on |
 //! | [`design`] | questions and answers |
 //! | [`traces`] | what is carried beyond a spawn: links, trace ids, OpenTelemetry, Sentry |
 //! | [`log`] | the lines of a shutdown, and their data |

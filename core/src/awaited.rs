@@ -3,17 +3,17 @@
 use tokio::task::JoinError;
 
 use crate::outcome::Outcome;
-use crate::registry::registry;
+use crate::registry::outcomes::outcomes;
 
 /// The outcome of a task whose [`JoinHandle`](tokio::task::JoinHandle) gave this error.
 ///
 /// tokio distinguishes a panic from a cancellation, and nothing more. This function also finds out whether
-/// the shutdown abandoned the task. It knows the newest 10,000 abandoned tasks; for an older one it returns
-/// [`Outcome::Cancelled`].
+/// the task's timeout had passed, whether it was rejected, and whether the shutdown abandoned it. It knows
+/// the newest 10,000 of such tasks; for an older one it returns [`Outcome::Cancelled`].
 ///
 /// # Cost
 ///
-/// A lock, and a search among the abandoned tasks.
+/// A lock, and a look into a hash table.
 ///
 /// # Examples
 ///
@@ -29,10 +29,7 @@ use crate::registry::registry;
 /// ```
 pub fn outcome_of(error: &JoinError) -> Outcome {
     if error.is_panic() {
-        Outcome::Panic
-    } else if registry().watch.was_abandoned(error.id()) {
-        Outcome::Abandoned
-    } else {
-        Outcome::Cancelled
+        return Outcome::Panic;
     }
+    outcomes().find(error.id()).unwrap_or(Outcome::Cancelled)
 }

@@ -4,6 +4,7 @@ use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind};
 use std::sync::Arc;
+use std::time::Duration;
 
 use crate::clock;
 use crate::name::{self, MAX_FIELD};
@@ -15,7 +16,7 @@ use crate::registry::id::TaskId;
 use crate::registry::kind::Progress;
 use crate::registry::local::{self, Current};
 use crate::registry::slot::{DETAILS, FAILED};
-use crate::registry::{Registry, registry};
+use crate::registry::{Registry, registry, timeout};
 
 /// The tracked task that is running on this thread; `None` outside of one.
 ///
@@ -88,6 +89,27 @@ impl TaskHandle {
         // Before any lock is taken, since `redact` is the application's code.
         let (key, value) = storable_field(registry, key.into(), &value.to_string());
         self.update(registry, |details| details.set_field(key, value));
+    }
+
+    /// Gives it more time than its [timeout](crate::TaskBuilder::timeout), never more than the operator
+    /// allows. False if it has no timeout, or has ended.
+    ///
+    /// # Examples
+    ///
+    /// ```
+    /// # use headcount_core as headcount;
+    /// # #[tokio::main(flavor = "current_thread")]
+    /// # async fn main() {
+    /// use std::time::Duration;
+    ///
+    /// headcount::task("import").timeout(Duration::from_secs(30)).spawn(async {
+    ///     let task = headcount::current().unwrap();
+    ///     assert!(task.extend(Duration::from_secs(10)));
+    /// }).await.unwrap();
+    /// # }
+    /// ```
+    pub fn extend(&self, by: Duration) -> bool {
+        timeout::extend(self.0, by)
     }
 
     fn update(&self, registry: &Registry, change: impl FnOnce(&mut Details)) {

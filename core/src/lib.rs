@@ -38,6 +38,14 @@ pub mod snapshot;
 mod spawn;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod sync;
+#[allow(
+    missing_docs,
+    clippy::new_without_default,
+    clippy::len_without_is_empty,
+    clippy::missing_panics_doc,
+    reason = "only `Limit` and the errors are of the API"
+)]
+mod terms;
 pub mod testing;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod text;
@@ -63,6 +71,7 @@ pub use crate::spawn::{
     Executor, Site, TaskBuilder, executor, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local,
     spawn_local_on, spawn_on, task, track,
 };
+pub use crate::terms::{Limit, Reason, TrySpawnError};
 pub use crate::tracked::Tracked;
 
 /// For the crate `headcount` of the same version alone; no promise of stability covers it.
@@ -98,6 +107,9 @@ pub mod internal {
     }
     pub mod spawn {
         pub use crate::spawn::*;
+    }
+    pub mod terms {
+        pub use crate::terms::*;
     }
     pub mod text {
         pub use crate::text::*;

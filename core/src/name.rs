@@ -3,12 +3,14 @@
 
 mod block;
 mod code;
+mod pattern;
 mod place;
 
 use std::borrow::Cow;
 
 pub use self::block::Blocks;
 pub use self::code::{CodeName, of_type};
+pub use self::pattern::fits;
 pub use self::place::location;
 
 /// Longest name, label key or label value, in bytes.

@@ -32,6 +32,7 @@ pub fn task() -> TaskInfo {
         on_shutdown: OnShutdown::Wait,
         listens: false,
         grace: None,
+        timeout: None,
         group: 0.into(),
         usual: None,
     }
@@ -91,6 +92,7 @@ pub fn group() -> GroupInfo {
         usual: None,
         oldest: None,
         last_failure: None,
+        terms: None,
     }
 }
 

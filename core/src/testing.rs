@@ -5,8 +5,8 @@ use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
 use crate::name::place;
-use crate::registry::registry;
 use crate::registry::slot::Reading;
+use crate::registry::{registry, timeout};
 use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;
@@ -69,6 +69,31 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
             }
         }
     }
+}
+
+/// Moves the clock of [timeouts](crate::TaskBuilder::timeout) forward, and returns once each task whose
+/// timeout has passed was aborted. Aborted tasks end when their runtime runs next.
+///
+/// Timeouts have a clock of their own, since they work on runtimes without a time driver: tokio's paused
+/// clock does not move them. The clock is the process's, so tests that run in parallel share it.
+///
+/// # Examples
+///
+/// ```
+/// # use headcount_core as headcount;
+/// # #[tokio::main(flavor = "current_thread")]
+/// # async fn main() {
+/// use std::time::Duration;
+///
+/// let hour = Duration::from_secs(3600);
+/// let import = headcount::task("import").timeout(hour).spawn(std::future::pending::<()>());
+/// headcount::testing::advance(hour);
+/// let error = import.await.unwrap_err();
+/// assert_eq!(headcount::outcome_of(&error), headcount::Outcome::Timeout);
+/// # }
+/// ```
+pub fn advance(by: Duration) {
+    timeout::advance(by);
 }
 
 /// Whether tokio's clock stands still, as `#[tokio::test(start_paused = true)]` has it.

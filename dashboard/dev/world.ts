@@ -394,7 +394,7 @@ export class World {
   }
 
   private states(): Record<State, number> {
-    const states = { queued: 0, idle: 0, running: 0, blocked: 0 };
+    const states = { queued: 0, idle: 0, running: 0, blocked: 0, limited: 0 };
     for (const one of this.live) states[this.task(one).state] += 1;
     return states;
   }

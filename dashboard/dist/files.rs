@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BzM1JLDs.css",
-        plain: Content { data: include_bytes!("assets/index-BzM1JLDs.css"), tag: "\"2ee31db333b0d7b40930d4493a71cb5d\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BzM1JLDs.css.gz"), tag: "\"16fea6f2395650151e8cfeb5331f49af\"" }),
+        path: "assets/index-5LfXrHIB.js",
+        plain: Content { data: include_bytes!("assets/index-5LfXrHIB.js"), tag: "\"c325bd9a7f78161c3717650961c37fb1\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-5LfXrHIB.js.gz"), tag: "\"5528e8bdb26e620edca24b06d13d656f\"" }),
     },
     File {
-        path: "assets/index-CfWQKXx6.js",
-        plain: Content { data: include_bytes!("assets/index-CfWQKXx6.js"), tag: "\"13910cdaaa9472d3d92b27e4ba9e484e\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CfWQKXx6.js.gz"), tag: "\"3ece2f3f652900e38a272c5e1495afde\"" }),
+        path: "assets/index-CGnlq08E.css",
+        plain: Content { data: include_bytes!("assets/index-CGnlq08E.css"), tag: "\"993e0b15e5a40e7205ef61e03d026c90\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CGnlq08E.css.gz"), tag: "\"0962979970c5b15fcc69e1b643030d75\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"8727e33831dd59d32d067c6f916307da\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"37ad3f4967ba8c578d4ef1d4089cf35c\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"01586e8f8d2d7a7bdb3577113436306c\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"ee8e55243a09ae503fa047f99cecb84d\"" }),
     },
 ]

@@ -26,6 +26,7 @@ const STATES: [Known, string][] = [
   ["queued", "spawned, not polled yet"],
   ["idle", "waiting to be woken"],
   ["running", "in a poll, or in its closure"],
+  ["limited", "waits for its limit or its key; its timeout has not begun"],
   ["blocked", "in one poll for so long that it holds a worker thread"],
 ];
 

@@ -34,7 +34,7 @@ export interface Place {
 }
 
 export const VIEWS: readonly View[] = ["groups", "tasks", "finished", "services", "lifetime", "task", "shutdown", "end"];
-export const STATES: readonly State[] = ["blocked", "running", "idle", "queued"];
+export const STATES: readonly State[] = ["blocked", "running", "idle", "queued", "limited"];
 export const KINDS: readonly Kind[] = ["task", "local", "blocking", "future", "request", "service", "timer"];
 export const SERVICE_STATES: readonly ServiceState[] = ["running", "waiting", "backing_off", "failed", "ended", "stopped", "lost"];
 export const OUTCOMES: readonly Outcome[] = ["ok", "error", "panic", "cancelled", "timeout", "rejected", "abandoned"];

@@ -4,7 +4,8 @@
 // Times are RFC 3339, durations seconds, ids below 2^53.
 
 export type Kind = "task" | "local" | "blocking" | "future" | "request" | "service" | "timer";
-export type State = "queued" | "idle" | "running" | "blocked";
+/** `limited`: it waits for its limit or its key. */
+export type State = "queued" | "idle" | "running" | "blocked" | "limited";
 /** `aborted` is what older servers call `abandoned`. */
 export type Outcome = "ok" | "error" | "panic" | "cancelled" | "timeout" | "rejected" | "abandoned" | "aborted";
 export type OnShutdown = "wait" | "cancel" | "last" | "detach" | "connection";
@@ -53,6 +54,11 @@ export interface Task {
   on_shutdown: OnShutdown;
   /** The grace of its own, where it has one. */
   grace_seconds: number | null;
+  /** How long it may run, and how long it has run since it was admitted; null without a timeout. */
+  timeout_seconds?: number | null;
+  timeout_elapsed_seconds?: number | null;
+  /** Its timeout has passed and it is still there: it cannot be aborted. */
+  overdue?: boolean;
   usual: Usual | null;
   /** What a stop waits for here: `Last: told when 10 others have ended`, `grace 1 s`, `does not yield`. */
   waits_for?: string | null;
@@ -232,6 +238,20 @@ export interface Failure {
   message: string | null;
 }
 
+/** The timeout and limit of a group, and what became of tasks that waited. */
+export interface Terms {
+  timeout_seconds: number | null;
+  timeout_by_operator: boolean;
+  /** How many of the tasks of its limit may run at once, and how many may wait. */
+  limit: number | null;
+  queue: number | null;
+  /** How many of its tasks wait now. */
+  limited: number;
+  rejected: { full: number; duplicate: number };
+  /** How long its tasks may live, as a sentence. */
+  lifetime: string;
+}
+
 export interface Group {
   /** Stable while the process lives: what a row is keyed by and linked with. */
   id: number;
@@ -250,6 +270,8 @@ export interface Group {
   oldest_age_seconds: number | null;
   oldest_task: number | null;
   last_failure: Failure | null;
+  /** Null where its tasks never had a timeout, a limit or a key. */
+  terms?: Terms | null;
   /** Over the last 10 seconds; null in the first second. */
   spawned_per_second: number | null;
   finished_per_second: number | null;
@@ -277,6 +299,8 @@ export interface Lifetime {
   request_limit: { limit: number; admitted: number } | null;
   /** The same as sentences, ready to be shown in this order. */
   sentences: string[];
+  /** Groups whose tasks have a timeout, or may wait. */
+  groups?: { id: number; name: string; sentence: string }[];
 }
 
 export interface Shutdown {
@@ -408,7 +432,7 @@ export interface Summary {
   lifetime: Lifetime;
   shutdown: Shutdown | null;
   /** How many live tasks are in each state. */
-  states?: Record<State, number>;
+  states?: Partial<Record<State, number>>;
   /** How a stop would go now; during a stop, how it goes. */
   forecast?: Forecast | null;
   /** The five most severe. */

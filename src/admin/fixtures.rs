@@ -10,9 +10,10 @@ use serde_json::json;
 use super::problem::Problem;
 use super::wire::{
     Attention, AttentionLink, AttentionList, Ended, Failure, FailureGroup, FailureList, Finished,
-    FinishedPage, Forecast, Group, GroupTrend, Hello, LastRun, Lifetime, NameCount, OutcomeCounts, Progress,
-    Rates, RequestLimit, Runtime, Service, ServiceList, Shutdown, StateCounts, StatusEntry, StopList,
-    Summary, Task, TaskDetail, TaskPage, TaskRef, Trends, Usual, Warning, WarningCode, time,
+    FinishedPage, Forecast, Group, GroupLifetime, GroupTrend, Hello, LastRun, Lifetime, NameCount,
+    OutcomeCounts, Progress, Rates, Rejected, RequestLimit, Runtime, Service, ServiceList, Shutdown,
+    StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage, TaskRef, Terms, Trends, Usual,
+    Warning, WarningCode, time,
 };
 use headcount_core::ServiceState;
 
@@ -75,6 +76,9 @@ pub(super) fn full_task() -> Task {
         parent: Some(4),
         on_shutdown: OnShutdown::Wait,
         grace_seconds: Some(5.0),
+        timeout_seconds: Some(30.0),
+        timeout_elapsed_seconds: Some(3.1),
+        overdue: false,
         waits_for: Some("grace 5 s".to_owned()),
         eta_seconds: Some(0.8),
         eta_bound: Some("about"),
@@ -105,6 +109,9 @@ fn bare_task() -> Task {
         parent: None,
         on_shutdown: OnShutdown::Last,
         grace_seconds: None,
+        timeout_seconds: None,
+        timeout_elapsed_seconds: None,
+        overdue: false,
         waits_for: None,
         eta_seconds: None,
         eta_bound: None,
@@ -167,10 +174,22 @@ pub(super) fn group() -> Group {
             outcome: Outcome::Error,
             message: Some("451 mailbox busy, try again later".into()),
         }),
+        terms: Some(Terms {
+            timeout_seconds: Some(30.0),
+            timeout_by_operator: true,
+            limit: Some(64),
+            queue: Some(1_000),
+            limited: 12,
+            rejected: Rejected { full: 7, duplicate: 1 },
+            lifetime: LIFETIME.to_owned(),
+        }),
         rates: rates(),
         warnings: warnings(),
     }
 }
+
+const LIFETIME: &str = "may live at most 30 s once admitted (64 at once, 1000 may wait), since HEADCOUNT_TIMEOUT \
+    says so; at a shutdown at most 25 s more";
 
 fn new_group() -> Group {
     Group {
@@ -190,6 +209,7 @@ fn new_group() -> Group {
         oldest_age_seconds: None,
         oldest_task: None,
         last_failure: None,
+        terms: None,
         rates: Rates::default(),
         warnings: Vec::new(),
     }
@@ -335,6 +355,7 @@ fn lifetime() -> Lifetime {
         late_spawns: "adopt".to_owned(),
         request_limit: Some(RequestLimit { limit: 10_000, admitted: 812 }),
         sentences: super::summary::sentences(&crate::settings::Settings::default()),
+        groups: vec![GroupLifetime { id: 3, name: "send-email".into(), sentence: LIFETIME.to_owned() }],
     }
 }
 
@@ -345,7 +366,7 @@ pub(super) fn summary(stage: &'static str, shutdown: Option<Shutdown>) -> Summar
         stage,
         live: 214,
         blocked: 1,
-        states: StateCounts { queued: 3, idle: 208, running: 2, blocked: 1 },
+        states: StateCounts { queued: 3, idle: 208, running: 2, blocked: 1, limited: 0 },
         spawned: 5_034,
         finished: counts(4_812, 5, 3),
         untracked: Some(7),

@@ -1,6 +1,7 @@
 //! `GET /api/v1/summary` and `GET /api/v1/trends`: the process as a whole.
 
 use std::cmp::Reverse;
+use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -17,8 +18,8 @@ use super::stop;
 #[cfg(test)]
 use super::wire::Trends;
 use super::wire::{
-    Attention, Failure, Forecast, Group, Hello, Lifetime, Rates, Runtime, Summary, Usual, Warning, labels,
-    seconds, time,
+    Attention, Failure, Forecast, Group, GroupLifetime, Hello, Lifetime, Rates, Rejected, Runtime, Summary,
+    Terms, Usual, Warning, labels, seconds, time,
 };
 use crate::attention::{Severity, findings};
 use crate::forecast::{self, Load, words::span};
@@ -27,7 +28,8 @@ use crate::registry::registry;
 use crate::registry::runtimes::Met;
 use crate::settings::{Action, Hide, Settings, Value};
 use crate::shutdown::{self, Stage};
-use crate::snapshot::{GroupInfo, Kind, Snapshot};
+use crate::snapshot::{GroupInfo, Kind, Snapshot, TermsInfo};
+use headcount_core::Reason;
 
 /// Runtimes in a summary.
 const RUNTIMES: usize = 16;
@@ -81,7 +83,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         rates: history.rates(None, at, Totals::of_all(snapshot)),
         groups_total: groups.len(),
         groups,
-        lifetime: lifetime(settings),
+        lifetime: lifetime(settings, snapshot),
         attention: attention.iter().take(ATTENTION).map(Attention::from).collect(),
         forecast,
         shutdown: stop::status(settings, load),
@@ -176,12 +178,56 @@ fn group(admin: &Admin, info: &GroupInfo, at: Instant) -> Group {
             outcome: failure.outcome,
             message: failure.message.clone().filter(|_| !hidden),
         }),
+        terms: info.terms.as_ref().map(|terms| terms_of(terms, settings)),
         rates: Rates { busy_share: rates.busy_share.filter(|_| info.kind != Kind::Blocking), ..rates },
         warnings: findings.into_iter().map(Warning::from).collect(),
     }
 }
 
-fn lifetime(settings: &Settings) -> Lifetime {
+fn terms_of(terms: &TermsInfo, settings: &Settings) -> Terms {
+    let rejected = |wanted: Reason| {
+        let counts = terms.rejected.iter().filter(|(reason, _)| *reason == wanted);
+        counts.map(|(_, count)| count).sum()
+    };
+    Terms {
+        timeout_seconds: terms.timeout.map(seconds),
+        timeout_by_operator: terms.timeout_by_operator,
+        limit: terms.limit,
+        queue: terms.queue,
+        limited: terms.limited,
+        rejected: Rejected { full: rejected(Reason::Full), duplicate: rejected(Reason::Duplicate) },
+        lifetime: may_live(terms, settings),
+    }
+}
+
+/// How long the tasks of a group may live.
+fn may_live(terms: &TermsInfo, settings: &Settings) -> String {
+    let admitted = match (terms.limit, terms.queue) {
+        (Some(limit), Some(queue)) => format!(" once admitted ({limit} at once, {queue} may wait)"),
+        _ => String::new(),
+    };
+    let source = if terms.timeout_by_operator { "HEADCOUNT_TIMEOUT says so" } else { "its code says so" };
+    let mut text = match terms.timeout {
+        Some(timeout) => format!("may live at most {}{admitted}, since {source}", short(timeout)),
+        None => format!("may live as long as the process{admitted}"),
+    };
+    if let Some(drain) = settings.drain_timeout {
+        let drain = drain.min(terms.timeout.unwrap_or(drain));
+        let _ = write!(text, "; at a shutdown at most {} more", short(drain));
+    }
+    text
+}
+
+fn lifetimes(settings: &Settings, snapshot: &Snapshot) -> Vec<GroupLifetime> {
+    let lifetime = |group: &GroupInfo| {
+        let terms = group.terms.as_ref().filter(|terms| terms.timeout.is_some() || terms.limit.is_some())?;
+        let sentence = may_live(terms, settings);
+        Some(GroupLifetime { id: group.id.get(), name: group.name.clone(), sentence })
+    };
+    snapshot.groups.iter().filter_map(lifetime).collect()
+}
+
+fn lifetime(settings: &Settings, snapshot: &Snapshot) -> Lifetime {
     let signals = if settings.signals { vec!["SIGINT", "SIGTERM"] } else { Vec::new() };
     Lifetime {
         signals,
@@ -195,6 +241,7 @@ fn lifetime(settings: &Settings) -> Lifetime {
         late_spawns: settings.late_spawns.show().to_lowercase(),
         request_limit: stop::request_limit(),
         sentences: sentences(settings),
+        groups: lifetimes(settings, snapshot),
     }
 }
 

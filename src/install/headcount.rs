@@ -11,10 +11,12 @@ use super::start::Installed;
 #[cfg(feature = "admin")]
 use crate::admin::{self, Mount};
 use crate::error::Error;
-use crate::settings::Builder;
+use crate::registry::{is_enabled, registry};
+use crate::settings::{Builder, TaskLimit};
 use crate::shutdown::{self, Draining, Report};
 #[cfg(unix)]
 use crate::systemd::Notifier;
+use headcount_core::internal::terms::rules::rules;
 
 /// Headcount, installed in this process: the admin server, the metrics and the shutdown.
 ///
@@ -94,6 +96,35 @@ impl Headcount {
             Some(notifier) => notifier.ready_without_watchdog(),
             None => {}
         }
+    }
+
+    /// Changes how many tasks of a name may run at once, as the setting `limit` does, while the process runs.
+    /// How many may wait stays as it is.
+    ///
+    /// Tasks that wait begin as soon as there is room. A lower limit ends no task: those above it go on, and
+    /// none begins until fewer run.
+    ///
+    /// # Errors
+    ///
+    /// `at_once` is 0.
+    ///
+    /// # Examples
+    ///
+    /// ```no_run
+    /// # let hc = headcount::Headcount::install()?;
+    /// hc.set_limit("send-email", 32)?;
+    /// # Ok::<(), headcount::Error>(())
+    /// ```
+    pub fn set_limit(&self, name: impl AsRef<str>, at_once: usize) -> Result<(), Error> {
+        let name = name.as_ref();
+        if at_once == 0 {
+            return Err(Error::setting(&format!("limit of {name}"), "0", "at least 1"));
+        }
+        rules().set_limit(name, TaskLimit::new(at_once).rule().at_once);
+        if is_enabled() {
+            registry().apply_rules();
+        }
+        Ok(())
     }
 
     /// The address that `tokio-console` can attach to; `None` where it cannot.

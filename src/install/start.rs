@@ -71,6 +71,8 @@ impl Builder {
     /// already.
     pub fn install(mut self) -> Result<Headcount, Error> {
         if settings::is_off()? {
+            self.settings.take_terms()?;
+            self.settings.apply_terms()?;
             info!(target: "headcount", "Off (HEADCOUNT=off)");
             shutdown::turn_off();
             // A task may need what it carries, whatever is tracked.
@@ -112,6 +114,7 @@ impl Builder {
 
 /// Starts what can fail first. Where a step fails, the threads that run already end again.
 fn start(settings: Settings) -> Result<Installed, Error> {
+    settings.apply_terms()?;
     let mut started = Started::default();
     #[cfg(feature = "console")]
     let console = console::bind(&settings)?;
@@ -214,4 +217,5 @@ fn configure(settings: &Settings) {
     }
     registry().carriers.set(settings.carriers.iter().cloned());
     registry().apply_policies();
+    registry().apply_rules();
 }

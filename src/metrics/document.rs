@@ -29,6 +29,12 @@ fn row(family: &Family) -> String {
         Values::SomeCounter(_) => ("counter", "those of the group, where it has one"),
         Values::SomeGauge(_) => ("gauge", "those of the group, where it has one"),
         Values::Outcomes(_) => ("counter", "those of the group, `outcome`"),
+        Values::Labelled(label, _) => {
+            return format!(
+                "| `{}` | counter | those of the group, `{label}` | {} |\n",
+                family.name, family.help
+            );
+        }
         Values::Gauge(_) => ("gauge", "those of the group"),
         Values::Histogram(_) => ("histogram", "those of the group, `le`"),
         Values::ProcessCounter(_) => ("counter", ""),

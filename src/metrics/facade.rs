@@ -22,7 +22,7 @@ const METADATA: Metadata<'static> = Metadata::new("headcount", Level::INFO, Some
 #[derive(Debug, Default)]
 pub(crate) struct Publisher {
     described: bool,
-    recorded: HashMap<SeriesLabels, Vec<(u64, Duration)>>,
+    recorded: HashMap<(&'static str, SeriesLabels), Vec<(u64, Duration)>>,
 }
 
 impl Publisher {
@@ -50,7 +50,7 @@ impl Publisher {
     async fn record(&mut self, name: &'static str, labels: SeriesLabels, buckets: &[Bucket]) {
         let key = Key::from_parts(name, facade_labels(&labels));
         let histogram = with_recorder(|recorder| recorder.register_histogram(&key, &METADATA));
-        let recorded = self.recorded.entry(labels).or_default();
+        let recorded = self.recorded.entry((name, labels)).or_default();
         recorded.resize(buckets.len(), (0, Duration::ZERO));
         let mut lower_bound = 0.0;
         for (bucket, (count, sum)) in buckets.iter().zip(recorded) {
@@ -104,7 +104,11 @@ fn describe(family: &Family) {
     let name = KeyName::from(facade_name(family));
     let help = family.help.into();
     with_recorder(|recorder| match family.values {
-        Values::Counter(_) | Values::SomeCounter(_) | Values::Outcomes(_) | Values::ProcessCounter(_) => {
+        Values::Counter(_)
+        | Values::SomeCounter(_)
+        | Values::Outcomes(_)
+        | Values::Labelled(..)
+        | Values::ProcessCounter(_) => {
             recorder.describe_counter(name, None, help);
         }
         Values::Gauge(_) | Values::SomeGauge(_) | Values::Seconds(_) | Values::ProcessGauge(_) => {
@@ -139,6 +143,15 @@ fn set(family: &Family, figures: &Figures) {
                     let mut labels = facade_labels(&series.labels);
                     labels.push(Label::new("outcome", outcome.as_str()));
                     counter(name, labels, counts(series).get(outcome));
+                }
+            }
+        }
+        Values::Labelled(label, counts) => {
+            for series in series {
+                for (name_of, count) in counts(series) {
+                    let mut labels = facade_labels(&series.labels);
+                    labels.push(Label::new(*label, *name_of));
+                    counter(name, labels, *count);
                 }
             }
         }

@@ -6,11 +6,16 @@ use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
-use crate::snapshot::{Bucket, Durations, GroupInfo, Kind, Labels, Outcome, OutcomeCounts, Snapshot};
+use crate::snapshot::{
+    Bucket, Durations, GroupInfo, Kind, Labels, Outcome, OutcomeCounts, Snapshot, TermsInfo,
+};
 use headcount_core::internal::service::{GroupTerms, by_group};
 
 /// Label keys and values, `task` and `kind` first, then the application's own by key.
 pub(crate) type SeriesLabels = Vec<(Cow<'static, str>, Arc<str>)>;
+
+/// The buckets of one histogram, and its label `outcome` where it has one.
+pub(crate) type Histogram = (Option<Outcome>, Vec<Bucket>);
 
 /// The totals of groups with the same labels.
 #[derive(Debug)]
@@ -26,7 +31,7 @@ pub(crate) struct Series {
     pub(crate) slow_polls: u64,
     pub(crate) busy: Duration,
     /// The buckets of all durations, or of those of each outcome, by the setting `duration_outcome`.
-    pub(crate) histograms: Vec<(Option<Outcome>, Vec<Bucket>)>,
+    pub(crate) histograms: Vec<Histogram>,
     pub(crate) oldest: Option<SystemTime>,
     pub(crate) abandoned: u64,
     /// Services of these groups that have a run alive, and their restarts.
@@ -35,6 +40,10 @@ pub(crate) struct Series {
     /// The last success of timers of these groups, and their missed ticks.
     pub(crate) timer_last_success: Option<SystemTime>,
     pub(crate) timer_skipped: Option<u64>,
+    /// Of groups that have terms.
+    pub(crate) limited: Option<u64>,
+    pub(crate) rejected: Vec<(&'static str, u64)>,
+    pub(crate) waits: Vec<Histogram>,
 }
 
 /// The groups as series. `abandoned` is what the shutdown abandoned, by group.
@@ -49,7 +58,7 @@ pub(super) fn series(snapshot: &Snapshot, abandoned: &HashMap<u32, u64>, by_outc
             series.push(Series::new(labels));
         }
         if let Some(terms) = terms.get(&group.id.get()) {
-            series[index].add_terms(group.kind, terms);
+            series[index].add_service_terms(group.kind, terms);
         }
         series[index].add(group, abandoned.get(&group.id.get()).copied().unwrap_or(0), by_outcome);
     }
@@ -75,6 +84,9 @@ impl Series {
             service_restarts: None,
             timer_last_success: None,
             timer_skipped: None,
+            limited: None,
+            rejected: Vec::new(),
+            waits: Vec::new(),
         }
     }
 
@@ -91,11 +103,14 @@ impl Series {
         self.busy += group.busy;
         self.abandoned += abandoned;
         self.add_durations(&group.durations, by_outcome);
+        if let Some(terms) = &group.terms {
+            self.add_terms(terms);
+        }
         let started = group.oldest.map(|oldest| oldest.started_at);
         self.oldest = self.oldest.into_iter().chain(started).min();
     }
 
-    fn add_terms(&mut self, kind: Kind, terms: &GroupTerms) {
+    fn add_service_terms(&mut self, kind: Kind, terms: &GroupTerms) {
         let add = |sum: &mut Option<u64>, value| *sum = Some(sum.unwrap_or(0) + value);
         if kind == Kind::Timer {
             let last = terms.last_success.and_then(|ago| SystemTime::now().checked_sub(ago));
@@ -107,27 +122,38 @@ impl Series {
         }
     }
 
-    fn add_durations(&mut self, durations: &Durations, by_outcome: bool) {
-        if !by_outcome {
-            return self.add_buckets(None, &durations.buckets);
+    fn add_terms(&mut self, terms: &TermsInfo) {
+        *self.limited.get_or_insert_default() += terms.limited;
+        for (reason, count) in &terms.rejected {
+            match self.rejected.iter_mut().find(|(known, _)| *known == reason.as_str()) {
+                Some((_, sum)) => *sum += count,
+                None => self.rejected.push((reason.as_str(), *count)),
+            }
         }
-        for (outcome, buckets) in &durations.by_outcome {
-            self.add_buckets(Some(*outcome), buckets);
-        }
+        add_buckets(&mut self.waits, None, &terms.waited);
     }
 
-    /// A group has the bounds that were set when it began, so those of another may differ: then the next
-    /// bound counts.
-    fn add_buckets(&mut self, outcome: Option<Outcome>, buckets: &[Bucket]) {
-        let Some((_, sums)) = self.histograms.iter_mut().find(|(known, _)| *known == outcome) else {
-            return self.histograms.push((outcome, buckets.to_vec()));
-        };
-        for bucket in buckets {
-            let index = sums.partition_point(|own| own.upper_bound < bucket.upper_bound);
-            if let Some(sum) = sums.get_mut(index) {
-                sum.count += bucket.count;
-                sum.sum += bucket.sum;
-            }
+    fn add_durations(&mut self, durations: &Durations, by_outcome: bool) {
+        if !by_outcome {
+            return add_buckets(&mut self.histograms, None, &durations.buckets);
+        }
+        for (outcome, buckets) in &durations.by_outcome {
+            add_buckets(&mut self.histograms, Some(*outcome), buckets);
+        }
+    }
+}
+
+/// A group has the bounds that were set when it began, so those of another may differ: then the next bound
+/// counts.
+fn add_buckets(histograms: &mut Vec<Histogram>, outcome: Option<Outcome>, buckets: &[Bucket]) {
+    let Some((_, sums)) = histograms.iter_mut().find(|(known, _)| *known == outcome) else {
+        return histograms.push((outcome, buckets.to_vec()));
+    };
+    for bucket in buckets {
+        let index = sums.partition_point(|own| own.upper_bound < bucket.upper_bound);
+        if let Some(sum) = sums.get_mut(index) {
+            sum.count += bucket.count;
+            sum.sum += bucket.sum;
         }
     }
 }

@@ -3,8 +3,8 @@
 use std::time::{Duration, SystemTime, UNIX_EPOCH};
 
 use super::figures::Figures;
-use super::series::Series;
-use crate::snapshot::{Bucket, Outcome, OutcomeCounts};
+use super::series::{Histogram, Series};
+use crate::snapshot::OutcomeCounts;
 
 /// One family of metrics.
 pub(super) struct Family {
@@ -12,9 +12,6 @@ pub(super) struct Family {
     pub(super) help: &'static str,
     pub(super) values: Values,
 }
-
-/// The buckets of one histogram, and its label `outcome` where it has one.
-pub(super) type Histogram = (Option<Outcome>, Vec<Bucket>);
 
 /// Of what type a family is, and where its values are.
 pub(super) enum Values {
@@ -28,6 +25,8 @@ pub(super) enum Values {
     /// A counter of seconds; a growing gauge on the facade, whose counters are integers.
     Seconds(fn(&Series) -> Duration),
     Gauge(fn(&Series) -> Option<f64>),
+    /// A counter with a further label, of those groups alone that have one.
+    Labelled(&'static str, fn(&Series) -> &[(&'static str, u64)]),
     /// With the label `outcome` where the setting says so.
     Histogram(fn(&Series) -> &[Histogram]),
     ProcessCounter(fn(&Figures) -> u64),
@@ -104,6 +103,21 @@ pub(super) const TABLE: &[Family] = &[
         name: "headcount_shutdown_abandoned_total",
         help: "Tasks that the shutdown gave up.",
         values: Values::Counter(|series| series.abandoned),
+    },
+    Family {
+        name: "headcount_tasks_limited",
+        help: "Tasks that wait for their limit or their key; of groups that have terms.",
+        values: Values::SomeGauge(|series| series.limited.map(|count| count as f64)),
+    },
+    Family {
+        name: "headcount_tasks_rejected_total",
+        help: "Tasks that were not admitted, by the reason; of groups that have terms.",
+        values: Values::Labelled("reason", |series| &series.rejected),
+    },
+    Family {
+        name: "headcount_task_limited_seconds",
+        help: "How long tasks waited for their limit or their key that had to; of groups that have terms.",
+        values: Values::Histogram(|series| &series.waits),
     },
     Family {
         name: "headcount_tasks_untracked",

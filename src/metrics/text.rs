@@ -88,6 +88,13 @@ fn write_family(
                 }
             }
         }
+        Values::Labelled(label, counts) => {
+            for (series, labels) in series() {
+                for (name_of, count) in counts(series) {
+                    line(text, name, "", format_args!("{labels},{label}=\"{name_of}\""), count);
+                }
+            }
+        }
         Values::Gauge(value) | Values::SomeGauge(value) => {
             for (series, labels) in series() {
                 if let Some(value) = value(series) {
@@ -157,6 +164,7 @@ const fn type_name(values: &Values) -> &'static str {
         Values::Counter(_)
         | Values::SomeCounter(_)
         | Values::Outcomes(_)
+        | Values::Labelled(..)
         | Values::Seconds(_)
         | Values::ProcessCounter(_) => "counter",
         Values::Gauge(_) | Values::SomeGauge(_) | Values::ProcessGauge(_) => "gauge",

@@ -23,7 +23,7 @@ pub(crate) use lines::Lines;
 pub(crate) use worker::Worker;
 
 use crate::error::Error;
-use crate::registry::{failure, registry};
+use crate::registry::{failure, registry, terms};
 use crate::settings::Log;
 
 /// The longest delay of a line that counts suppressed log lines.
@@ -67,6 +67,9 @@ async fn keep_house(lines: Lines) {
         }
         for (group, held_back) in failure::close_storms(registry()) {
             lines.write(move || failure::write_held_back(group, held_back));
+        }
+        for (group, held_back) in failure::close_terms_storms(registry()) {
+            lines.write(move || terms::write_held_back(group, held_back));
         }
     }
 }

@@ -9,7 +9,8 @@ use std::time::Duration;
 use super::Builder;
 use super::builder::OnAbandon;
 use super::value::{
-    Actions, Buckets, Hide, LateSpawns, Linger, Log, Policy, Recorder, Secret, SigHup, TraceUrl, Value,
+    Actions, Buckets, ByName, Hide, LateSpawns, Limits, Linger, Log, Policy, Recorder, Secret, SigHup,
+    TaskLimit, Timeouts, TraceUrl, Value,
 };
 use crate::error::Error;
 use crate::registry::config::Redact;
@@ -227,6 +228,23 @@ settings! {
     ["HEADCOUNT_POLICY", "none"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
+
+    /// How long tasks may run by their names, as `send-email=30s,import=none,*=1h`; the first that fits
+    /// counts. A name without `*` replaces the timeout that the code gives. A `*` stands for anything; such a
+    /// pattern is an upper bound, and leaves alone services, timers, requests, connections, and tasks of
+    /// `Last` and `Detach`.
+    ["HEADCOUNT_TIMEOUT", "none"]
+    timeout(rules: impl IntoIterator<Item = (impl Into<String>, impl Into<Option<Duration>>)>): Timeouts
+        = ByName(rules.into_iter().map(|(name, at_most)| (name.into(), at_most.into())).collect());
+
+    /// How many tasks of a name run at once, and how many may wait for that, as
+    /// `send-email=64/1000,import=2`; the first that fits counts. A name without `*` replaces the limit that
+    /// the code gives, also that of a `Limit` with this name. A `*` stands for anything; such a pattern gives
+    /// each name that fits and has no limit in the code one of its own, and leaves alone what `timeout`
+    /// leaves alone.
+    ["HEADCOUNT_LIMIT", "none"]
+    limit(rules: impl IntoIterator<Item = (impl Into<String>, impl Into<TaskLimit>)>): Limits
+        = ByName(rules.into_iter().map(|(name, limit)| (name.into(), Some(limit.into()))).collect());
 
     /// A file that the report of the shutdown is written to as JSON, with mode 0600.
     ["HEADCOUNT_REPORT_FILE", "none"]

@@ -6,6 +6,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use crate::snapshot::OnShutdown;
+use headcount_core::internal::terms::rules::LimitRule;
 
 /// A type that a setting may have.
 pub(crate) trait Value: Sized {
@@ -243,6 +244,122 @@ impl Value for Policy {
 
     fn show(&self) -> String {
         joined(self.0.iter().map(|(pattern, policy)| format!("{pattern}={}", policy.show())))
+    }
+}
+
+/// How many tasks of a name run at once, and how many may wait for that; made of a number or of
+/// [`new`](Self::new).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TaskLimit {
+    at_once: usize,
+    queue: Option<usize>,
+}
+
+impl TaskLimit {
+    /// At most `at_once` tasks at once, at least 1.
+    pub const fn new(at_once: usize) -> Self {
+        Self { at_once, queue: None }
+    }
+
+    /// At most so many wait; unless set, as many as the limit of the code says, or 10,000.
+    #[must_use = "it gives the limit back"]
+    pub const fn queue(self, tasks: usize) -> Self {
+        Self { queue: Some(tasks), ..self }
+    }
+
+    pub(crate) fn rule(self) -> LimitRule {
+        let bounded = |count: usize| u32::try_from(count).unwrap_or(u32::MAX).min(u32::MAX - 1);
+        LimitRule { at_once: bounded(self.at_once), queue: self.queue.map(bounded) }
+    }
+}
+
+impl From<usize> for TaskLimit {
+    fn from(at_once: usize) -> Self {
+        Self::new(at_once)
+    }
+}
+
+impl Value for TaskLimit {
+    fn expected() -> String {
+        "a number of tasks at once, at least 1, and after `/` how many may wait, such as `64/1000`".to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let (at_once, queue) = match text.split_once('/') {
+            Some((at_once, queue)) => (at_once, Some(usize::parse(queue.trim())?)),
+            None => (text, None),
+        };
+        let at_once = usize::parse(at_once.trim()).filter(|at_once| 0 < *at_once)?;
+        Some(Self { at_once, queue })
+    }
+
+    fn show(&self) -> String {
+        match self.queue {
+            Some(queue) => format!("{}/{queue}", self.at_once),
+            None => self.at_once.to_string(),
+        }
+    }
+}
+
+/// A value by the names of tasks, in the order in which the patterns are tried; `None` for no such thing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct ByName<T>(pub(crate) Vec<(String, Option<T>)>);
+
+/// How long tasks may run.
+pub(crate) type Timeouts = ByName<Duration>;
+/// How many tasks run at once.
+pub(crate) type Limits = ByName<TaskLimit>;
+
+/// A value that a list by names may hold, and what is wrong with others of its type.
+pub(crate) trait Term: Value + Copy {
+    const EXAMPLE: &'static str;
+
+    fn is_possible(&self) -> bool;
+}
+
+impl Term for Duration {
+    const EXAMPLE: &'static str = "names and durations longer than 0 and shorter than 500 years, such as `send-email=30s,import=none,*=1h`";
+
+    fn is_possible(&self) -> bool {
+        let most = Self::from_secs(500 * 365 * 24 * 3600);
+        Self::ZERO < *self && *self < most
+    }
+}
+
+impl Term for TaskLimit {
+    const EXAMPLE: &'static str = "names and limits of at least 1, with the length of the queue after `/`, such as `send-email=64/1000,import=2`";
+
+    fn is_possible(&self) -> bool {
+        0 < self.at_once
+    }
+}
+
+impl<T: Term> ByName<T> {
+    /// The first entry that cannot be.
+    pub(crate) fn impossible(&self) -> Option<String> {
+        let (name, value) =
+            self.0.iter().find(|(_, value)| value.as_ref().is_some_and(|value| !value.is_possible()))?;
+        Some(format!("{name}={}", value.show()))
+    }
+}
+
+impl<T: Term> Value for ByName<T> {
+    fn expected() -> String {
+        T::EXAMPLE.to_owned()
+    }
+
+    fn parse(text: &str) -> Option<Self> {
+        let rule = |part: &str| {
+            let (pattern, value) = part.rsplit_once('=')?;
+            let value = Option::<T>::parse(value.trim())?;
+            let is_possible = value.as_ref().is_none_or(Term::is_possible);
+            (is_possible && !pattern.trim().is_empty()).then(|| (pattern.trim().to_owned(), value))
+        };
+        parts(text).map(rule).collect::<Option<_>>().map(Self)
+    }
+
+    fn show(&self) -> String {
+        joined(self.0.iter().map(|(pattern, value)| format!("{pattern}={}", value.show())))
     }
 }
 

@@ -9,9 +9,10 @@ use std::time::Duration;
 
 use super::Settings;
 use super::table::{Difference, Row, TABLE};
-use super::value::{Secret, TraceUrl, Value};
+use super::value::{Limits, Secret, TaskLimit, Timeouts, TraceUrl, Value};
 use crate::error::Error;
 use crate::registry::off_switch;
+use headcount_core::internal::terms::rules::rules;
 
 /// Longer files hold no token.
 const LONGEST_TOKEN: u64 = 4_096;
@@ -43,6 +44,31 @@ impl Settings {
         taken.unknown.sort_unstable();
         self.fill_in();
         Ok(taken)
+    }
+
+    /// Lets the variables about timeouts and limits win: all that counts where everything else is off.
+    pub(crate) fn take_terms(&mut self) -> Result<(), Error> {
+        for (variable, text) in self.environment() {
+            if matches!(&*variable, "HEADCOUNT_TIMEOUT" | "HEADCOUNT_LIMIT") && !text.trim().is_empty() {
+                self.take(&variable, text.trim()).transpose()?;
+            }
+        }
+        Ok(())
+    }
+
+    /// Gives tasks the timeouts and limits by their names.
+    pub(crate) fn apply_terms(&self) -> Result<(), Error> {
+        if let Some(text) = self.timeout.impossible() {
+            return Err(Error::setting("timeout", &text, &Timeouts::expected()));
+        }
+        if let Some(text) = self.limit.impossible() {
+            return Err(Error::setting("limit", &text, &Limits::expected()));
+        }
+        let rules = rules();
+        rules.set_timeouts(self.timeout.0.clone());
+        let limits = self.limit.0.iter().map(|(name, limit)| (name.clone(), limit.map(TaskLimit::rule)));
+        rules.set_limits(limits.collect());
+        Ok(())
     }
 
     /// The variables that may win, unless the code ignores them.

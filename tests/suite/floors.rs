@@ -12,7 +12,7 @@ const CORE: &[&[&str]] = &[
     &["lock", "name"],
     &["sync"],
     &["clock", "named", "text"],
-    &["outcome"],
+    &["outcome", "terms"],
     &["carry"],
     &["registry"],
     &["lifecycle", "snapshot"],

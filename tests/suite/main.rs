@@ -59,4 +59,6 @@ mod several;
 mod shutdown;
 mod sites;
 mod stack;
+#[cfg(feature = "admin")]
+mod terms;
 mod traits;

@@ -10,7 +10,7 @@ use std::time::Duration;
 
 use crate::carry::Spawn;
 use crate::clock;
-use crate::name::{self, MAX_FIELD, MAX_TRACE_ID};
+use crate::name::{self, MAX_FIELD, MAX_NAME, MAX_TRACE_ID};
 use crate::registry::config::TextSource;
 use crate::registry::details::{Details, Scope};
 use crate::registry::flags::{CARRIES, NOT_OPEN, Seen, flags};
@@ -18,14 +18,17 @@ use crate::registry::group::{Group, NameSource, Signature, first_flags};
 use crate::registry::hot::{Hot, Key, Keys, hot};
 use crate::registry::kind::{Kind, OnShutdown, kind_of};
 use crate::registry::local::{self, Current, Local, with_local};
+use crate::registry::plan::{self, Attempt, GivenTerms, Plan};
 use crate::registry::site::Site;
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{
-    ABORT_WANTED, Birth, DETAILS, NOT_CANCELLABLE, PLAIN, first_bits, group_bits, id_of, lineage,
+    ABORT_WANTED, Birth, DETAILS, LIMITED, NOT_CANCELLABLE, PLAIN, first_bits, group_bits, id_of, lineage,
 };
 use crate::registry::stripe::Stripe;
+use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
 use crate::registry::wait::Admit;
-use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry};
+use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
+use crate::terms::rules::rules;
 
 /// A task about to begin.
 #[derive(Debug)]
@@ -95,7 +98,16 @@ where
 {
     let key = Key { name, labels, location };
     if !is_enabled() {
-        let name = if IS_GIVEN { Cow::Borrowed(name) } else { code_name(name) };
+        let given = Cow::Borrowed(name);
+        let name = if IS_GIVEN { NameSource::Given(&given) } else { NameSource::Code(name) };
+        plan_untracked(
+            name,
+            location,
+            (kind_of(KIND), OnShutdown::Wait),
+            GivenTerms::default(),
+            Attempt::default(),
+        );
+        let name = if IS_GIVEN { given.clone() } else { code_name(key.name) };
         return begin_untracked(&name, kind_of(KIND), false);
     }
     let find = |hot: &Hot<Handle>| hot.find(&key, IS_GIVEN, KIND);
@@ -126,6 +138,9 @@ pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
 #[inline(never)]
 fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     if !is_enabled() {
+        let name = Cow::Borrowed(site.name());
+        let (name, kind) = (NameSource::Given(&name), (kind_of(KIND), OnShutdown::Wait));
+        plan_untracked(name, site.location(), kind, GivenTerms::default(), Attempt::default());
         return begin_untracked(site.name(), kind_of(KIND), false);
     }
     if let Some(begun) = begin_refilled(|hot| hot.stripe(site.group(KIND))) {
@@ -171,16 +186,22 @@ fn learn(signature: &Signature<'_>, keep: impl FnOnce(&Hot<Handle>, &'static Str
 }
 
 /// Enters a task: from now on it is counted, listed and readable. The whole way.
+pub fn begin(task: &NewTask<'_>) -> Begun {
+    begin_with(task, GivenTerms::default(), Attempt::default())
+}
+
+/// The same with terms.
 ///
 /// Not inlined, since each spawn in a program would have a copy.
-pub fn begin(task: &NewTask<'_>) -> Begun {
-    let seen = flags().see().marked();
+#[inline(never)]
+pub fn begin_with(task: &NewTask<'_>, terms: GivenTerms, attempt: Attempt) -> Begun {
+    let mut seen = flags().see().marked();
     let registry = registry();
     let kind = task.signature.kind;
     let is_late = registry.admission.current() != Admit::Open && kind != Kind::Request;
     let parent = local::current();
     let details = details_of(registry, task, parent);
-    let current = enter(registry, task, parent, details);
+    let Entered { current, group, has_timeout } = enter(registry, task, &terms, parent, details);
     if seen.has(CARRIES) && kind != Kind::Request {
         carry(registry, current, task.has_span);
     }
@@ -191,6 +212,13 @@ pub fn begin(task: &NewTask<'_>) -> Begun {
     if matches!(kind, Kind::Future | Kind::Request) {
         // It is not handed to a runtime, so nothing comes back to `hold` an abort handle.
         settle(registry, current, seen, None);
+    } else if let Some(plan) = plan_of(group, task.policy, terms, attempt) {
+        plan::leave(Some(plan));
+        seen = seen.marked_always();
+    } else if has_timeout {
+        // The timeout begins when the handle comes, the special way.
+        plan::leave(None);
+        seen = seen.marked_always();
     }
     Begun { slot: current.slot, seen }
 }
@@ -244,32 +272,107 @@ pub fn code_name(code: &'static str) -> Cow<'static, str> {
     name::of_type(code).map_or(Cow::Borrowed(code), |code| Cow::Owned(code.path))
 }
 
+/// What the task passes before its first poll, if anything.
+#[inline]
+fn plan_of(
+    group: &'static Group,
+    policy: OnShutdown,
+    terms: GivenTerms,
+    attempt: Attempt,
+) -> Option<Box<Plan>> {
+    let has_own = terms.limit.is_some() || terms.unique.is_some() || attempt.is_try;
+    if !has_own && group.terms.get().is_none() {
+        return None;
+    }
+    let is_exempt = is_exempt(group, group.policy().unwrap_or(policy));
+    let limit = limit_of(group, terms.limit, is_exempt);
+    (has_own || limit.is_some()).then(|| {
+        Box::new(Plan { name: group.name.clone(), limit, unique: terms.unique, attempt, timeout: None })
+    })
+}
+
+/// The same for a task that is not tracked, with its kind and policy: its terms, and what the operator says
+/// of its name.
+#[cold]
+#[inline(never)]
+pub fn plan_untracked(
+    name: NameSource<'_>,
+    location: &'static Location<'static>,
+    (kind, policy): (Kind, OnShutdown),
+    terms: GivenTerms,
+    attempt: Attempt,
+) {
+    let has_own =
+        terms.timeout.is_some() || terms.limit.is_some() || terms.unique.is_some() || attempt.is_try;
+    if !has_own && !rules().exist() {
+        return plan::leave(None);
+    }
+    let name: Arc<str> = match name {
+        NameSource::Given(name) if !name.is_empty() => name::cut(name.clone(), MAX_NAME).into(),
+        NameSource::Given(_) => name::location(location).into(),
+        NameSource::Code(code) => {
+            name::of_type(code).map_or_else(|| name::location(location), |code| code.path).into()
+        }
+    };
+    let is_exempt = terms.is_ongoing || is_always_exempt(kind, policy);
+    let timeout = rules().timeout(&name).and_then(|rule| rule.filter(is_exempt));
+    let limit = rules().limit(&name).and_then(|rule| rule.filter(is_exempt));
+    plan::leave(Some(Box::new(Plan {
+        timeout: combine(timeout, terms.timeout),
+        limit: choose(limit, terms.limit, &name),
+        unique: terms.unique,
+        attempt,
+        name,
+    })));
+}
+
+struct Entered {
+    current: Current,
+    group: &'static Group,
+    has_timeout: bool,
+}
+
 #[inline]
 fn enter(
     registry: &Registry,
     task: &NewTask<'_>,
+    terms: &GivenTerms,
     parent: Option<Current>,
     details: Option<Box<Details>>,
-) -> Current {
+) -> Entered {
     let started = registry.clock.ticks();
     let kind = task.signature.kind;
-    let flags = first_flags(kind) | if details.is_some() { DETAILS } else { 0 };
     let is_scoped = details.as_ref().is_some_and(|details| details.scope.is_some());
     // Only one of the two below runs, so only one takes the details.
     let details = Cell::new(details);
-    let start = |slot: TaskSlot, id: u64, group: &Group| {
+    let start = |slot: TaskSlot, id: u64, group: &'static Group| {
+        let policy = group.policy().unwrap_or(task.policy);
+        let mut details = details.take();
+        let mut has_timeout = false;
+        if terms.is_ongoing {
+            group.terms().set_ongoing();
+        }
+        if terms.timeout.is_some() || group.terms.get().is_some() {
+            let timeout = timeout_of(group, terms.timeout, is_exempt(group, policy));
+            has_timeout = timeout.is_some();
+            if has_timeout {
+                details.get_or_insert_default().timeout = timeout;
+            }
+        }
+        let mut flags = first_flags(kind);
         // The side table comes first: a reader that sees the slot's flag finds the entry.
-        if let Some(details) = details.take() {
+        if let Some(details) = details {
+            flags |= DETAILS;
             registry.details.insert(id, details);
         }
         slot.begin(&Birth {
             id,
-            bits: first_bits(kind, group.policy().unwrap_or(task.policy), flags),
+            bits: first_bits(kind, policy, flags),
             lineage: lineage(parent.map_or(0, |parent| parent.id), is_scoped),
             group: group_bits(group.id),
             started,
         });
-        Current { slot, id }
+        Entered { current: Current { slot, id }, group, has_timeout }
     };
     with_local(
         |local, hot| {
@@ -362,16 +465,24 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     let group = registry.group(task.slot.own().group());
     let Some(mut locked) = task.slot.lock(task.id) else { return };
     let now = flags().see();
-    let policy = if now.differs_from(seen) { group.policy() } else { None };
+    let has_changed = now.differs_from(seen);
+    let policy = if has_changed { group.policy() } else { None };
     let former = policy.and_then(|policy| registry.change_policy(&mut locked, policy));
     if let Some(handle) = handle.take_if(|_| !locked.has(NOT_CANCELLABLE)) {
         is_aborted = locked.has(ABORT_WANTED);
         locked.hold(handle);
     }
     registry.count_locked(&mut locked);
+    let has_details = locked.has(DETAILS);
+    let is_waiting = locked.has(LIMITED);
     drop(locked);
     drop(handle);
     registry.uncount(former);
+    if has_changed && group.has_rules() {
+        registry.give_timeout(task.slot);
+    } else if has_details && !is_waiting {
+        timeout::arm(task);
+    }
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
         // The process began to stop after this task had begun: the coordinator may have looked for tasks
         // before it was there.

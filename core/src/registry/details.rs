@@ -9,6 +9,7 @@ use crate::lock::Mutex;
 
 use crate::name::MAX_FIELDS;
 use crate::registry::kind::Progress;
+use crate::registry::timeout::Timeout;
 
 /// So many that none is locked for long while it grows, also with a million entries in all.
 const SHARDS: usize = 256;
@@ -25,6 +26,7 @@ pub struct Details {
     /// When it first and last said how far it was, and how much was done at first.
     pub steps: Option<Steps>,
     pub grace: Option<Duration>,
+    pub timeout: Option<Timeout>,
     /// The text of its `Err`, until it ends.
     pub message: Option<Arc<str>>,
     /// The trace that its spawn belongs to.

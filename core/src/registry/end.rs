@@ -14,10 +14,10 @@ use crate::registry::history::{HistoryWriter, Note, Record};
 use crate::registry::hot::{Hot, hot};
 use crate::registry::local::{Local, with_local};
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, WATCHED, id_of};
+use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, TIMED_OUT, WATCHED, id_of};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Ended;
-use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry};
+use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
 
 /// Why a task ends.
 #[derive(Debug)]
@@ -101,6 +101,8 @@ fn outcome_of(task: &Reading, ending: &Ending) -> Outcome {
         Ending::Ready => Outcome::Ok,
         Ending::Panicked(_) => Outcome::Panic,
         Ending::Dropped if task.has(ABANDONED) => Outcome::Abandoned,
+        Ending::Dropped if task.is_rejected() => Outcome::Rejected,
+        Ending::Dropped if task.has(TIMED_OUT) => Outcome::Timeout,
         Ending::Dropped => Outcome::Cancelled,
     }
 }
@@ -139,7 +141,11 @@ fn leave(registry: &Registry, slot: TaskSlot, record: &Record) {
 fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let id = record.task.id();
     let mut details = if record.task.has(DETAILS) { registry.details.remove(id) } else { None };
+    if let Some(details) = &mut details {
+        timeout::disarm(details);
+    }
     let message = message_of(registry, ending, details.as_deref_mut());
+    let allowed = details.as_ref().and_then(|details| Some(details.timeout.as_ref()?.allowed));
     let failure = matches!(record.outcome, Outcome::Error | Outcome::Panic);
     let origin = details.as_deref().filter(|_| failure).map(Origin::of).unwrap_or_default();
     if details.is_some() || message.is_some() {
@@ -148,6 +154,8 @@ fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let mut tell = || {
         if failure {
             failure::tell(registry, record, message.clone(), &origin);
+        } else if record.outcome == Outcome::Timeout {
+            failure::tell_timeout(registry, record, allowed);
         }
     };
     if flags().see().has(CARRIES) {

@@ -3,16 +3,18 @@
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use crate::clock;
 use crate::name::escape;
 use crate::outcome::Outcome;
-use crate::registry::Registry;
 use crate::registry::details::Details;
 use crate::registry::group::{Group, LastFailure};
 use crate::registry::history::Record;
 use crate::registry::storm::Admission;
-use crate::text::{named, took};
+use crate::registry::terms::write_held_back as write_terms_held_back;
+use crate::registry::{Registry, registry};
+use crate::text::{length, named, took};
 
 /// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has
 /// neither name nor place of its own.
@@ -61,11 +63,42 @@ pub fn tell(registry: &Registry, record: &Record, message: Option<Arc<str>>, ori
         Some(LastFailure { at: record.ended, task: record.task.id(), outcome: record.outcome, message });
 }
 
+/// Counts a line that is not written.
+pub fn hold_back() {
+    registry().suppressed.fetch_add(1, Ordering::Relaxed);
+}
+
+/// Writes that a task's timeout ended it, unless there were too many.
+pub fn tell_timeout(registry: &Registry, record: &Record, allowed: Option<Duration>) {
+    let group = registry.group(record.task.group());
+    let Admission::Write { held_back } = group.terms().storm.lock().admit(record.ended) else {
+        return hold_back();
+    };
+    let task = named(&group.name, record.task.id());
+    let after = took(clock::between(record.task.started, record.ended));
+    let allowed = allowed.map(|allowed| format!("its timeout is {}", length(allowed))).unwrap_or_default();
+    let place = if group.location.is_empty() { NO_PLACE } else { &group.location };
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        write_terms_held_back(group, held_back);
+        tracing::warn!(target: "headcount::task", "{task} timed out after {after}: {allowed} ({place})");
+    }));
+}
+
 /// How many lines were held back for each group whose minute is over. For callers that have a timer.
 pub fn close_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
     let now = clock::ticks();
     let close = |group: &'static Group| (group, group.storm.lock().close_window(now));
     registry.groups.all().into_iter().map(close).filter(|(_, held_back)| 0 < *held_back).collect()
+}
+
+/// The same for lines about the terms of groups.
+pub fn close_terms_storms(registry: &Registry) -> Vec<(&'static Group, u64)> {
+    let now = clock::ticks();
+    let close = |group: &'static Group| {
+        let held_back = group.terms.get()?.storm.lock().close_window(now);
+        (0 < held_back).then_some((group, held_back))
+    };
+    registry.groups.all().into_iter().filter_map(close).collect()
 }
 
 fn write_failure(group: &Group, record: &Record, text: &str, origin: &Origin) {

@@ -67,6 +67,12 @@ impl Seen {
         if self.is_plain() { self } else { Self(self.0 | MARK) }
     }
 
+    /// Marks it, since something about the task is special.
+    #[must_use]
+    pub const fn marked_always(self) -> Self {
+        Self(self.0 | MARK)
+    }
+
     #[inline]
     pub const fn is_marked(self) -> bool {
         self.0 & MARK != 0

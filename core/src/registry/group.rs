@@ -4,7 +4,7 @@ use std::borrow::Cow;
 use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 
 use tracing::warn;
 
@@ -13,10 +13,12 @@ use crate::name::{self, Blocks, CodeName, MAX_LABELS, MAX_NAME, OTHER};
 use crate::outcome::Outcome;
 use crate::registry::config::Config;
 use crate::registry::kind::{Kind, Labels, OnShutdown};
-use crate::registry::slot::{NOT_CANCELLABLE, PLAIN, first_bits};
+use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, PLAIN, first_bits};
 use crate::registry::storm::Storm;
 use crate::registry::stripe::{Bounds, Ended, Stripe};
+use crate::registry::terms::GroupTerms;
 use crate::sync::{AtomicU64, Mutex, Ordering};
+use crate::terms::rules::rules;
 
 /// Most names that users may give at one location. The code of a program has only so many, however many one
 /// wrapper spawns.
@@ -64,6 +66,8 @@ pub struct Group {
     pub bounds: Arc<Bounds>,
     pub(crate) last_failure: Mutex<Option<LastFailure>>,
     pub(crate) storm: Mutex<Storm>,
+    /// Of a group whose tasks have a timeout, a limit or keys, or that the operator gave one.
+    pub terms: OnceLock<Box<GroupTerms>>,
     /// 0, or one more than the policy's place in [`POLICIES`].
     policy: AtomicU64,
     stripes: Mutex<Stripes>,
@@ -99,7 +103,7 @@ impl Group {
         let policy = config.policy_for(&key.name);
         let first_bits = first_bits_of(key.kind, policy);
         let shared: &'static Stripe = Box::leak(Box::new(Stripe::new(bounds.clone(), id, first_bits)));
-        Self {
+        let group = Self {
             id,
             policy: AtomicU64::new(policy_index(policy)),
             location: key.location_text(),
@@ -110,9 +114,15 @@ impl Group {
             bounds,
             last_failure: Mutex::new(None),
             storm: Mutex::new(Storm::default()),
+            terms: OnceLock::new(),
             stripes: Mutex::new(Stripes { all: vec![shared], free: Vec::new() }),
             shared: Mutex::new(shared),
+        };
+        if rules().exist() {
+            group.read_rules();
+            shared.set_first_bits(group.first_bits());
         }
+        group
     }
 
     /// The policy that whoever runs the service set for this name.
@@ -124,13 +134,19 @@ impl Group {
 
     /// Kind, policy and flags of a task of this group that asks for nothing else.
     pub fn first_bits(&self) -> u64 {
-        first_bits_of(self.kind, self.policy())
+        let special = if self.has_rules() { DETAILS } else { 0 };
+        first_bits_of(self.kind, self.policy()) | special
     }
 
     /// Sets the policy for this name. The caller [changes](super::flags::Flags::change) the flag word
     /// afterwards.
     pub fn set_policy(&self, policy: Option<OnShutdown>) {
         self.policy.store(policy_index(policy), Ordering::Release);
+        self.refresh_first_bits();
+    }
+
+    /// Writes the first bits of its tasks to all stripes.
+    pub fn refresh_first_bits(&self) {
         // Under their lock, so that a stripe made meanwhile has the one or gets the other.
         let stripes = self.stripes.lock();
         stripes.all.iter().for_each(|stripe| stripe.set_first_bits(self.first_bits()));

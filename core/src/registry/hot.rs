@@ -206,7 +206,8 @@ impl<H> Hot<H> {
         let seen = flags.see();
         let id = self.next_id.get();
         let slot = self.free.last()?;
-        if !seen.is_plain() || id == self.end_id.get() {
+        let bits = stripe.first_bits();
+        if !seen.is_plain() || id == self.end_id.get() || bits & DETAILS != 0 {
             return None;
         }
         let lineage = match self.current.get() {
@@ -216,7 +217,6 @@ impl<H> Hot<H> {
         self.free.pop();
         self.next_id.set(id + 1);
         stripe.count_spawn();
-        let bits = stripe.first_bits();
         slot.begin(&Birth { id, bits, lineage, group: stripe.group_bits(), started: now() });
         Some((slot, seen))
     }

@@ -34,7 +34,8 @@
 //! - The [flag word](flags), before anything else of a begin. If the process stops, counts, is switched off,
 //!   has no counter or has [carriers], the task takes the whole way.
 //! - The stripe's `first_bits`: kind, policy and flags of a task of this group. They become its first
-//!   `identity`.
+//!   `identity`. `DETAILS` among them says that the operator gave the group a timeout or a limit, so its
+//!   tasks take the whole way.
 //! - `PLAIN` in `identity`, at each poll. It says that the counter times the task, and that the task ends
 //!   where it is dropped. Without it, the poll goes to `poll_special`.
 //! - `DETAILS`, `WATCHED`, `COUNTED` and `FAILED` in the last `identity`. If one is set, there is more to do
@@ -91,7 +92,9 @@ pub mod id;
 pub mod kind;
 pub mod known;
 pub mod local;
+pub mod outcomes;
 pub mod panicked;
+pub mod plan;
 pub mod polls;
 pub mod recent;
 pub mod runtimes;
@@ -100,6 +103,8 @@ pub mod slab;
 pub mod slot;
 pub mod storm;
 pub mod stripe;
+pub mod terms;
+pub mod timeout;
 pub mod wait;
 
 #[cfg(all(test, headcount_loom))]

@@ -6,7 +6,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-const FLAG_BITS: u32 = 15;
+const FLAG_BITS: u32 = 16;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
@@ -27,6 +27,12 @@ pub const ABORT_WANTED: u64 = 1 << 12;
 /// Nothing about its polls is special: the processor's counter times them, and it ends where its future is
 /// dropped.
 pub const PLAIN: u64 = 1 << 13;
+/// It waits for its limit or its key: the runtime polls what stands before its future.
+pub const LIMITED: u64 = 1 << 14;
+/// Its timeout has passed: if it is dropped, that is why.
+pub const TIMED_OUT: u64 = 1 << 15;
+/// It was not admitted. A timeout counts from the admission, so nothing else has both flags.
+pub const REJECTED: u64 = LIMITED | TIMED_OUT;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub const SCOPED: u64 = 1;
@@ -131,6 +137,10 @@ impl Reading {
 
     pub const fn has(&self, flag: u64) -> bool {
         self.identity & flag != 0
+    }
+
+    pub const fn is_rejected(&self) -> bool {
+        self.identity & REJECTED == REJECTED
     }
 
     pub fn kind(&self) -> Kind {

@@ -1,7 +1,6 @@
 //! What the shutdown coordinator and `idle()` need of the registry: exact counts, ends of certain tasks,
 //! admission, aborts.
 
-use std::collections::VecDeque;
 use std::sync::atomic::{AtomicU8, AtomicU64, Ordering};
 
 use crate::lock::Mutex;
@@ -12,8 +11,9 @@ use crate::registry::census;
 use crate::registry::flags::{COUNTING, NOT_OPEN, flags};
 use crate::registry::kind::OnShutdown;
 use crate::registry::local::Current;
+use crate::registry::outcomes::outcomes;
 use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
-use crate::registry::{Handle, Registry, TaskSlot, registry};
+use crate::registry::{Handle, Registry, TaskSlot};
 
 /// What becomes of new tasks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -106,26 +106,6 @@ pub struct Watch {
     unawaited: [AtomicU64; Outcome::COUNT],
     /// Tasks inside `idle()`, each as often as it is.
     inside: Mutex<Vec<Current>>,
-    /// The tokio ids of the newest abandoned tasks, for the code that awaits their handles.
-    abandoned: Mutex<VecDeque<tokio::task::Id>>,
-}
-
-/// How many ids of abandoned tasks are kept.
-const ABANDONED_IDS: usize = 10_000;
-
-impl Watch {
-    fn keep_abandoned(&self, id: tokio::task::Id) {
-        let mut ids = self.abandoned.lock();
-        if ABANDONED_IDS <= ids.len() {
-            ids.pop_front();
-        }
-        ids.push_back(id);
-    }
-
-    /// Whether the task with this id of tokio's was abandoned, as far as that is kept.
-    pub fn was_abandoned(&self, id: tokio::task::Id) -> bool {
-        self.abandoned.lock().contains(&id)
-    }
 }
 
 /// What an abort came to.
@@ -335,7 +315,7 @@ impl Current {
         let id = task.handle().map(Handle::id);
         drop(task);
         if let Some(id) = id {
-            registry().watch.keep_abandoned(id);
+            outcomes().keep(id, Outcome::Abandoned);
         }
     }
 

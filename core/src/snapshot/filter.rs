@@ -9,7 +9,7 @@ use std::fmt;
 use std::str::FromStr;
 use std::time::Duration;
 
-use crate::name::{MAX_NAME, cut};
+use crate::name::{MAX_NAME, cut, fits};
 use crate::outcome::Outcome;
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::snapshot::State;
@@ -29,7 +29,7 @@ const MAX_LENGTH: usize = 1024;
 ///
 /// | Term | Finds |
 /// |---|---|
-/// | `state:queued`, `idle`, `running`, `blocked` | live tasks in that state |
+/// | `state:queued`, `idle`, `running`, `blocked`, `limited` | live tasks in that state |
 /// | `outcome:ok`, `error`, `panic`, … | finished tasks that ended so |
 /// | `kind:task`, `local`, `blocking`, `future`, `request` | tasks of that kind |
 /// | `on_shutdown:wait`, `cancel`, `last`, `detach` | tasks with that policy |
@@ -121,7 +121,7 @@ impl Pattern {
 
     /// Whether it fits the whole text.
     pub(crate) fn fits(&self, text: &str) -> bool {
-        crate::registry::config::fits(&self.text, &text.to_lowercase())
+        fits(&self.text, &text.to_lowercase())
     }
 }
 

@@ -8,6 +8,7 @@ use crate::named::named;
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
+use crate::terms::Reason;
 
 /// What a live task is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -24,9 +25,17 @@ pub enum State {
     /// In one poll for longer than `blocked_after`. Closures of [`spawn_blocking`](crate::spawn_blocking)
     /// never are.
     Blocked,
+    /// Waiting for its limit or its key; its timeout has not begun.
+    Limited,
 }
 
-named!(State { Queued => "queued", Idle => "idle", Running => "running", Blocked => "blocked" });
+named!(State {
+    Queued => "queued",
+    Idle => "idle",
+    Running => "running",
+    Blocked => "blocked",
+    Limited => "limited",
+});
 
 /// How long the tasks of a group that ended ok took: quantiles of the newest 8,192, true to 1 %.
 ///
@@ -60,6 +69,8 @@ pub struct StateCounts {
     pub running: u64,
     /// Tasks that are [`State::Blocked`].
     pub blocked: u64,
+    /// Tasks that are [`State::Limited`].
+    pub limited: u64,
 }
 
 impl StateCounts {
@@ -70,6 +81,7 @@ impl StateCounts {
             State::Idle => self.idle,
             State::Running => self.running,
             State::Blocked => self.blocked,
+            State::Limited => self.limited,
         }
     }
 
@@ -78,6 +90,7 @@ impl StateCounts {
         self.idle += other.idle;
         self.running += other.running;
         self.blocked += other.blocked;
+        self.limited += other.limited;
     }
 
     pub(crate) const fn add(&mut self, state: State) {
@@ -86,6 +99,7 @@ impl StateCounts {
             State::Idle => &mut self.idle,
             State::Running => &mut self.running,
             State::Blocked => &mut self.blocked,
+            State::Limited => &mut self.limited,
         };
         *count += 1;
     }
@@ -100,6 +114,40 @@ pub struct Pace {
     pub per_second: f64,
     /// How long ago it last said how far it was.
     pub said_ago: Duration,
+}
+
+/// How long a task may run, and how long it has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TimeoutInfo {
+    /// How long it may run, extensions included.
+    pub allowed: Duration,
+    /// How long it has run, from when it was admitted.
+    pub elapsed: Duration,
+    /// Whether that has passed and the task is still there, since it cannot be aborted.
+    pub overdue: bool,
+}
+
+/// The terms of a group: its timeout and limit, and what became of tasks that waited.
+#[derive(Clone, Debug, PartialEq)]
+#[cfg_attr(feature = "serde", derive(serde::Serialize))]
+#[non_exhaustive]
+pub struct TermsInfo {
+    /// How long its tasks may run, where all have a timeout or its newest with one was given this.
+    pub timeout: Option<Duration>,
+    /// Whether the operator set that.
+    pub timeout_by_operator: bool,
+    /// How many of the tasks of its limit may run at once.
+    pub limit: Option<u64>,
+    /// How many may wait for that.
+    pub queue: Option<u64>,
+    /// How many of its tasks wait now.
+    pub limited: u64,
+    /// How many were rejected, by the reason.
+    pub rejected: Vec<(Reason, u64)>,
+    /// How long its tasks waited that had to; the last bucket has no upper bound.
+    pub waited: Vec<Bucket>,
 }
 
 /// A live task, as read at one moment.
@@ -152,6 +200,8 @@ pub struct TaskInfo {
     pub listens: bool,
     /// The grace of its own, where it has one.
     pub grace: Option<Duration>,
+    /// Its timeout, where it has one.
+    pub timeout: Option<TimeoutInfo>,
     /// The group it belongs to: [`GroupInfo::id`].
     pub group: GroupId,
     /// How long tasks of its group usually take, where enough have finished to say.
@@ -285,6 +335,8 @@ pub struct GroupInfo {
     pub oldest: Option<Oldest>,
     /// Its last failure.
     pub last_failure: Option<Failure>,
+    /// Its terms, where its tasks have or had some.
+    pub terms: Option<TermsInfo>,
 }
 
 /// Totals and groups at one moment.

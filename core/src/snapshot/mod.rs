@@ -31,7 +31,7 @@ pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use self::filter::{Filter, FilterError};
 pub use self::info::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Oldest, Pace, Snapshot, State, StateCounts,
-    TaskDetails, TaskInfo, TaskLookup, Usual,
+    TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
 };
 pub use self::page::CursorError;
 pub use self::query::{FinishedQuery, Page, SortBy, SortOrder, TaskQuery};

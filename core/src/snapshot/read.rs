@@ -12,14 +12,17 @@ use crate::registry::details::Details;
 use crate::registry::group::{Group, LastFailure, Totals};
 use crate::registry::history::{Note, Record};
 use crate::registry::recent::{self, Recent};
-use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, Reading};
+use crate::registry::slot::{DETAILS, LIMITED, NOT_CANCELLABLE, Reading};
 use crate::registry::stripe::{Bounds, Ended};
+use crate::registry::terms::{GroupTerms, WAIT_BOUNDS};
+use crate::registry::timeout::Timeout;
 use crate::registry::{Registry, TaskSlot, registry};
 use crate::snapshot::quantile::usual;
 use crate::snapshot::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Pace, Snapshot, State, StateCounts,
-    TaskDetails, TaskInfo, TaskLookup, Usual,
+    TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
 };
+use crate::terms::Reason;
 
 /// What live tasks of a group add to its totals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -93,7 +96,9 @@ pub fn live() -> impl Iterator<Item = (TaskSlot, Reading)> {
 }
 
 pub fn state_of(task: &Reading, now: u64, blocked_after: u64) -> State {
-    if task.is_queued() {
+    if task.has(LIMITED) {
+        State::Limited
+    } else if task.is_queued() {
         State::Queued
     } else if is_blocked(task, now, blocked_after) {
         State::Blocked
@@ -138,7 +143,28 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
         usual: usual_of(group, totals),
         oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live, now)),
         last_failure: group.last_failure.lock().as_ref().map(failure_info),
+        terms: group.terms.get().map(|terms| terms_info(terms, live.states.limited)),
     }
+}
+
+fn terms_info(terms: &GroupTerms, limited: u64) -> TermsInfo {
+    let (timeout, limit) = (terms.timeout(), terms.limit());
+    let bounds = WAIT_BOUNDS.into_iter().chain([f64::INFINITY]);
+    let bucket = |(upper_bound, (count, sum))| Bucket { upper_bound, count, sum };
+    TermsInfo {
+        timeout: timeout.map(|(timeout, _)| timeout),
+        timeout_by_operator: timeout.is_some_and(|(_, by_operator)| by_operator),
+        limit: limit.map(|limit| limit.at_once() as u64),
+        queue: limit.map(|limit| limit.queue_length() as u64),
+        limited,
+        rejected: Reason::ALL.iter().map(|reason| (*reason, terms.rejected(*reason))).collect(),
+        waited: bounds.zip(terms.waits().read()).map(bucket).collect(),
+    }
+}
+
+fn timeout_info(timeout: &Timeout, until: u64) -> TimeoutInfo {
+    let elapsed = if timeout.since == 0 { Duration::ZERO } else { clock::between(timeout.since, until) };
+    TimeoutInfo { allowed: timeout.allowed, elapsed, overdue: timeout.is_overdue }
 }
 
 pub fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
@@ -314,6 +340,7 @@ impl Describer {
             on_shutdown: task.policy(),
             listens: task.listens(),
             grace: details.and_then(|details| details.grace),
+            timeout: details.and_then(|details| Some(timeout_info(details.timeout.as_ref()?, until))),
             group: group.id.into(),
             usual: self.usual(group),
         }

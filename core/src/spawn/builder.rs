@@ -13,11 +13,15 @@ use super::Site;
 use super::launch::{
     Fallible, Size, begin_code, launch_blocking, launch_local_with, launch_on_with, launch_with,
 };
-use crate::registry::begin::{Begun, NewTask, begin, begin_known, begin_site, begin_untracked, code_name};
+use crate::registry::begin::{
+    Begun, NewTask, begin_known, begin_site, begin_untracked, begin_with, code_name, plan_untracked,
+};
 use crate::registry::group::{NameSource, Signature};
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::is_enabled;
 use crate::registry::kind::{BLOCKING, FUTURE, Kind, LOCAL, OnShutdown, TASK, kind_of};
+use crate::registry::plan::{Attempt, GivenTerms};
+use crate::terms::Limit;
 use crate::tracked::{Entry, Tracked};
 
 /// What a task is to have, from [`task`](fn@crate::task) or [`task!`](macro@crate::task).
@@ -54,6 +58,7 @@ struct More {
     labels: Vec<(Cow<'static, str>, Cow<'static, str>)>,
     fields: Vec<(Cow<'static, str>, String)>,
     span: Option<Span>,
+    terms: GivenTerms,
 }
 
 /// Where a run of a service or timer is in the registry.
@@ -297,7 +302,8 @@ impl TaskBuilder {
     /// Enters the task into the registry.
     #[doc(hidden)]
     pub fn enter<F>(self, kind: Kind, location: &'static Location<'static>) -> Entry {
-        let (begun, span) = self.begin_special(std::any::type_name::<F>(), kind, location);
+        let (begun, span) =
+            self.begin_special(std::any::type_name::<F>(), kind, location, Attempt::default());
         Entry::new(begun, span)
     }
 
@@ -326,32 +332,33 @@ impl TaskBuilder {
             }
             _ => None,
         };
-        match begun {
-            Some(begun) => {
-                // There is nothing to drop, and the compiler cannot know that.
-                std::mem::forget(self);
-                (begun, None)
-            }
-            None => self.begin_special(std::any::type_name::<F>(), kind_of(KIND), location),
+        if let Some(begun) = begun {
+            // There is nothing to drop, and the compiler cannot know that.
+            std::mem::forget(self);
+            return (begun, None);
         }
+        let code = std::any::type_name::<F>();
+        self.begin_special(code, kind_of(KIND), location, Attempt::default())
     }
 
     /// Begins the task the whole way. Its span is given back, with tracking off too.
     #[cold]
     #[inline(never)]
-    fn begin_special(
+    pub(super) fn begin_special(
         self,
         code: &'static str,
         kind: Kind,
         location: &'static Location<'static>,
+        attempt: Attempt,
     ) -> (Option<Begun>, Option<Span>) {
-        let More { labels: further, fields, span } = *self.more.unwrap_or_default();
+        let More { labels: further, fields, span, terms } = *self.more.unwrap_or_default();
         if !is_enabled() {
-            let name = match &self.name {
-                Name::Site(site) => Cow::Borrowed(site.name()),
-                Name::Given(name) if !name.is_empty() => Cow::Borrowed(&**name),
-                Name::Given(_) | Name::Code => code_name(code),
-            };
+            let given = self.name.text();
+            if !matches!(kind, Kind::Future | Kind::Request) {
+                let name = if given.is_empty() { NameSource::Code(code) } else { NameSource::Given(&given) };
+                plan_untracked(name, location, (kind, self.policy), terms, attempt);
+            }
+            let name = if given.is_empty() { code_name(code) } else { given };
             return (begin_untracked(&name, kind, span.is_some()), span);
         }
         let (mut labels, location) = match &self.name {
@@ -361,11 +368,7 @@ impl TaskBuilder {
         let pairs = self.labels.all.into_iter().take(self.labels.count);
         labels.extend(pairs.map(|(key, value)| (Cow::Borrowed(key), Cow::Borrowed(value))));
         labels.extend(further);
-        let given = match self.name {
-            Name::Site(site) => Cow::Borrowed(site.name()),
-            Name::Given(name) => name,
-            Name::Code => Cow::Borrowed(""),
-        };
+        let given = self.name.text();
         let name = if given.is_empty() { NameSource::Code(code) } else { NameSource::Given(&given) };
         let task = NewTask {
             signature: Signature { name, labels: &labels, kind, location },
@@ -375,6 +378,27 @@ impl TaskBuilder {
             scope: self.scope,
             has_span: span.is_some(),
         };
-        (Some(begin(&task)), span)
+        (Some(begin_with(&task, terms, attempt)), span)
+    }
+
+    /// The terms, to be changed.
+    pub(super) fn terms_mut(&mut self) -> &mut GivenTerms {
+        &mut self.more().terms
+    }
+
+    /// The limit that its code gives it, and its name where it has one.
+    pub(super) fn limit_and_name(&self) -> (Option<&'static Limit>, Cow<'static, str>) {
+        (self.more.as_ref().and_then(|more| more.terms.limit), self.name.text())
+    }
+}
+
+impl Name {
+    /// The name as given; empty if it is that of the code.
+    fn text(&self) -> Cow<'static, str> {
+        match self {
+            Self::Site(site) => Cow::Borrowed(site.name()),
+            Self::Given(name) => name.clone(),
+            Self::Code => Cow::Borrowed(""),
+        }
     }
 }

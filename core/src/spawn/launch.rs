@@ -1,7 +1,7 @@
 //! How a task that has begun is handed to tokio.
 
 use std::fmt::{self, Display};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind};
+use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -9,6 +9,7 @@ use tokio::runtime::Handle;
 use tokio::task::{AbortHandle, JoinHandle, JoinSet};
 use tracing::Span;
 
+use super::admit::{Gated, Hold, Ruling, closed, finished, finished_local, is_special, note, rule};
 #[cfg(tokio_unstable)]
 use super::named;
 use crate::current::note_failure;
@@ -98,9 +99,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    if is_refused(begun) {
-        refuse(task);
-        return aborted(tokio::spawn(std::future::pending()));
+    if is_special(begun) {
+        match rule(begun) {
+            Ruling::Plain => {}
+            Ruling::Out(out) => {
+                refuse(task);
+                return finished(out);
+            }
+            Ruling::Held(hold) => return launch_held(task, begun, hold),
+        }
     }
     let born = born(begun);
     #[cfg(tokio_unstable)]
@@ -185,9 +192,15 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    if is_refused(begun) {
-        refuse(task);
-        return aborted(runtime.spawn(std::future::pending()));
+    if is_special(begun) {
+        match rule(begun) {
+            Ruling::Plain => {}
+            Ruling::Out(out) => {
+                refuse(task);
+                return finished(out);
+            }
+            Ruling::Held(hold) => return launch_held_on(task, begun, hold, runtime),
+        }
     }
     let born = born(begun);
     #[cfg(tokio_unstable)]
@@ -264,9 +277,15 @@ where
     F: Future + 'static,
     F::Output: 'static,
 {
-    if is_refused(begun) {
-        refuse(task);
-        return aborted(tokio::task::spawn_local(std::future::pending()));
+    if is_special(begun) {
+        match rule(begun) {
+            Ruling::Plain => {}
+            Ruling::Out(out) => {
+                refuse(task);
+                return finished_local(out);
+            }
+            Ruling::Held(hold) => return launch_held_local(task, begun, hold),
+        }
     }
     let born = born(begun);
     #[cfg(tokio_unstable)]
@@ -299,21 +318,131 @@ where
     F: FnOnce() -> R + Send + 'static,
     R: Send + 'static,
 {
-    if is_refused(begun) {
-        refuse((closure, entry));
-        return aborted(tokio::spawn(std::future::pending()));
+    let mut hold = None;
+    if is_special(begun) {
+        match rule(begun) {
+            Ruling::Plain => {}
+            Ruling::Out(out) => {
+                refuse((closure, entry));
+                return finished(out);
+            }
+            Ruling::Held(held) if held.waits() => return launch_waiting(closure, begun, entry, held),
+            Ruling::Held(held) => hold = Some(held),
+        }
     }
     let born = born(begun);
     // Dropped unrun, the closure goes first: a task is live until its destructors have run.
-    let task = (closure, entry);
+    let handles = hold.as_ref().map(|hold| hold.handles());
+    let task = (closure, entry, hold);
     let run = move || {
-        let (closure, entry) = task;
+        let (closure, entry, mut hold) = task;
+        if let Some(hold) = &mut hold {
+            hold.admit();
+        }
         entry.run(closure)
     };
     #[cfg(tokio_unstable)]
     let handle = named::spawn_blocking(run, begun);
     #[cfg(not(tokio_unstable))]
     let handle = tokio::task::spawn_blocking(run);
+    if let Some(handles) = handles {
+        handles.set(|| handle.abort_handle());
+    }
+    held(begun, born, handle)
+}
+
+/// A closure that waits for its limit or key: in a task, since a thread of the pool would wait with it.
+#[track_caller]
+#[cold]
+fn launch_waiting<F, R>(closure: F, begun: Option<Begun>, entry: Entry, hold: Box<Hold>) -> JoinHandle<R>
+where
+    F: FnOnce() -> R + Send + 'static,
+    R: Send + 'static,
+{
+    let born = born(begun);
+    let handles = hold.handles();
+    // Dropped in this order where it is aborted while it waits.
+    let task = (closure, entry, hold);
+    let handle = tokio::spawn(async move {
+        let (closure, entry, mut hold) = task;
+        std::future::poll_fn(|context| hold.poll(context)).await;
+        let task = (closure, entry, hold);
+        let run = move || {
+            let (closure, entry, _hold) = task;
+            entry.run(closure)
+        };
+        let mut running = AbortOnDrop(tokio::task::spawn_blocking(run));
+        match (&mut running.0).await {
+            Ok(value) => value,
+            Err(error) if error.is_panic() => resume_unwind(error.into_panic()),
+            // The runtime ends, and drops this task too.
+            Err(_) => std::future::pending().await,
+        }
+    });
+    handles.set(|| handle.abort_handle());
+    held(begun, born, handle)
+}
+
+/// A closure that no thread has taken yet is dropped with the task that waits for it.
+struct AbortOnDrop<R>(JoinHandle<R>);
+
+impl<R> Drop for AbortOnDrop<R> {
+    fn drop(&mut self) {
+        self.0.abort();
+    }
+}
+
+/// [`launch_task`] behind what the task must pass. One type for all futures with the same output.
+#[track_caller]
+#[cold]
+fn launch_held<F>(task: Spawned<F>, begun: Option<Begun>, hold: Box<Hold>) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    let (born, handles) = (born(begun), hold.handles());
+    let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(Gated::new(task, hold));
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn(future, begun);
+    #[cfg(not(tokio_unstable))]
+    let handle = tokio::spawn(future);
+    handles.set(|| handle.abort_handle());
+    held(begun, born, handle)
+}
+
+#[track_caller]
+#[cold]
+fn launch_held_on<F>(
+    task: Spawned<F>,
+    begun: Option<Begun>,
+    hold: Box<Hold>,
+    runtime: &Handle,
+) -> JoinHandle<F::Output>
+where
+    F: Future + Send + 'static,
+    F::Output: Send + 'static,
+{
+    if begun.is_some() {
+        registry().runtimes.meet(runtime);
+    }
+    let _entered = runtime.enter();
+    launch_held(task, begun, hold)
+}
+
+#[track_caller]
+#[cold]
+fn launch_held_local<F>(task: Spawned<F>, begun: Option<Begun>, hold: Box<Hold>) -> JoinHandle<F::Output>
+where
+    F: Future + 'static,
+    F::Output: 'static,
+{
+    let (born, handles) = (born(begun), hold.handles());
+    let future: Pin<Box<dyn Future<Output = F::Output>>> = Box::pin(Gated::new(task, hold));
+    #[cfg(tokio_unstable)]
+    let handle = named::spawn_local(future, begun);
+    #[cfg(not(tokio_unstable))]
+    let handle = tokio::task::spawn_local(future);
+    handles.set(|| handle.abort_handle());
     held(begun, born, handle)
 }
 
@@ -347,38 +476,41 @@ where
     F: Future + Send + 'static,
     F::Output: Send + 'static,
 {
-    if is_refused(begun) {
-        refuse(task);
-        let handle = set.spawn(std::future::pending());
-        handle.abort();
-        return handle;
+    let mut held = None;
+    if is_special(begun) {
+        match rule(begun) {
+            Ruling::Plain => {}
+            Ruling::Out(out) => {
+                refuse(task);
+                let handle = set.spawn_on(std::future::pending(), closed());
+                note(handle.id(), out);
+                return handle;
+            }
+            Ruling::Held(hold) => held = Some(hold),
+        }
     }
     let born = born(begun);
-    let handle = set.spawn(task);
+    let handle = match held {
+        None => set.spawn(task),
+        Some(held) => {
+            let handles = held.handles();
+            let future: Pin<Box<dyn Future<Output = F::Output> + Send>> = Box::pin(Gated::new(task, held));
+            let handle = set.spawn(future);
+            handles.set(|| handle.clone());
+            handle
+        }
+    };
     if let Some(begun) = begun {
         hold(begun, born, handle.clone());
     }
     handle
 }
 
-/// Whether a new task, unless tracking is off, is to be dropped since the process stops.
-#[cfg_attr(not(debug_assertions), inline(always))]
-fn is_refused(begun: Option<Begun>) -> bool {
-    begun.is_some_and(|begun| begun.seen.is_marked() && registry().admission.refuses())
-}
-
-/// Drops a task that came too late. As in a runtime, a destructor that panics does not reach the code that
-/// spawned it.
+/// Drops a task that came too late or was rejected. As in a runtime, a destructor that panics does not reach
+/// the code that spawned it.
 #[cold]
 fn refuse<T>(task: T) {
     let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
-}
-
-/// The handle of a task that was aborted before its first poll.
-#[cold]
-fn aborted<T>(handle: JoinHandle<T>) -> JoinHandle<T> {
-    handle.abort();
-    handle
 }
 
 /// What the task's slot says of it, before anything else can end it.

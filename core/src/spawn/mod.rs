@@ -1,5 +1,6 @@
 //! The spawn family: each function is the named, listed and measured equal of a tokio call.
 
+mod admit;
 mod builder;
 mod elsewhere;
 mod executor;
@@ -7,6 +8,7 @@ mod launch;
 #[cfg(tokio_unstable)]
 mod named;
 mod site;
+mod terms;
 
 use std::borrow::Cow;
 use std::panic::Location;

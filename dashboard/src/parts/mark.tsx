@@ -18,6 +18,7 @@ const SHAPES: Record<Known, ComponentChildren> = {
   ended: <path d="M2 6.4 4.8 9.2 10 3.2" class="line" />,
   stopped: <rect x="2.5" y="2.5" width="7" height="7" class="line" />,
   lost: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,
+  limited: <path d="M3.5 2v8M8.5 2v8" class="line" />,
   ok: <path d="M2 6.4 4.8 9.2 10 3.2" class="line" />,
   error: <path d="M2.8 2.8 9.2 9.2M9.2 2.8 2.8 9.2" class="line" />,
   panic: <path d="M6 1.2v5.6M6 9.4v1.2" class="line thick" />,

@@ -3,7 +3,7 @@
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
 import { post } from "../api.ts";
-import { count, duration, plain, plural, text } from "../format.ts";
+import { age, count, duration, plain, plural, setting, text } from "../format.ts";
 import { etaOf, waitsFor } from "../outlook.ts";
 import { link, type Order } from "../place.ts";
 import { lost } from "../store.ts";
@@ -153,6 +153,7 @@ function Cell({ column, task, left, waits, shared: { at, frozen, outcomes, insta
           <>
             <Beyond task={task} />
             {left ? null : frozen ? <Age seconds={task.age_seconds} /> : <Growing seconds={task.age_seconds} at={at} />}
+            {!left && <Allowed task={task} at={at} frozen={frozen} />}
           </>
         );
       case "usual":
@@ -194,6 +195,21 @@ function StateCell({ task, left, at, frozen, outcome }: { task: Task; left: bool
         </span>
       )}
     </Word>
+  );
+}
+
+/** What is used up of its timeout: `24s of 30s`. */
+function Allowed({ task, at, frozen }: { task: Task; at: number; frozen: boolean }) {
+  const allowed = task.timeout_seconds ?? null;
+  if (allowed === null || task.state === "limited") return null;
+  const elapsed = (task.timeout_elapsed_seconds ?? 0) + (frozen ? 0 : since(at));
+  const title = task.overdue === true ? "Its timeout has passed, and it cannot be aborted" : `Its timeout ends it ${setting(allowed)} after it was admitted`;
+  return (
+    <span class={task.overdue === true ? "allowed overdue" : "allowed soft"} title={title}>
+      {" "}
+      {text(age(elapsed))} of {setting(allowed)}
+      {task.overdue === true && <> <Mark of="warning" /> overdue</>}
+    </span>
   );
 }
 

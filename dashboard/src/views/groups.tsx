@@ -1,6 +1,6 @@
 import { useEffect, useMemo, useRef } from "preact/hooks";
 import { groupAt } from "../book.ts";
-import { count, inWords, plain, plural } from "../format.ts";
+import { count, inWords, plain, plural, setting } from "../format.ts";
 import { Growing, Quantile, Rate, Share, Short } from "../parts/amount.tsx";
 import { AttentionPanel, useAttention } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
@@ -20,7 +20,7 @@ import { useWindow } from "../parts/window.ts";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { focusOn } from "../returning.ts";
 import { actions, countOf, gravityOf, groups, severityOf, summary, trend, trendSlot } from "../store.ts";
-import type { Group, Page, Severity, Task } from "../wire.ts";
+import type { Group, Page, Severity, Task, Terms } from "../wire.ts";
 import { filterOf } from "./filters.ts";
 import { nextSort, sortGroups } from "./sorting.ts";
 
@@ -254,6 +254,7 @@ function Facts({ group }: { group: Group }) {
         <dt title="Polls that took longer than slow_poll">slow polls</dt>
         <dd>{count(group.slow_polls)}<span class="unit"> of {count(group.polls)}</span></dd>
       </div>
+      {group.terms != null && <TermFacts of={group.terms} />}
       <div><dt>spawned at</dt><dd><Location of={group.location} /></dd></div>
       {failure !== null && (
         <div class="last-failure">
@@ -265,6 +266,27 @@ function Facts({ group }: { group: Group }) {
         </div>
       )}
     </dl>
+  );
+}
+
+/** Its timeout and its limit, and what had to wait or was turned away. */
+function TermFacts({ of }: { of: Terms }) {
+  const rejected = of.rejected.full + of.rejected.duplicate;
+  return (
+    <>
+      {of.timeout_seconds !== null && <div><dt title={plain(of.lifetime)}>timeout</dt><dd>{setting(of.timeout_seconds)}{of.timeout_by_operator && <span class="unit"> by the operator</span>}</dd></div>}
+      {of.limit !== null && (
+        <div>
+          <dt title={plain(of.lifetime)}>limit</dt>
+          <dd>{count(of.limit)}<span class="unit"> at once, {count(of.queue ?? 0)} may wait</span></dd>
+        </div>
+      )}
+      <div class={of.limited === 0 ? "zero" : undefined}><dt title="Waiting for the limit or the key">limited</dt><dd>{count(of.limited)}</dd></div>
+      <div class={rejected === 0 ? "zero" : undefined}>
+        <dt title="Not admitted: the queue was full, or another task had the key">turned away</dt>
+        <dd>{count(of.rejected.full)}<span class="unit"> full, {count(of.rejected.duplicate)} duplicate</span></dd>
+      </div>
+    </>
   );
 }
 

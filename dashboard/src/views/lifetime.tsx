@@ -9,6 +9,8 @@ import { Duration } from "../parts/amount.tsx";
 import { composed, ForecastDetails } from "../parts/forecast.tsx";
 import { Time } from "../parts/time.tsx";
 import { forecast, lost, summary } from "../store.ts";
+import { Outside } from "../parts/name.tsx";
+import { link } from "../place.ts";
 import type { Lifetime as Limits, Summary } from "../wire.ts";
 import { type Moment, budgetOf } from "./budget.ts";
 import { Stops } from "./end.tsx";
@@ -25,6 +27,7 @@ export function Lifetime() {
           <ul class="sentences">
             {now.lifetime.sentences.map((sentence) => <li key={sentence}><bdi>{plain(inWords(sentence))}</bdi></li>)}
           </ul>
+          <OfGroups of={now.lifetime} />
         </section>
         {outlook !== null && now.shutdown === null && (
           <section class="if-stopped">
@@ -54,6 +57,22 @@ export function Lifetime() {
         <Stops />
       </section>
     </div>
+  );
+}
+
+/** How long tasks may live, where a timeout or a limit says something about it. */
+function OfGroups({ of }: { of: Limits }) {
+  const groups = of.groups ?? [];
+  return (
+    <>
+      <h2>How long a task may live</h2>
+      <ul class="sentences">
+        {groups.map(({ id, name, sentence }) => (
+          <li key={id}><a href={link({ view: "groups", open: id })}><Outside text={name} class="given" /></a> <bdi>{plain(inWords(sentence))}</bdi>.</li>
+        ))}
+        <li>{groups.length === 0 ? "Each" : "Any other"} task may live as long as the process: it has no timeout.</li>
+      </ul>
+    </>
   );
 }
 

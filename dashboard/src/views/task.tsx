@@ -1,5 +1,5 @@
 import { useEffect } from "preact/hooks";
-import { age, count, estimate, plain, plainLines, plural, text } from "../format.ts";
+import { age, count, estimate, plain, plainLines, plural, setting, text } from "../format.ts";
 import { nameTask } from "../live.ts";
 import { etaOf, waitsFor } from "../outlook.ts";
 import { Duration, Growing } from "../parts/amount.tsx";
@@ -133,6 +133,7 @@ function FactList({ task, alive }: { task: TaskDetail; alive: boolean }) {
       {task.finished_at !== null && <><dt>Ended</dt><dd><Time at={task.finished_at} millis /></dd></>}
       <dt>Spawned at</dt><dd><Location of={task.location} /></dd>
       <dt>Busy</dt><dd><Duration seconds={task.busy_seconds} /> in {count(task.polls)} polls</dd>
+      {task.timeout_seconds != null && <><dt>Timeout</dt><dd><Timeout task={task} alive={alive} /></dd></>}
       {alive && (
         <>
           <dt>In a stop</dt>
@@ -144,6 +145,19 @@ function FactList({ task, alive }: { task: TaskDetail; alive: boolean }) {
         <><dt><Outside text={key} /></dt><dd><Outside text={value} class="value" /></dd></>
       ))}
     </dl>
+  );
+}
+
+/** `running 24 s of 30 s`, and what that means. */
+function Timeout({ task, alive }: { task: TaskDetail; alive: boolean }) {
+  const allowed = setting(task.timeout_seconds ?? null);
+  if (!alive) return <>{allowed}</>;
+  if (task.state === "limited") return <>{allowed}, from when it is admitted</>;
+  return (
+    <>
+      running <Duration seconds={task.timeout_elapsed_seconds ?? null} /> of {allowed}
+      {task.overdue === true && <b> overdue: it cannot be aborted</b>}
+    </>
   );
 }
 

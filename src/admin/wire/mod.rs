@@ -15,8 +15,8 @@ pub(super) use outlook::AttentionLink;
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 pub(super) use services::{LastRun, Service, ServiceList};
 pub(super) use summary::{
-    Ended, Failure, Group, GroupTrend, Hello, Lifetime, NameCount, Rates, RequestLimit, Runtime, Shutdown,
-    Summary, Trends, Warning,
+    Ended, Failure, Group, GroupLifetime, GroupTrend, Hello, Lifetime, NameCount, Rates, Rejected,
+    RequestLimit, Runtime, Shutdown, Summary, Terms, Trends, Warning,
 };
 #[cfg(test)]
 pub(super) use summary::{OutcomeCounts, StateCounts, WarningCode};

@@ -58,13 +58,53 @@ pub(in crate::admin) struct StateCounts {
     pub(in crate::admin) idle: u64,
     pub(in crate::admin) running: u64,
     pub(in crate::admin) blocked: u64,
+    pub(in crate::admin) limited: u64,
 }
 
 impl From<snapshot::StateCounts> for StateCounts {
     fn from(states: snapshot::StateCounts) -> Self {
-        let snapshot::StateCounts { queued, idle, running, blocked, .. } = states;
-        Self { queued, idle, running, blocked }
+        let snapshot::StateCounts { queued, idle, running, blocked, limited, .. } = states;
+        Self { queued, idle, running, blocked, limited }
     }
+}
+
+/// The timeout and limit of a group, and what became of tasks that waited.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct Terms {
+    /// How long its tasks may run.
+    pub(in crate::admin) timeout_seconds: Option<f64>,
+    /// Whether `HEADCOUNT_TIMEOUT` or the setting `timeout` says so.
+    pub(in crate::admin) timeout_by_operator: bool,
+    /// How many of the tasks of its limit may run at once.
+    pub(in crate::admin) limit: Option<u64>,
+    /// How many may wait for that.
+    pub(in crate::admin) queue: Option<u64>,
+    /// How many of its tasks wait now.
+    pub(in crate::admin) limited: u64,
+    pub(in crate::admin) rejected: Rejected,
+    /// How long its tasks may live, as a sentence.
+    pub(in crate::admin) lifetime: String,
+}
+
+/// How many tasks were not admitted, by the reason.
+#[derive(Clone, Copy, Debug, Default, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct Rejected {
+    /// The limit was reached and its queue full.
+    pub(in crate::admin) full: u64,
+    /// Another task had the key.
+    pub(in crate::admin) duplicate: u64,
+}
+
+/// How long the tasks of a name may live.
+#[derive(Clone, Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct GroupLifetime {
+    pub(in crate::admin) id: u32,
+    #[cfg_attr(test, schema(value_type = String))]
+    pub(in crate::admin) name: Arc<str>,
+    pub(in crate::admin) sentence: String,
 }
 
 /// What a warning is about.
@@ -117,6 +157,8 @@ pub(in crate::admin) struct Group {
     pub(in crate::admin) oldest_age_seconds: Option<f64>,
     pub(in crate::admin) oldest_task: Option<u64>,
     pub(in crate::admin) last_failure: Option<Failure>,
+    /// Null where its tasks never had a timeout, a limit or a key.
+    pub(in crate::admin) terms: Option<Terms>,
     #[serde(flatten)]
     pub(in crate::admin) rates: Rates,
     pub(in crate::admin) warnings: Vec<Warning>,
@@ -155,6 +197,8 @@ pub(in crate::admin) struct Lifetime {
     pub(in crate::admin) request_limit: Option<RequestLimit>,
     /// The same as sentences, in the order in which they are to be read.
     pub(in crate::admin) sentences: Vec<String>,
+    /// Groups whose tasks have a timeout, or may wait.
+    pub(in crate::admin) groups: Vec<GroupLifetime>,
 }
 
 /// After how many requests the process stops.

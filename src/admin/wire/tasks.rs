@@ -50,6 +50,12 @@ pub(in crate::admin) struct Task {
     #[cfg_attr(test, schema(schema_with = schema::policies))]
     pub(in crate::admin) on_shutdown: OnShutdown,
     pub(in crate::admin) grace_seconds: Option<f64>,
+    /// How long it may run; null if it has no timeout.
+    pub(in crate::admin) timeout_seconds: Option<f64>,
+    /// How long it has run, from when it was admitted; null if it has no timeout.
+    pub(in crate::admin) timeout_elapsed_seconds: Option<f64>,
+    /// Whether its timeout has passed and it is still there, since it cannot be aborted.
+    pub(in crate::admin) overdue: bool,
     /// What a stop waits for with it, beyond its own end.
     pub(in crate::admin) waits_for: Option<String>,
     /// When it likely ends, or no longer holds up the stop that runs; null if not known.
@@ -191,6 +197,9 @@ impl Task {
             parent: task.parent.map(headcount_core::TaskId::get),
             on_shutdown: task.on_shutdown,
             grace_seconds: task.grace.map(seconds),
+            timeout_seconds: task.timeout.map(|timeout| seconds(timeout.allowed)),
+            timeout_elapsed_seconds: task.timeout.map(|timeout| seconds(timeout.elapsed)),
+            overdue: task.timeout.is_some_and(|timeout| timeout.overdue),
             waits_for: row.waits_for,
             eta_seconds: row.eta.map(rounded),
             eta_bound: row.bound.map(Bound::as_str),

@@ -39,10 +39,20 @@ fn doing(task: &TaskInfo) -> String {
         State::Queued => "queued",
         State::Idle => "idle",
         State::Running => "polling",
+        State::Limited => "limited",
         _ => "blocked",
     };
-    let (age, since) = (length(task.age), length(task.state_for));
-    format!("running {age}, {state} {since}{}{}", asked(task), said(task))
+    let since = length(task.state_for);
+    format!("running {}, {state} {since}{}{}", running(task), asked(task), said(task))
+}
+
+/// `3.2s`, or `24s of 30s` for a task that has a timeout.
+fn running(task: &TaskInfo) -> String {
+    let Some(timeout) = task.timeout.filter(|_| task.state != State::Limited) else {
+        return length(task.age);
+    };
+    let overdue = if timeout.overdue { ", overdue" } else { "" };
+    format!("{} of {}{overdue}", length(timeout.elapsed), length(timeout.allowed))
 }
 
 /// `, GET /orders/17`: what a request asked for.

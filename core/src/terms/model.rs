@@ -1,0 +1,113 @@
+//! loom models of the gate: a place is handed over, never lost and never given twice.
+
+use std::task::{Context, Poll, Waker};
+
+use loom::sync::Arc;
+use loom::sync::atomic::{AtomicU64, Ordering};
+use loom::thread;
+
+use super::gate::{Bounds, Entered, Gate, Permit};
+
+fn gate(at_once: u32, queue: u32) -> &'static Gate {
+    Box::leak(Box::new(Gate::new(Bounds { at_once, queue })))
+}
+
+fn explore(model: impl Fn() + Sync + Send + 'static) {
+    let mut builder = loom::model::Builder::new();
+    builder.preemption_bound = Some(3);
+    builder.check(model);
+}
+
+/// Counts itself in while it is admitted.
+fn work(inside: &AtomicU64, permit: Permit) {
+    assert_eq!(inside.fetch_add(1, Ordering::AcqRel), 0, "two were admitted at once");
+    inside.fetch_sub(1, Ordering::AcqRel);
+    drop(permit);
+}
+
+/// One leaves while another enters: it is admitted at once, or by the one that leaves.
+#[test]
+fn a_place_given_back_reaches_one_that_enters() {
+    explore(|| {
+        let (gate, inside) = (gate(1, 1), Arc::new(AtomicU64::new(0)));
+        let first = gate.try_enter().expect("there is room");
+        let other = thread::spawn({
+            let inside = inside.clone();
+            move || work(&inside, first)
+        });
+        let mut waiting = match gate.enter(true) {
+            Entered::Admitted(permit) => {
+                work(&inside, permit);
+                None
+            }
+            Entered::Waits(waiting) => Some(waiting),
+            Entered::Full => panic!("there is room in the line"),
+        };
+        other.join().unwrap();
+        if let Some(waiting) = &mut waiting {
+            let Poll::Ready(permit) = waiting.poll(&Context::from_waker(Waker::noop())) else {
+                panic!("the place was lost")
+            };
+            work(&inside, permit);
+        }
+        drop(waiting);
+        assert_eq!((gate.running(), gate.waiting()), (0, 0));
+    });
+}
+
+/// The one that waits is aborted while the place is handed to it: the place is free again, or goes on to the
+/// next in the line.
+#[test]
+fn a_place_handed_to_one_that_is_aborted_goes_on() {
+    explore(|| {
+        let gate = gate(1, 2);
+        let first = gate.try_enter().expect("there is room");
+        let (Entered::Waits(second), Entered::Waits(mut third)) = (gate.enter(true), gate.enter(true)) else {
+            panic!("both wait")
+        };
+        let leaver = thread::spawn(move || drop(first));
+        drop(second);
+        leaver.join().unwrap();
+        let Poll::Ready(permit) = third.poll(&Context::from_waker(Waker::noop())) else {
+            panic!("the place was lost")
+        };
+        assert_eq!((gate.running(), gate.waiting()), (1, 0));
+        drop(permit);
+        assert_eq!(gate.running(), 0);
+    });
+}
+
+/// A stop drops all that wait while places are handed out.
+#[test]
+fn a_stop_leaves_no_place_behind() {
+    explore(|| {
+        let gate = gate(1, 2);
+        let first = gate.try_enter().expect("there is room");
+        let Entered::Waits(second) = gate.enter(true) else { panic!("it waits") };
+        let stop = thread::spawn(move || drop(second));
+        let late = match gate.enter(true) {
+            Entered::Waits(late) => Some(late),
+            Entered::Admitted(_) => panic!("the first one is there"),
+            Entered::Full => None,
+        };
+        drop(first);
+        drop(late);
+        stop.join().unwrap();
+        assert_eq!((gate.running(), gate.waiting()), (0, 0));
+    });
+}
+
+/// A limit is raised while another leaves.
+#[test]
+fn a_limit_that_is_raised_admits_what_waits() {
+    explore(|| {
+        let gate = gate(1, 2);
+        let first = gate.try_enter().expect("there is room");
+        let Entered::Waits(mut second) = gate.enter(true) else { panic!("it waits") };
+        let raiser = thread::spawn(move || gate.set_bounds(Bounds { at_once: 2, queue: 2 }));
+        drop(first);
+        raiser.join().unwrap();
+        assert!(second.poll(&Context::from_waker(Waker::noop())).is_ready(), "nothing woke it");
+        assert_eq!((gate.running(), gate.waiting()), (1, 0));
+    });
+}

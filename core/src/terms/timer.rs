@@ -1,0 +1,208 @@
+//! The one thread that waits for the next deadline.
+//!
+//! It starts with the first entry, and sleeps until the next one is due. An entry that is due before all
+//! others wakes it; removing one does not. Its clock is [`clock`](crate::clock), and tests move it forward.
+
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
+use std::thread;
+use std::time::Duration;
+
+use crate::clock;
+use crate::terms::deadlines::{Deadlines, Key};
+
+/// The longest sleep, so that no arithmetic overflows.
+const LONGEST: Duration = Duration::from_secs(3600);
+
+/// Deadlines, and the thread that calls `fire` with each that is due.
+#[derive(Debug)]
+pub struct Timer<T: 'static> {
+    state: Mutex<State<T>>,
+    /// Wakes the thread.
+    sooner: Condvar,
+    /// Wakes what waits in [`advance`](Self::advance).
+    idle: Condvar,
+    fire: fn(T),
+}
+
+#[derive(Debug)]
+struct State<T> {
+    deadlines: Deadlines<T>,
+    is_started: bool,
+    is_firing: bool,
+    /// Until when the thread sleeps.
+    sleeps_until: u64,
+    /// Ticks that tests have moved the clock forward.
+    ahead: u64,
+    /// How often the thread woke up.
+    wakes: u64,
+}
+
+impl<T: Send + 'static> Timer<T> {
+    pub const fn new(fire: fn(T)) -> Self {
+        let state = State {
+            deadlines: Deadlines::new(),
+            is_started: false,
+            is_firing: false,
+            sleeps_until: 0,
+            ahead: 0,
+            wakes: 0,
+        };
+        Self { state: Mutex::new(state), sooner: Condvar::new(), idle: Condvar::new(), fire }
+    }
+
+    fn lock(&self) -> MutexGuard<'_, State<T>> {
+        self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+
+    /// Now, in ticks, as this timer has it.
+    pub fn now(&self) -> u64 {
+        let ahead = self.lock().ahead;
+        clock::ticks().saturating_add(ahead)
+    }
+
+    /// Has an entry fired at `at`, or as soon after it as the thread runs.
+    pub fn add(&'static self, at: u64, entry: T) -> Key {
+        let mut state = self.lock();
+        let key = state.deadlines.add(at, entry);
+        if !state.is_started {
+            state.is_started = true;
+            drop(state);
+            self.start();
+        } else if at < state.sleeps_until {
+            // Written here, so that further entries do not wake it again before it runs.
+            state.sleeps_until = at;
+            drop(state);
+            self.sooner.notify_one();
+        }
+        key
+    }
+
+    /// Takes an entry off. An entry that fires already is not stopped.
+    pub fn remove(&self, key: Key) {
+        let removed = self.lock().deadlines.remove(key);
+        // After the lock: an entry may have a destructor.
+        drop(removed);
+    }
+
+    /// How many entries there are.
+    pub fn len(&self) -> usize {
+        self.lock().deadlines.len()
+    }
+
+    /// How often the thread woke up.
+    pub fn wakes(&self) -> u64 {
+        self.lock().wakes
+    }
+
+    /// Moves the clock of this timer forward, and returns once all that is due has fired.
+    pub fn advance(&self, by: Duration) {
+        let mut state = self.lock();
+        state.ahead = state.ahead.saturating_add(clock::ticks_in(by));
+        state.sleeps_until = 0;
+        self.sooner.notify_one();
+        loop {
+            let now = clock::ticks().saturating_add(state.ahead);
+            let is_due = state.deadlines.next().is_some_and(|at| at <= now);
+            if !state.is_started || !is_due && !state.is_firing {
+                return;
+            }
+            state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
+        }
+    }
+
+    fn start(&'static self) {
+        let thread = thread::Builder::new().name("headcount-timer".to_owned());
+        if let Err(error) = thread.spawn(|| self.run()) {
+            self.lock().is_started = false;
+            let write = || {
+                tracing::error!(target: "headcount", "No thread for timeouts, which do nothing: {error}");
+            };
+            let _ = catch_unwind(AssertUnwindSafe(write));
+        }
+    }
+
+    fn run(&self) {
+        let mut state = self.lock();
+        loop {
+            let now = clock::ticks().saturating_add(state.ahead);
+            if let Some(entry) = state.deadlines.pop_due(now) {
+                state.is_firing = true;
+                drop(state);
+                // A subscriber may panic, and the other timeouts go on.
+                let _ = catch_unwind(AssertUnwindSafe(|| (self.fire)(entry)));
+                state = self.lock();
+                state.is_firing = false;
+                continue;
+            }
+            self.idle.notify_all();
+            let next = state.deadlines.next();
+            state.sleeps_until = next.unwrap_or(u64::MAX);
+            let sleep = next.map_or(LONGEST, |at| clock::between(now, at).min(LONGEST));
+            state = match next {
+                None => self.sooner.wait(state).unwrap_or_else(PoisonError::into_inner),
+                Some(_) => self.sooner.wait_timeout(state, sleep).unwrap_or_else(PoisonError::into_inner).0,
+            };
+            state.wakes += 1;
+        }
+    }
+}
+
+#[cfg(all(test, not(headcount_loom)))]
+mod tests {
+    use std::sync::Mutex;
+    use std::time::Duration;
+
+    use super::Timer;
+    use crate::clock;
+
+    const HOUR: Duration = Duration::from_secs(3600);
+
+    #[test]
+    fn entries_fire_in_order_as_the_clock_moves() {
+        static FIRED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+        static TIMER: Timer<u32> = Timer::new(|entry| FIRED.lock().unwrap().push(entry));
+        let in_hours = |hours: u32| TIMER.now() + clock::ticks_in(HOUR * hours);
+        TIMER.add(in_hours(3), 3);
+        let second = TIMER.add(in_hours(2), 2);
+        TIMER.add(in_hours(1), 1);
+        TIMER.advance(HOUR / 2);
+        assert_eq!(*FIRED.lock().unwrap(), [0; 0]);
+        TIMER.remove(second);
+        TIMER.advance(HOUR);
+        assert_eq!(*FIRED.lock().unwrap(), [1]);
+        TIMER.advance(2 * HOUR);
+        assert_eq!(*FIRED.lock().unwrap(), [1, 3]);
+        assert_eq!(TIMER.len(), 0);
+    }
+
+    #[test]
+    fn the_thread_sleeps_until_something_is_due() {
+        static TIMER: Timer<()> = Timer::new(|()| ());
+        let at = TIMER.now() + clock::ticks_in(HOUR);
+        let first = TIMER.add(at, ());
+        // Until the thread sleeps.
+        TIMER.advance(Duration::ZERO);
+        let before = TIMER.wakes();
+        for _ in 0..10_000 {
+            let key = TIMER.add(at + 1, ());
+            TIMER.remove(key);
+        }
+        assert!(TIMER.wakes() <= before + 1, "{} to {}", before, TIMER.wakes());
+        assert_eq!(TIMER.len(), 1, "what is removed leaves nothing behind");
+        TIMER.remove(first);
+    }
+
+    #[test]
+    fn a_panic_in_one_entry_does_not_end_the_thread() {
+        static FIRED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
+        static TIMER: Timer<u32> = Timer::new(|entry| {
+            assert!(entry != 1, "the first one panics");
+            FIRED.lock().unwrap().push(entry);
+        });
+        TIMER.add(TIMER.now() + clock::ticks_in(HOUR), 1);
+        TIMER.add(TIMER.now() + clock::ticks_in(2 * HOUR), 2);
+        TIMER.advance(3 * HOUR);
+        assert_eq!(*FIRED.lock().unwrap(), [2]);
+    }
+}

@@ -1,0 +1,89 @@
+//! Terms keep their meaning with `HEADCOUNT=off`.
+
+use std::future::pending;
+use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
+use std::time::Duration;
+
+use headcount::snapshot::Outcome;
+use headcount::testing::advance;
+use headcount::{Headcount, Limit};
+
+use super::{HOUR, outcome, until};
+
+#[tokio::test]
+async fn timeouts_end_tasks() {
+    own_process!("HEADCOUNT" = "off");
+    let late = headcount::task("late").timeout(HOUR).spawn(pending::<()>());
+    let closure = headcount::task("closure").timeout(HOUR).spawn_blocking(|| 7);
+    // The time of a task that is not tracked begins with its first poll.
+    tokio::task::yield_now().await;
+    advance(HOUR);
+    assert_eq!(outcome(late.await), Outcome::Timeout);
+    assert_eq!(closure.await.unwrap(), 7);
+    let quick = headcount::task("quick").timeout(HOUR).spawn(async { 1 });
+    assert_eq!(quick.await.unwrap(), 1);
+    assert_eq!(headcount_core::internal::registry::timeout::timer_load().0, 0);
+    assert_eq!(headcount::snapshot().spawned, 0, "nothing is tracked");
+}
+
+#[tokio::test]
+async fn limits_and_keys_hold() {
+    own_process!("HEADCOUNT" = "off");
+    static LIMIT: Limit = Limit::new("job", 2).queue(3);
+    let inside = Arc::new(AtomicUsize::new(0));
+    let job = || {
+        let inside = Arc::clone(&inside);
+        headcount::task("job").limit(&LIMIT).spawn(async move {
+            assert!(inside.fetch_add(1, SeqCst) < 2);
+            tokio::task::yield_now().await;
+            inside.fetch_sub(1, SeqCst);
+        })
+    };
+    let jobs: Vec<_> = (0..6).map(|_| job()).collect();
+    assert_eq!((LIMIT.running(), LIMIT.waiting()), (2, 3));
+    assert!(headcount::task("job").limit(&LIMIT).try_spawn(async {}).unwrap_err().is_full());
+    let outcomes: Vec<_> = futures_util::future::join_all(jobs).await;
+    let rejected: Vec<_> = outcomes.into_iter().filter_map(Result::err).collect();
+    assert_eq!(rejected.len(), 1);
+    assert_eq!(headcount::outcome_of(&rejected[0]), Outcome::Rejected);
+    until(|| LIMIT.running() == 0).await;
+
+    let old = headcount::task("rebuild").unique_replace("a").spawn(pending::<u32>());
+    let second = headcount::task("rebuild").unique("a").spawn(async { 2 });
+    let third = headcount::task("rebuild").unique_replace("a").spawn(async { 3 });
+    assert_eq!(outcome(old.await), Outcome::Cancelled);
+    assert_eq!(outcome(second.await), Outcome::Rejected);
+    assert_eq!(third.await.unwrap(), 3);
+}
+
+/// What the operator says counts too, for named tasks, sites, and those named after their code.
+#[tokio::test]
+async fn the_operators_rules_hold() {
+    own_process!("HEADCOUNT" = "off", "HEADCOUNT_TIMEOUT" = "*=1h", "HEADCOUNT_LIMIT" = "job=1/0");
+    let _hc = Headcount::install().unwrap();
+    let tasks = [
+        headcount::spawn(pending::<()>()),
+        headcount::task("named").spawn(pending::<()>()),
+        headcount::task!("site").spawn(pending::<()>()),
+    ];
+    let last = headcount::task("last").on_shutdown(headcount::OnShutdown::Last).spawn(pending::<()>());
+    let job = headcount::task("job").spawn(pending::<()>());
+    assert_eq!(outcome(headcount::task("job").spawn(async {}).await), Outcome::Rejected);
+    tokio::task::yield_now().await;
+    advance(HOUR + Duration::from_secs(1));
+    for task in tasks {
+        assert_eq!(outcome(task.await), Outcome::Timeout);
+    }
+    assert_eq!(outcome(job.await), Outcome::Timeout);
+    tokio::task::yield_now().await;
+    assert!(!last.is_finished(), "a wildcard leaves it alone");
+    last.abort();
+}
+
+#[test]
+fn what_cannot_be_read_is_refused() {
+    own_process!("HEADCOUNT" = "off", "HEADCOUNT_TIMEOUT" = "job=soon");
+    let error = Headcount::install().unwrap_err();
+    assert!(error.is_setting(), "{error}");
+}
