@@ -5,13 +5,19 @@
 //! The thread that holds a ring is its one writer. It fills one chunk after the other, and begins again with
 //! the first where there may be no more. A record is written like a [slot](super::slot): the id is taken
 //! away, the fields are written, the id is set. A reader that sees the same id before and after has read one
-//! task. Each thread keeps as many records as the setting says, so the newest of the process are among them.
+//! task.
+//!
+//! The rings together keep as many records as the setting says: the newest of the process. A thread cannot
+//! know how many others write meanwhile, so it grows until its oldest chunk is [superseded](Filled): so many
+//! newer records are in other rings. A thread pool of hundreds, of which each ends a task now and then, so
+//! keeps a few chunks a thread, and not a whole history each.
 
 #![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
 
 use std::collections::{HashMap, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::AtomicUsize;
 
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
@@ -51,14 +57,44 @@ pub struct ThreadHistory {
 #[derive(Debug)]
 struct Ring {
     chunks: Mutex<Chunks>,
+    /// How many records there is room for.
+    room: AtomicUsize,
     notes: Mutex<VecDeque<(u64, Arc<Note>)>>,
+    filled: Arc<Filled>,
 }
 
 #[derive(Clone, Debug, Default)]
 struct Chunks {
+    /// In the order in which they were filled, from behind the current one around to it.
     all: Vec<&'static Chunk>,
+    /// For each, how many chunks of all rings were full when it was.
+    filled_at: Vec<u64>,
     /// The place of the one that is being filled.
     current: usize,
+}
+
+/// How many chunks were filled, in all rings of a kind.
+///
+/// If `n` chunks have been filled since a chunk was, then of each ring the first of these may hold records
+/// that are older than that chunk's, and all others hold newer ones. So with `r` rings at least `n - r`
+/// chunks are newer.
+#[derive(Debug, Default)]
+struct Filled {
+    chunks: std::sync::atomic::AtomicU64,
+    rings: std::sync::atomic::AtomicU64,
+}
+
+impl Filled {
+    /// Counts a chunk, and returns its number.
+    fn count(&self) -> u64 {
+        self.chunks.fetch_add(1, Ordering::Relaxed) + 1
+    }
+
+    /// Whether so many newer records exist than those of the chunk that was filled then.
+    fn is_superseded(&self, filled_at: u64, now: u64, limit: usize) -> bool {
+        let newer = limit.div_ceil(RECORDS) as u64 + self.rings.load(Ordering::Relaxed);
+        newer <= now.saturating_sub(filled_at)
+    }
 }
 
 /// Some records of one ring. Nothing of another thread is on its cache lines, nor on the neighbours that a
@@ -160,8 +196,14 @@ impl Chunk {
 }
 
 impl Ring {
-    fn new() -> Self {
-        Self { chunks: Mutex::default(), notes: Mutex::default() }
+    fn new(filled: &Arc<Filled>) -> Self {
+        filled.rings.fetch_add(1, Ordering::Relaxed);
+        Self {
+            chunks: Mutex::default(),
+            room: AtomicUsize::new(0),
+            notes: Mutex::default(),
+            filled: filled.clone(),
+        }
     }
 
     /// Only by the thread that holds the history; `own` is the chunk that it fills.
@@ -180,11 +222,22 @@ impl Ring {
     #[cold]
     fn advance(&self, limit: usize) -> &'static Chunk {
         let mut chunks = self.chunks.lock();
-        let next = if chunks.all.is_empty() { 0 } else { chunks.current + 1 };
-        if next == chunks.all.len() && next * RECORDS < limit.max(1) {
-            chunks.all.push(Box::leak(Box::new(Chunk::new())));
+        let chunks = &mut *chunks;
+        if chunks.all.is_empty() {
+            chunks.add(0);
+        } else {
+            let now = self.filled.count();
+            chunks.filled_at[chunks.current] = now;
+            let next = chunks.current + 1;
+            let oldest = next % chunks.all.len();
+            let is_whole = limit <= chunks.all.len() * RECORDS;
+            if is_whole || self.filled.is_superseded(chunks.filled_at[oldest], now, limit) {
+                chunks.current = oldest;
+            } else {
+                chunks.add(next);
+            }
         }
-        chunks.current = next % chunks.all.len();
+        self.room.store(chunks.all.len() * RECORDS, Ordering::Relaxed);
         let chunk = chunks.all[chunks.current];
         // The ring's writer may be another one than when it was here last.
         chunk.writer.hand_over();
@@ -199,6 +252,8 @@ impl Ring {
     }
 
     fn note(&self, id: u64, note: &Arc<Note>, limit: usize) {
+        // One chunk more, since the ring may be about to grow.
+        let limit = limit.min(self.room.load(Ordering::Relaxed) + RECORDS);
         let mut notes = self.notes.lock();
         while !notes.is_empty() && limit <= notes.len() {
             notes.pop_front();
@@ -216,7 +271,7 @@ impl Ring {
 
     /// All records, from the newest back.
     fn newest_first(&self) -> impl Iterator<Item = Record> + use<> {
-        let Chunks { all, current } = self.chunks.lock().clone();
+        let Chunks { all, current, .. } = self.chunks.lock().clone();
         let filled = |place: usize| all[place].room().unwrap_or(RECORDS);
         let newest = all.get(current).map(|chunk| (*chunk, 0..filled(current)));
         let whole = |chunk: &&'static Chunk| (*chunk, 0..RECORDS);
@@ -269,6 +324,15 @@ impl Ring {
 
     fn notes_into(&self, all: &mut HashMap<u64, Arc<Note>>) {
         all.extend(self.notes.lock().iter().cloned());
+    }
+}
+
+impl Chunks {
+    /// A new chunk in this place, as the current one.
+    fn add(&mut self, place: usize) {
+        self.all.insert(place, Box::leak(Box::new(Chunk::new())));
+        self.filled_at.insert(place, 0);
+        self.current = place;
     }
 }
 
@@ -328,6 +392,8 @@ pub struct Histories {
     free: Mutex<Vec<&'static ThreadHistory>>,
     /// For threads whose locals are gone: they take this lock to write.
     shared: Mutex<Option<HistoryWriter>>,
+    any: Arc<Filled>,
+    not_ok: Arc<Filled>,
 }
 
 /// Finished tasks, newest first, and what they left.
@@ -352,8 +418,8 @@ impl Histories {
     }
 
     fn add(&self) -> &'static ThreadHistory {
-        let history: &'static _ =
-            Box::leak(Box::new(ThreadHistory { any: Ring::new(), not_ok: Ring::new() }));
+        let history = ThreadHistory { any: Ring::new(&self.any), not_ok: Ring::new(&self.not_ok) };
+        let history: &'static _ = Box::leak(Box::new(history));
         self.all.lock().push(history);
         history
     }
@@ -477,4 +543,73 @@ fn newest(
         records.retain(|id, record| 0 < limit && cut <= (record.ended, *id));
     }
     records
+}
+
+#[cfg(all(test, not(headcount_loom)))]
+mod tests {
+    use super::*;
+    use crate::registry::slot::FLAG_BITS;
+
+    fn record(id: u64) -> Record {
+        let task = Reading {
+            identity: id << FLAG_BITS,
+            lineage: 0,
+            started: 0,
+            poll: 0,
+            busy: 0,
+            polls_and_group: 0,
+        };
+        Record { task, outcome: Outcome::Ok, ended: id }
+    }
+
+    fn index(number: u64) -> usize {
+        usize::try_from(number).expect("small")
+    }
+
+    /// Ends tasks on one of so many threads each, chosen by `turn`, and checks which are kept.
+    fn kept_chunks(threads: u64, ends: u64, limit: usize, turn: impl Fn(u64) -> u64) -> usize {
+        let histories = Histories::default();
+        let mut writers: Vec<_> = (0..threads).map(|_| histories.lend()).collect();
+        for id in 1..=ends {
+            let writer = &mut writers[index(turn(id) % threads)];
+            writer.push(&record(id), limit);
+            writer.note(id, Outcome::Ok, Note { details: None, message: Some("said".into()) }, limit);
+        }
+        let HistoryReading { records, notes } = histories.read(limit);
+        let newest: Vec<u64> = records.iter().map(|record| record.task.id()).collect();
+        let expected: Vec<u64> = (1..=ends).rev().take(limit).collect();
+        assert_eq!(newest, expected, "{threads} threads");
+        assert!(newest.iter().all(|id| notes.contains_key(id)), "a record lost its note");
+        histories.all.lock().iter().map(|history| history.any.chunks.lock().all.len()).sum()
+    }
+
+    #[test]
+    fn the_newest_are_kept_however_many_threads_end_them() {
+        for limit in [1, 64, 65, 1000] {
+            for threads in [1, 2, 7, 300] {
+                let even = kept_chunks(threads, 40_000, limit, |id| id);
+                let bound = limit.div_ceil(RECORDS) + 3 * index(threads);
+                assert!(even <= bound, "{even} chunks for {limit} of {threads} threads");
+                // One thread ends most, and the others a task now and then.
+                kept_chunks(threads, 40_000, limit, |id| if id % 50 == 0 { id / 50 } else { 0 });
+                // One after the other.
+                kept_chunks(threads, 40_000, limit, |id| id / 600);
+            }
+        }
+    }
+
+    #[test]
+    fn chunks_that_were_filled_late_with_old_records_supersede_nothing() {
+        let others = 299;
+        // All others fill their chunks but for one record, then the first fills some, then they all end two
+        // tasks.
+        let old = others * (RECORDS as u64 - 1);
+        let turn = |id: u64| match id {
+            _ if id <= old => 1 + id % others,
+            _ if id <= old + 128 => 0,
+            _ if id <= old + 128 + 2 * others => 1 + id % others,
+            _ => 0,
+        };
+        kept_chunks(others + 1, old + 128 + 2 * others + 130, 1000, turn);
+    }
 }

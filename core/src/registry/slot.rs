@@ -6,7 +6,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-const FLAG_BITS: u32 = 16;
+pub(super) const FLAG_BITS: u32 = 16;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
