@@ -1,0 +1,4 @@
+//! Parts of the example that one may copy.
+
+pub mod metrics;
+pub mod sentry;
