@@ -1,7 +1,7 @@
 //! Sentry's hub as a carrier: each task has a hub of its own, made from the one of the code that spawned it.
 //!
-//! What a request set on its hub, such as the user and tags, is then on the events of its tasks. What a task sets
-//! stays its own.
+//! What a request set on its hub, such as the user and tags, is then on the events of its tasks. What a task
+//! sets stays its own.
 
 use std::sync::Arc;
 
