@@ -95,7 +95,7 @@ pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
     let forecast = Forecast::new(load, &terms);
     let report = control().report().cloned();
     Some(Shutdown {
-        started_at: time(status.started_at),
+        started_at: time(status.started_at()),
         elapsed_seconds: seconds(elapsed),
         stage: stage.as_str(),
         deadline_at: status.time(status.deadline).map(time),

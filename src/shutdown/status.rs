@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant, SystemTime};
 
 use super::census::Listing;
+use crate::clock;
 use headcount_core::Outcome;
 
 /// Points of the burn-down; above that every second one goes.
@@ -30,7 +31,8 @@ pub(crate) struct EndedTask {
 #[derive(Clone, Debug)]
 pub(crate) struct Status {
     pub(crate) reason: Arc<str>,
-    pub(crate) started_at: SystemTime,
+    /// When it began, in ticks of the [clock], and by the clock that time is measured with.
+    pub(crate) began: u64,
     pub(crate) started: Instant,
     /// From the start.
     pub(crate) deadline: Option<Duration>,
@@ -61,7 +63,7 @@ impl Status {
     pub(crate) fn new(reason: Arc<str>) -> Self {
         Self {
             reason,
-            started_at: SystemTime::now(),
+            began: clock::ticks(),
             started: Instant::now(),
             deadline: None,
             exit_at: None,
@@ -79,9 +81,14 @@ impl Status {
         }
     }
 
+    /// When it began, by the wall clock of now: it follows a step of that, and a suspend.
+    pub(crate) fn started_at(&self) -> SystemTime {
+        clock::wall(self.began)
+    }
+
     /// The time so long after the start; `None` also if that is beyond what a date can be written for.
     pub(crate) fn time(&self, after: Option<Duration>) -> Option<SystemTime> {
-        let time = self.started_at.checked_add(after?)?;
+        let time = self.started_at().checked_add(after?)?;
         let since = time.duration_since(SystemTime::UNIX_EPOCH).ok()?;
         (since < LAST_DATE).then_some(time)
     }
@@ -165,6 +172,17 @@ mod tests {
         assert_eq!(total(5, 4, 4), 13);
         assert_eq!(total(5, 8, 0), 13, "forced");
         assert_eq!(total(7, 8, 0), 15, "two came and went unseen");
+    }
+
+    /// Where the wall clock was when the shutdown began does not matter.
+    #[test]
+    fn times_follow_the_wall_clock_of_now() {
+        let mut status = Status::new("SIGTERM".into());
+        status.began -= clock::ticks_in(Duration::from_secs(100));
+        let (deadline, now) = (status.time(Some(Duration::from_secs(100))).unwrap(), SystemTime::now());
+        let apart = deadline.duration_since(now).or_else(|_| now.duration_since(deadline)).unwrap();
+        assert!(apart < Duration::from_secs(1), "{apart:?}");
+        assert_eq!(status.started_at(), status.started_at());
     }
 
     #[test]

@@ -192,7 +192,7 @@ impl Coordinator {
         let status = self.control.status.lock().clone();
         let forecast_at_start = status.as_ref().and_then(|status| status.forecast_at_start);
         let (reason, started_at, started) = match status {
-            Some(status) => (status.reason, status.started_at, status.started),
+            Some(status) => (Arc::clone(&status.reason), status.started_at(), status.started),
             None => ("".into(), std::time::SystemTime::now(), std::time::Instant::now()),
         };
         let (detached_total, detached) = self.ledger.detached(|id| self.control.is_exempt(id), hide_fields);

@@ -1,5 +1,6 @@
 //! What surrounds a service: its manager, its orchestrator, and what sends it signals.
 
+mod children;
 mod kubernetes;
 mod signals;
 mod systemd;
