@@ -17,8 +17,7 @@
 /// Documents link each other by name. Where rustdoc shows them, the names lead to modules rather than to
 /// files.
 macro_rules! document {
-    ($(#[$meta:meta])* $name:ident, $path:literal) => {
-        $(#[$meta])*
+    ($name:ident, $path:literal) => {
         #[doc = "[ADOPTING]: crate::docs::adopting"]
         #[doc = "[ARCHITECTURE]: crate::docs::architecture"]
         #[doc = "[DESIGN]: crate::docs::design"]
@@ -43,11 +42,7 @@ document!(log, "../docs/LOG.md");
 document!(rollout, "../docs/ROLLOUT.md");
 document!(traces, "../docs/TRACES.md");
 document!(operations, "../docs/OPERATIONS.md");
-document!(
-    /// How long work may run, how much of it at once, and what must go on.
-    terms,
-    "../docs/TERMS.md"
-);
+document!(terms, "../docs/TERMS.md");
 
 #[cfg(doctest)]
 #[doc = include_str!("../README.md")]
