@@ -4,6 +4,7 @@
 //! |---|---|
 //! | [`adopting`] | moving a code base over |
 //! | [`rollout`] | the first week in production |
+//! | [`names`] | names after the code, and how well they tell tasks apart |
 //! | [`lifetime`] | how long a task lives |
 //! | [`operations`] | from the first deploy to three in the morning |
 //! | [`terms`] | timeouts, limits, and what must go on |
@@ -23,6 +24,7 @@ macro_rules! document {
         #[doc = "[DESIGN]: crate::docs::design"]
         #[doc = "[LIFETIME]: crate::docs::lifetime"]
         #[doc = "[LOG]: crate::docs::log"]
+        #[doc = "[NAMES]: crate::docs::names"]
         #[doc = "[ROLLOUT]: crate::docs::rollout"]
         #[doc = "[TRACES]: crate::docs::traces"]
         #[doc = "[OPERATIONS]: crate::docs::operations"]
@@ -39,6 +41,7 @@ document!(architecture, "../docs/ARCHITECTURE.md");
 document!(design, "../docs/DESIGN.md");
 document!(lifetime, "../docs/LIFETIME.md");
 document!(log, "../docs/LOG.md");
+document!(names, "../docs/NAMES.md");
 document!(rollout, "../docs/ROLLOUT.md");
 document!(traces, "../docs/TRACES.md");
 document!(operations, "../docs/OPERATIONS.md");

@@ -39,8 +39,12 @@ async fn run() -> Result<ExitCode, Box<dyn std::error::Error>> {
         (0..5).map(ask).last()
     });
     let open = open.await?;
+    // The workers are tasks themselves, so the server is stopped while the shutdown waits for them.
+    headcount::task("stop").spawn_local(async move {
+        headcount::draining().await;
+        handle.stop(true).await;
+    });
     let report = common::until_stopped(&headcount).await;
-    handle.stop(true).await;
     serving.await??;
     drop(open);
     Ok(report.exit_code.into())

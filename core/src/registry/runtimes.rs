@@ -17,7 +17,7 @@ use crate::lock::Mutex;
 use crate::name::{self, MAX_NAME};
 
 /// From so many on, those that have ended are looked for.
-const MANY: usize = 64;
+const MANY: usize = 16;
 
 /// The runtimes of the process that were met and have not ended.
 #[derive(Debug, Default)]

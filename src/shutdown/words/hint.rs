@@ -96,7 +96,14 @@ fn longer(drain_timeout: Duration, by: Duration) -> Option<String> {
 
 /// A task of which nothing is known but that none like it ever ended: a loop, or a job that takes long.
 fn never_ended(task: &TaskInfo, finished: bool, drain_timeout: Option<Duration>) -> Option<String> {
-    if finished || task.progress.and_then(text::percent).is_some() {
+    if task.progress.and_then(text::percent).is_some() {
+        return None;
+    }
+    if is_of_a_library(&task.location) {
+        // Whatever spawned it and however others ended: a policy is all that there is for such code.
+        return policy(task).map(|setting| format!("a loop of a library? Set {setting}"));
+    }
+    if finished {
         return None;
     }
     let longer = drain_timeout.and_then(|timeout| longer(timeout, timeout));
@@ -105,9 +112,6 @@ fn never_ended(task: &TaskInfo, finished: bool, drain_timeout: Option<Duration>)
         return longer.map(|longer| format!("a long job? {longer} gives it more time"));
     }
     let setting = policy(task);
-    if is_of_a_library(&task.location) {
-        return setting.map(|setting| format!("a loop of a library? Set {setting}"));
-    }
     let mut hint = "a loop? End it on `draining()`, or spawn it with `OnShutdown::Last`".to_owned();
     if let Some(setting) = setting {
         hint.push_str(", or set ");
@@ -130,10 +134,16 @@ fn policy(task: &TaskInfo) -> Option<String> {
     pattern.chars().all(is_plain).then(|| format!("HEADCOUNT_POLICY='{pattern}=Cancel'"))
 }
 
-/// Whether code comes from where cargo keeps what it fetched.
+/// Whether code is of a package that cargo fetched: `bb8-0.9.1/src/inner.rs:28`, or in a folder for such.
 fn is_of_a_library(location: &str) -> bool {
     let location = location.replace('\\', "/");
-    ["/registry/src/", "/git/checkouts/", "/.cargo/", "vendor/"].iter().any(|part| location.contains(part))
+    let package = location.split('/').next().unwrap_or_default();
+    let is_version = |text: &str| {
+        let mut parts = text.split('.');
+        parts.clone().count() == 3 && parts.all(|part| part.starts_with(|c: char| c.is_ascii_digit()))
+    };
+    let is_published = package.rsplit_once('-').is_some_and(|(_, version)| is_version(version));
+    is_published || ["vendor/", "/.cargo/"].iter().any(|part| location.contains(part))
 }
 
 #[cfg(test)]
@@ -152,10 +162,11 @@ mod tests {
 
     /// Each state that exists, and the one sentence that is true of it.
     #[test]
+    #[allow(clippy::too_many_lines, reason = "a table")]
     fn a_hint_fits_the_state_of_its_task() {
         let last = || changed!(bare(), on_shutdown: OnShutdown::Last);
         let library = || {
-            let location = "/home/me/.cargo/registry/src/registry-6f17d22bba15001f/bb8-0.9.0/src/inner.rs:7";
+            let location = "bb8-0.9.1/src/inner.rs:28";
             changed!(bare(), location: location.into(), name: "bb8::inner::reap".into())
         };
         let table: Vec<(&str, TaskInfo, Cut, bool, Option<&str>)> = vec![
@@ -192,6 +203,13 @@ mod tests {
                 library(),
                 Cut::Deadline,
                 false,
+                Some("a loop of a library? Set HEADCOUNT_POLICY='bb8::*=Cancel'"),
+            ),
+            (
+                "a task of a library that a task spawned, and others like it have ended",
+                changed!(library(), parent: Some(3.into())),
+                Cut::Deadline,
+                true,
                 Some("a loop of a library? Set HEADCOUNT_POLICY='bb8::*=Cancel'"),
             ),
             ("a group that ends its tasks", bare(), Cut::Deadline, true, None),
