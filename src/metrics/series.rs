@@ -113,8 +113,7 @@ impl Series {
     fn add_service_terms(&mut self, kind: Kind, terms: &GroupTerms) {
         let add = |sum: &mut Option<u64>, value| *sum = Some(sum.unwrap_or(0) + value);
         if kind == Kind::Timer {
-            let last = terms.last_success.and_then(|ago| SystemTime::now().checked_sub(ago));
-            self.timer_last_success = self.timer_last_success.into_iter().chain(last).max();
+            self.timer_last_success = self.timer_last_success.into_iter().chain(terms.last_success).max();
             add(&mut self.timer_skipped, terms.skipped);
         } else {
             add(&mut self.service_up, terms.up);

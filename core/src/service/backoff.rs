@@ -231,7 +231,7 @@ mod tests {
                     Next::After(delay) => {
                         prop_assert!(within < allowed as usize);
                         let full = Duration::from_secs(min).saturating_mul(1 << at.len().min(20));
-                        let full = full.min(Duration::from_secs(30).max(Duration::from_secs(min)).min(Duration::from_secs(30)));
+                        let full = full.min(Duration::from_secs(30));
                         prop_assert!(full.mul_f64(0.499) <= delay && delay <= full);
                         at.push(now);
                         now += delay;

@@ -7,7 +7,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
-use std::time::Duration;
+use std::time::{Duration, SystemTime};
 
 use tokio::sync::Notify;
 use tokio::time::Instant;
@@ -220,6 +220,8 @@ struct Inner {
     group: Option<GroupId>,
     last: Option<(Option<TaskId>, Ended, Instant)>,
     last_success: Option<Instant>,
+    /// The same by the wall clock, as it was shown.
+    last_success_at: Option<SystemTime>,
     next: Option<Instant>,
     runs: u64,
     failures: u64,
@@ -247,6 +249,7 @@ impl Record {
                 group: None,
                 last: None,
                 last_success: None,
+                last_success_at: None,
                 next: Some(now),
                 runs: 0,
                 failures: 0,
@@ -284,6 +287,7 @@ impl Record {
         }
         if ended.outcome == Outcome::Ok {
             inner.last_success = Some(now);
+            inner.last_success_at = Some(SystemTime::now());
             inner.failures_in_a_row = 0;
         } else {
             inner.failures += 1;
@@ -408,7 +412,25 @@ impl Record {
     }
 }
 
+/// By how much the wall clock has been set at least, where what was shown is wrong.
+const CLOCK_STEP: Duration = Duration::from_secs(1);
+
 impl Inner {
+    /// When a run last succeeded, by the wall clock of now: the same at each reading, unless that clock was
+    /// set.
+    fn success_at(&mut self, now: Instant) -> Option<SystemTime> {
+        let ago = now.saturating_duration_since(self.last_success?);
+        let fresh = SystemTime::now().checked_sub(ago)?;
+        let is_near = |shown: SystemTime| {
+            let apart = shown.duration_since(fresh).or_else(|_| fresh.duration_since(shown));
+            apart.is_ok_and(|apart| apart < CLOCK_STEP)
+        };
+        if !self.last_success_at.is_some_and(is_near) {
+            self.last_success_at = Some(fresh);
+        }
+        self.last_success_at
+    }
+
     fn enter(&mut self, state: ServiceState, now: Instant) {
         if self.state != state {
             (self.state, self.since) = (state, now);
@@ -536,8 +558,8 @@ pub struct GroupTerms {
     pub up: u64,
     pub restarts: u64,
     pub skipped: u64,
-    /// How long ago a run last ended with outcome `ok`.
-    pub last_success: Option<Duration>,
+    /// When a run last ended with outcome `ok`.
+    pub last_success: Option<SystemTime>,
 }
 
 /// For each group that has or had services or timers.
@@ -548,14 +570,13 @@ pub fn by_group() -> HashMap<u32, GroupTerms> {
     };
     let (mut groups, now) = (HashMap::<u32, GroupTerms>::new(), Instant::now());
     for record in records {
-        let inner = record.inner.lock();
+        let mut inner = record.inner.lock();
         let Some(group) = inner.group else { continue };
         let terms = groups.entry(group.get()).or_default();
         terms.up += u64::from(inner.state == ServiceState::Running);
         terms.restarts += inner.restarts;
         terms.skipped += inner.skipped;
-        let last = inner.last_success.map(|at| now.saturating_duration_since(at));
-        terms.last_success = terms.last_success.into_iter().chain(last).min();
+        terms.last_success = terms.last_success.into_iter().chain(inner.success_at(now)).max();
     }
     for (group, (restarts, skipped)) in retired {
         let terms = groups.entry(group).or_default();

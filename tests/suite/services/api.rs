@@ -170,6 +170,8 @@ async fn metrics_and_attention_know_them() {
     let at: f64 = success.rsplit(' ').next().unwrap().parse().unwrap();
     let now = std::time::UNIX_EPOCH.elapsed().unwrap().as_secs_f64();
     assert!((now - at).abs() < 30.0, "{success}");
+    // Prometheus' `changes()` counts successes, so that it is the same until the next.
+    assert_eq!(series("headcount_timer_last_success_timestamp_seconds{task=\"report\""), [success.as_str()]);
 
     for _ in 0..2 {
         in_state(&consumer, ServiceState::BackingOff).await;

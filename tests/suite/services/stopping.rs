@@ -96,14 +96,30 @@ fn report_code(end: &End) -> (i32, String) {
     (end.code.unwrap(), report["critical_service"].as_str().unwrap_or_default().to_owned())
 }
 
-/// One that ended before `install` is remembered.
+/// One that ended before `install` is remembered. The process may be over before it asks for the report.
 #[test]
 fn a_critical_end_before_install_is_remembered() {
     own_process!();
-    let end = start(&[], &["--critical-before consumer"]).end();
-    is_critical(&end);
+    let mut command = command(&["--critical-before consumer"]);
+    command.env("HEADCOUNT_REPORT_FILE", report_path());
+    let end = Process::spawn(command).end();
+    end.exited_with(70).logged(&[
+        "Shutting down (critical service consumer has ended: panic: no connection)",
+        "Background tasks ended in ~s (0 completed); critical service consumer has ended for good: exit code 70",
+    ]);
     let said = |text: &str| end.lines.iter().any(|line| line.contains(text));
     assert!(said("headcount is not installed, so nothing stops the process"), "{:#?}", end.lines);
+    let report = std::fs::read(report_path()).unwrap();
+    std::fs::remove_file(report_path()).unwrap();
+    let report: serde_json::Value = serde_json::from_slice(&report).unwrap();
+    assert_eq!(
+        (report["exit_code"].as_u64(), report["critical_service"].as_str()),
+        (Some(70), Some("consumer"))
+    );
+}
+
+fn report_path() -> std::path::PathBuf {
+    std::env::temp_dir().join(format!("headcount-critical-{}.json", std::process::id()))
 }
 
 /// A critical service that is stopped with the process, or through its handle, has not ended for good.
