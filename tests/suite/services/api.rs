@@ -75,10 +75,46 @@ async fn the_list_has_state_last_run_and_next() {
         (&pump["state"], &pump["critical"], &pump["last"]),
         (&json!("running"), &json!(true), &Value::Null)
     );
-    assert_eq!(get(admin, "/api/v1/summary").json()["services"], 3);
-    // A service that does not listen ends when it fails: that says nothing of when it ends in a stop.
+    // Supervisors are no tasks of the application's, tracked or not.
+    let summary = get(admin, "/api/v1/summary").json();
+    assert_eq!((&summary["services"], &summary["untracked"]), (&json!(3), &json!(0)));
+}
+
+/// A service that does not listen ends when it fails: that says nothing of when it ends in a stop.
+#[tokio::test(flavor = "multi_thread")]
+async fn the_forecast_does_not_take_failures_for_ends() {
+    own_process!();
+    let hc = builder().install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let mut runs = 0;
+    let flaky = move || {
+        runs += 1;
+        let fails = runs <= 10;
+        async move {
+            tokio::time::sleep(std::time::Duration::from_millis(5)).await;
+            if fails {
+                return Err("no connection");
+            }
+            pending::<()>().await;
+            Ok(())
+        }
+    };
+    let quick = Backoff::constant(std::time::Duration::from_millis(1));
+    let pump = service("pump", flaky).restart(Restart::OnFailure, quick).spawn().unwrap();
+    let listens = service("listens", headcount::draining).spawn().unwrap();
+    while pump.info().runs < 11 || listens.info().task.is_none() {
+        tokio::task::yield_now().await;
+    }
     let forecast = get(admin, "/api/v1/forecast").json();
-    assert_eq!((&forecast["unknown"], &forecast["unknown_names"][0]["name"]), (&json!(1), &json!("pump")));
+    assert_eq!(
+        (&forecast["unknown"], &forecast["unknown_names"][0]["name"]),
+        (&json!(1), &json!("pump")),
+        "{forecast}"
+    );
+    assert_eq!(forecast["done"], 1, "the other is done as soon as it is told: {forecast}");
+    // Nor is one that goes on for longer than those that failed a stuck task.
+    let attention = get(admin, "/api/v1/attention").json();
+    assert!(!attention.to_string().contains("longer than"), "{attention}");
 }
 
 #[tokio::test(flavor = "multi_thread")]
