@@ -16,10 +16,13 @@ async fn main() -> Result<Report, Box<dyn std::error::Error>> {
 
     // Now, and then each 2 s. The jitter keeps many processes from ticking at once.
     let mut runs = 0;
-    let refresh = every(Duration::from_secs(2), "refresh-cache").jitter(0.1).run(move || {
-        runs += 1;
-        refresh(runs)
-    })?;
+    let refresh = every(Duration::from_secs(2), "refresh-cache")
+        .jitter(0.1)
+        .timeout(Duration::from_secs(1))
+        .run(move || {
+            runs += 1;
+            refresh(runs)
+        })?;
     // One that takes longer than its period skips ticks, and says so once.
     every(Duration::from_secs(1), "slow").run(|| sleep(Duration::from_millis(1_500)))?;
 

@@ -175,6 +175,14 @@ macro_rules! common {
             self
         }
 
+        /// The longest time that a run may take; then it is aborted, and its outcome is `timeout`. By default
+        /// there is none. See [`TaskBuilder::timeout`].
+        pub fn timeout(mut self, at_most: Duration) -> Self {
+            self.common.task = self.common.task.timeout(at_most);
+            self.common.timeout = Some(at_most);
+            self
+        }
+
         /// What becomes of a run that is alive when the process stops. By default it is [waited
         /// for](OnShutdown::Wait).
         pub fn on_shutdown(mut self, policy: OnShutdown) -> Self {

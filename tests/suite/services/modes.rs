@@ -33,6 +33,37 @@ async fn a_service_restarts_and_a_timer_ticks() {
     assert_eq!(timer.ended().await, ServiceState::Stopped);
 }
 
+/// Timeouts are kept outside of the runtime, in real time.
+async fn a_run_that_takes_too_long_is_aborted() {
+    let at_most = std::time::Duration::from_millis(30);
+    let timer = every(secs(3_600), "stuck").timeout(at_most).run(std::future::pending::<()>).unwrap();
+    let backoff = Backoff::constant(std::time::Duration::from_millis(1)).give_up(2, secs(600));
+    let slow = service("slow", std::future::pending::<()>).timeout(at_most);
+    let slow = slow.restart(Restart::OnFailure, backoff).spawn().unwrap();
+    assert_eq!(slow.ended().await, ServiceState::Failed);
+    assert_eq!((slow.info().runs, slow.outcome()), (3, Some(Outcome::Timeout)));
+    while timer.outcome().is_none() {
+        tokio::task::yield_now().await;
+    }
+    let info = timer.info();
+    assert_eq!((info.state, info.timeout, info.failures), (ServiceState::Waiting, Some(at_most), 1));
+    assert_eq!(info.last.unwrap().outcome, Outcome::Timeout);
+}
+
+#[tokio::test]
+async fn timeouts_where_it_is_not_installed() {
+    own_process!();
+    a_run_that_takes_too_long_is_aborted().await;
+    assert_eq!(headcount::snapshot().finished.timeout, 4);
+}
+
+#[tokio::test]
+async fn timeouts_where_it_is_off() {
+    own_process!("HEADCOUNT" = "off");
+    let _hc = Headcount::install().unwrap();
+    a_run_that_takes_too_long_is_aborted().await;
+}
+
 #[tokio::test(start_paused = true)]
 async fn not_installed() {
     own_process!();
