@@ -126,6 +126,7 @@ impl Limit {
 }
 
 /// More than 32 bits hold cannot run at once.
+#[cfg(not(headcount_loom))]
 #[allow(clippy::cast_possible_truncation, reason = "it is bounded before")]
 pub(crate) const fn bounded(count: usize) -> u32 {
     if u32::MAX as usize - 1 < count { u32::MAX - 1 } else { count as u32 }

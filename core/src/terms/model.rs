@@ -107,7 +107,11 @@ fn a_limit_that_is_raised_admits_what_waits() {
         let raiser = thread::spawn(move || gate.set_bounds(Bounds { at_once: 2, queue: 2 }));
         drop(first);
         raiser.join().unwrap();
-        assert!(second.poll(&Context::from_waker(Waker::noop())).is_ready(), "nothing woke it");
+        let Poll::Ready(permit) = second.poll(&Context::from_waker(Waker::noop())) else {
+            panic!("it was not admitted")
+        };
         assert_eq!((gate.running(), gate.waiting()), (1, 0));
+        drop(permit);
+        assert_eq!((gate.running(), gate.waiting()), (0, 0));
     });
 }

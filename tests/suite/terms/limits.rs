@@ -369,3 +369,37 @@ async fn a_paused_clock_changes_nothing() {
     }
     assert_eq!(group("job").finished.ok, 3);
 }
+
+/// At a stop, a task that waits is waited for and admitted, or reaches `on_abandon`.
+#[tokio::test]
+async fn tasks_that_wait_are_part_of_a_stop() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("job", 1);
+    let handed = Arc::new(Mutex::new(Vec::new()));
+    let hook = Arc::clone(&handed);
+    let hc = headcount::Headcount::builder()
+        .admin(None)
+        .signals(false)
+        .drain_timeout(Duration::from_millis(500))
+        .on_abandon(move |task| hook.lock().unwrap().push((task.name.to_string(), task.state)))
+        .install()
+        .unwrap();
+    let task = |name: &'static str| headcount::task(name).limit(&LIMIT);
+    let first = task("first").spawn(headcount::draining());
+    let second = task("second").spawn(async { 2 });
+    let third = task("third").spawn(pending::<()>());
+    let fourth = task("fourth").spawn(async {});
+    let cancelled = task("cancelled").on_shutdown(headcount::OnShutdown::Cancel).spawn(async {});
+    assert_eq!(LIMIT.waiting(), 4);
+    let report = hc.drain().await;
+    first.await.unwrap();
+    assert_eq!(second.await.unwrap(), 2, "it was admitted while the process drained");
+    assert_eq!(outcome(third.await), Outcome::Abandoned);
+    assert_eq!(outcome(fourth.await), Outcome::Abandoned);
+    assert_eq!(outcome(cancelled.await), Outcome::Cancelled);
+    let mut handed = handed.lock().unwrap().clone();
+    handed.sort_unstable_by(|one, other| one.0.cmp(&other.0));
+    assert_eq!(handed, [("fourth".to_owned(), State::Limited), ("third".to_owned(), State::Idle)]);
+    assert_eq!(report.exit_code, 124);
+    assert_eq!((LIMIT.running(), LIMIT.waiting()), (0, 0));
+}
