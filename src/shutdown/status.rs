@@ -105,6 +105,7 @@ impl Status {
     }
 
     /// How many have ended, in whatever way, as the last look found.
+    #[cfg(unix)]
     pub(crate) fn ends(&self) -> u64 {
         self.gone
     }
