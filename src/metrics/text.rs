@@ -12,6 +12,9 @@ use super::series::SeriesLabels;
 use super::table::{Family, TABLE, Values, timestamp};
 use crate::snapshot::Bucket;
 
+/// The histogram that has exemplars: they are finished tasks.
+const DURATIONS: &str = "headcount_task_duration_seconds";
+
 /// Writes all families as Prometheus' text.
 pub(super) fn render(figures: &Figures) -> String {
     write_families(figures, None)
@@ -103,6 +106,7 @@ fn write_family(
             }
         }
         Values::Histogram(buckets) => {
+            let exemplars = exemplars.filter(|_| family.name == DURATIONS);
             for (series, labels) in series() {
                 for (outcome, buckets) in buckets(series) {
                     let exemplars =
