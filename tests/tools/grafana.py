@@ -15,7 +15,9 @@ import urllib.parse
 
 from prometheus import PATIENCE, QUICKSTART, eventually, free_port, get
 
-JOB = "shop"
+JOB, WORKER = "shop", "worker"
+# Panels that are looked at for the worker.
+OF_WORKER = {"Services down", "Restarts of services", "Since the last success of a timer"}
 DRAIN = 3
 CUT = 5
 WINDOW = "5s"
@@ -32,6 +34,7 @@ class Service:
             "RUST_LOG": "error",
             "HEADCOUNT_DRAIN_TIMEOUT": f"{DRAIN}s",
             "HEADCOUNT_LINGER": "Auto",
+            "HEADCOUNT_LIMIT": "send-email=1/1",
             "HEADCOUNT_REPORT_FILE": str(self.report),
         }
         self.process = subprocess.Popen(
@@ -41,6 +44,17 @@ class Service:
     def stop(self):
         self.process.terminate()
         self.process.wait(PATIENCE)
+
+
+class Example(Service):
+    """Another example, for what the quickstart does not use: services and timers."""
+
+    def __init__(self, name, *arguments):
+        self.instance = f"127.0.0.1:{free_port()}"
+        environment = os.environ | {"RUST_LOG": "off", "HEADCOUNT_ADMIN": self.instance}
+        self.process = subprocess.Popen(
+            [pathlib.Path(QUICKSTART).with_name(name), *arguments], stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL, env=environment)
+        eventually(f"{name} is alive", lambda: get(f"http://{self.instance}/livez"))
 
 
 class Store:
@@ -70,33 +84,33 @@ class Store:
         self.process.wait(PATIENCE)
 
 
-def configured(directory, name, services):
+def configured(directory, name, services, worker):
+    targets = {JOB: [service.instance for service in services], WORKER: [worker.instance]}
     config = {
         "global": {"scrape_interval": "500ms"},
-        "scrape_configs": [
-            {"job_name": JOB, "static_configs": [{"targets": [service.instance for service in services]}]}],
+        "scrape_configs": [{"job_name": job, "static_configs": [{"targets": each}]} for job, each in targets.items()],
     }
     path = pathlib.Path(directory, f"{name}.yml")
     path.write_text(json.dumps(config))
     return path
 
 
-def prometheus(directory, services):
-    address, path = f"127.0.0.1:{free_port()}", configured(directory, "prometheus", services)
+def prometheus(directory, *targets):
+    address, path = f"127.0.0.1:{free_port()}", configured(directory, "prometheus", *targets)
     return Store("Prometheus", f"http://{address}", [
         "prometheus", f"--config.file={path}", f"--storage.tsdb.path={directory}/prometheus", f"--web.listen-address={address}"])
 
 
-def victoria(directory, services):
-    address, path = f"127.0.0.1:{free_port()}", configured(directory, "victoria", services)
+def victoria(directory, *targets):
+    address, path = f"127.0.0.1:{free_port()}", configured(directory, "victoria", *targets)
     return Store("VictoriaMetrics", f"http://{address}", [
         "victoria-metrics", f"-promscrape.config={path}", f"-storageDataPath={directory}/victoria", f"-httpListenAddr={address}",
         "-search.latencyOffset=0s", "-memory.allowedBytes=128MiB"])
 
 
-def filled(expression, seconds):
+def filled(expression, job, seconds):
     """With values for the variables, as Grafana fills them in."""
-    values = {"job": JOB, "instance": ".*", "task": ".*", "__rate_interval": WINDOW, "__range": f"{seconds}s"}
+    values = {"job": job, "instance": ".*", "task": ".*", "__rate_interval": WINDOW, "__range": f"{seconds}s"}
     text = re.sub(r"\$(\w+)", lambda found: values[found[1]], expression)
     assert "$" not in text, text
     return text
@@ -144,6 +158,11 @@ def expected(gone, stays, abandoned):
         "Threads kept busy": lambda answer: 0 < max(answer.values(task="thumbnail")) < 64,
         "Slow polls a second": counts,
         "Oldest tasks": lambda answer: both >= answer.of("instance") and 5 < max(answer.values()) < 60 and answer.within(0, 60),
+        "Waiting for a limit": lambda answer: answer.within(0, 20),
+        "Rejected a second": lambda answer: answer.of("reason") == {"full"} and max(answer.values(task="send-email")) > 0,
+        "Services down": lambda answer: answer.of("task") == {"consumer"} and set(answer.values()) == {0},
+        "Restarts of services": lambda answer: answer.of("task") == {"consumer"} and max(answer.values()) > 0,
+        "Since the last success of a timer": lambda answer: "orders" in answer.of("task") and answer.within(0, 60),
         "Live tasks by instance": lambda answer: answer.of("instance") == both and max(answer.values(instance=stays)) > 10,
         "Not known to headcount": lambda answer: answer.of("instance") == both and answer.within(0, 1000),
         "Threads kept busy by instance": lambda answer: answer.of("instance") == both and max(answer.values()) > 0,
@@ -163,11 +182,11 @@ def expected(gone, stays, abandoned):
 def record(stores, gone):
     """Each store sees its services at work, and one of them drain."""
     for store in stores:
-        eventually(f"{store.name} scrapes both", lambda store=store: len(store.get("query", query="up == 1")) == 2)
+        eventually(f"{store.name} scrapes both", lambda store=store: len(store.get("query", query="up == 1")) == 3)
     # Forecasts have to know how long the long tasks take, which is 6 s.
+    known = f'min(headcount_stop_expected_abandoned{{job="{JOB}"}}) > 1'
     for store in stores:
-        known = lambda store=store: store.get("query", query="min(headcount_stop_expected_abandoned) > 1")  # noqa: E731
-        eventually("forecasts know the tasks", known)
+        eventually("forecasts know the tasks", lambda store=store: store.get("query", query=known))
     for service in gone:
         # Each leaves a task that the drain has to cut.
         for _ in range(CUT):
@@ -187,7 +206,7 @@ def check(store, gone, stays, begin, end):
     queries = list(panels())
     assert {title for title, *_ in queries} == checks.keys()
     for title, legend, query, instant in queries:
-        expression = filled(query, int(end - begin))
+        expression = filled(query, WORKER if title in OF_WORKER else JOB, int(end - begin))
         # A table shows the present: the oldest tasks are those of the service that is left.
         series = store.at(expression, end) if instant else store.range(expression, begin, end)
         if not checks[title](Answer(series)):
@@ -202,7 +221,9 @@ def main():
         try:
             services += [Service(directory, name) for name in ("gone-1", "gone-2", "stays")]
             *gone, stays = services
-            stores += [prometheus(directory, [gone[0], stays]), victoria(directory, [gone[1], stays])]
+            worker = Example("service", "refused")
+            services.append(worker)
+            stores += [prometheus(directory, [gone[0], stays], worker), victoria(directory, [gone[1], stays], worker)]
             record(stores, gone)
             end = time.time()
             get(f"{stores[1].url}/internal/force_flush")
