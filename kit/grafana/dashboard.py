@@ -61,6 +61,10 @@ QUERIES: dict[str, dict[str, str]] = {
         "{{task}}": f"sum by (task) (rate(headcount_task_slow_polls_total{{{TASKS}}}[$__rate_interval]))"
     },
     "Oldest tasks": {"age": f"topk(20, max by (instance, task, kind) (time() - headcount_task_oldest_start_timestamp_seconds{{{TASKS}}}))"},
+    "Waiting for a limit": {"{{task}}": f"sum by (task) (headcount_tasks_limited{{{TASKS}}})"},
+    "Rejected a second": {
+        "{{task}} {{reason}}": f"sum by (task, reason) (rate(headcount_tasks_rejected_total{{{TASKS}}}[$__rate_interval])) > 0"
+    },
     "Services down": {"{{instance}} {{task}}": f"headcount_service_up{{{TASKS}}} == 0"},
     "Restarts of services": {"{{task}}": f"sum by (task) (increase(headcount_service_restarts_total{{{TASKS}}}[$__rate_interval]))"},
     "Since the last success of a timer": {
@@ -186,6 +190,8 @@ def built():
             graph("Threads kept busy"),
             graph("Slow polls a second", span=12),
             listing("Oldest tasks", units.Seconds, span=12),
+            graph("Waiting for a limit", span=12),
+            graph("Rejected a second", span=12),
             graph("Services down"),
             graph("Restarts of services"),
             graph("Since the last success of a timer", units.Seconds),

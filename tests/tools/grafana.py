@@ -34,6 +34,7 @@ class Service:
             "RUST_LOG": "error",
             "HEADCOUNT_DRAIN_TIMEOUT": f"{DRAIN}s",
             "HEADCOUNT_LINGER": "Auto",
+            "HEADCOUNT_LIMIT": "send-email=8/1",
             "HEADCOUNT_REPORT_FILE": str(self.report),
         }
         self.process = subprocess.Popen(
@@ -157,6 +158,8 @@ def expected(gone, stays, abandoned):
         "Threads kept busy": lambda answer: 0 < max(answer.values(task="thumbnail")) < 64,
         "Slow polls a second": counts,
         "Oldest tasks": lambda answer: both >= answer.of("instance") and 5 < max(answer.values()) < 60 and answer.within(0, 60),
+        "Waiting for a limit": lambda answer: "send-email" in answer.of("task") and answer.within(0, 20),
+        "Rejected a second": lambda answer: max(answer.values(task="send-email")) > 0 and None not in answer.of("reason"),
         "Services down": lambda answer: answer.of("task") == {"consumer"} and set(answer.values()) == {0},
         "Restarts of services": lambda answer: answer.of("task") == {"consumer"} and max(answer.values()) > 0,
         "Since the last success of a timer": lambda answer: "orders" in answer.of("task") and answer.within(0, 60),

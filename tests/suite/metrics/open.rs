@@ -5,7 +5,7 @@ use std::net::SocketAddr;
 use std::time::Duration;
 
 use crate::support::http::{Answer, get, send};
-use headcount::Headcount;
+use headcount::{Headcount, Limit};
 
 /// What Prometheus 2.42 sends.
 const PROMETHEUS: &str = "application/openmetrics-text;version=1.0.0,application/openmetrics-text;version=0.0.1;\
@@ -101,4 +101,23 @@ async fn where_fields_are_hidden_no_trace_id_shows() {
     let hc = Headcount::builder().admin(admin).hide([headcount::settings::Hide::Fields]).install().unwrap();
     traced("quick", TRACE, Duration::ZERO).await;
     assert_eq!(exemplars(scrape(hc.admin_addr().unwrap()).text()), [""; 0]);
+}
+
+#[tokio::test]
+async fn the_time_that_a_task_waited_for_its_limit_has_no_exemplar() {
+    own_process!();
+    static ONE: Limit = Limit::new("one", 1);
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let limited = || headcount::task("limited").limit(&ONE).field("trace_id", TRACE);
+    let both = [0; 2].map(|_| limited().spawn(tokio::time::sleep(Duration::from_millis(20))));
+    for task in both {
+        task.await.unwrap();
+    }
+    headcount::idle().await;
+    let text = scrape(hc.admin_addr().unwrap());
+    assert!(text.text().contains("headcount_task_limited_seconds_count{task=\"limited\""), "{text:?}");
+    let found = exemplars(text.text());
+    let of_durations =
+        |line: &&str| line.starts_with("headcount_task_duration_seconds_bucket{task=\"limited\"");
+    assert!(!found.is_empty() && found.iter().all(of_durations), "{found:#?}");
 }
