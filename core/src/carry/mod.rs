@@ -18,7 +18,7 @@
 //!
 //! # Cost
 //!
-//! Without a carrier, none. With one, each spawn takes some 200 ns more and allocates, and each poll of a
+//! Without a carrier, none. With one, each spawn takes the whole way and allocates, and each poll of a
 //! task that carries something takes two short locks of its own.
 
 mod local;
