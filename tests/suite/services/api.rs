@@ -76,8 +76,12 @@ async fn the_list_has_state_last_run_and_next() {
         (&json!("running"), &json!(true), &Value::Null)
     );
     // Supervisors are no tasks of the application's, tracked or not.
-    let summary = get(admin, "/api/v1/summary").json();
-    assert_eq!((&summary["services"], &summary["untracked"]), (&json!(3), &json!(0)));
+    let summary = || get(admin, "/api/v1/summary").json();
+    assert_eq!(summary()["services"], 3);
+    // The runtime lets go of a task that has ended a moment later than the registry does.
+    while summary()["untracked"] != 0 {
+        tokio::task::yield_now().await;
+    }
 }
 
 /// A service that does not listen ends when it fails: that says nothing of when it ends in a stop.

@@ -3,7 +3,7 @@
 use std::future::pending;
 use std::time::Duration;
 
-use headcount::{Backoff, Restart, draining, every, service};
+use headcount::{Backoff, Restart, ServiceHandle, draining, every, service};
 use tokio::time::sleep;
 
 use super::child::say;
@@ -26,7 +26,7 @@ pub(super) async fn begin(what: &str, name: String, time: Duration) {
                 sleep(time).await;
             };
             let told = service(name, told);
-            drop(if what == "critical-told" { told.critical() } else { told }.spawn().unwrap());
+            running(&if what == "critical-told" { told.critical() } else { told }.spawn().unwrap()).await;
         }
         "service-deaf" => {
             let run = {
@@ -37,7 +37,7 @@ pub(super) async fn begin(what: &str, name: String, time: Duration) {
                 }
             };
             let quick = Backoff::constant(Duration::from_millis(1));
-            drop(service(name, run).grace(time).restart(Restart::Always, quick).spawn().unwrap());
+            running(&service(name, run).grace(time).restart(Restart::Always, quick).spawn().unwrap()).await;
         }
         "timer" => drop(every(time, name).run(|| async {}).unwrap()),
         "timer-busy" => {
@@ -45,7 +45,7 @@ pub(super) async fn begin(what: &str, name: String, time: Duration) {
                 draining().await;
                 sleep(time).await;
             };
-            drop(every(Duration::from_millis(100), name).run(busy).unwrap());
+            running(&every(Duration::from_millis(100), name).run(busy).unwrap()).await;
         }
         "critical" => drop(critical(name, time)),
         "critical-stopped" => {
@@ -57,8 +57,15 @@ pub(super) async fn begin(what: &str, name: String, time: Duration) {
     }
 }
 
+/// Waits until a run is alive, which the shutdown then meets.
+async fn running(handle: &ServiceHandle) {
+    while handle.info().running_for.is_none() {
+        tokio::task::yield_now().await;
+    }
+}
+
 /// A critical service that works for so long, fails, and fails again.
-pub(super) fn critical(name: String, time: Duration) -> headcount::ServiceHandle {
+pub(super) fn critical(name: String, time: Duration) -> ServiceHandle {
     let fails = move || async move {
         sleep(time).await;
         panic!("no connection");
