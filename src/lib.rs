@@ -44,8 +44,8 @@
 //! # Features
 //!
 //! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde`,
-//! `opentelemetry` and `console` are not. What exists without any of them: the spawn family, [`task()`],
-//! [`track`], [`current`], [`carry`], [`snapshot()`], [`idle`] and [`testing`].
+//! `opentelemetry`, `console` and `stacks` are not. What exists without any of them: the spawn family,
+//! [`task()`], [`track`], [`current`], [`carry`], [`snapshot()`], [`idle`] and [`testing`].
 //!
 //! # Comparison
 //!
@@ -124,6 +124,12 @@ pub mod settings;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(not(all(feature = "admin", feature = "shutdown")), allow(dead_code, unused_imports))]
 mod shutdown;
+#[cfg(feature = "shutdown")]
+#[cfg_attr(
+    not(all(feature = "admin", feature = "stacks")),
+    allow(dead_code, unused_imports, reason = "the API shows the rest of it")
+)]
+mod stacks;
 #[cfg(all(unix, feature = "shutdown"))]
 mod systemd;
 
@@ -137,6 +143,8 @@ pub use crate::layer::{RequestLimitLayer, TrackLayer};
 pub use crate::settings::Builder;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{Report, ReportTask, ShutdownOutcome, shutdown};
+#[cfg(feature = "stacks")]
+pub use crate::stacks::{StackBranch, StackError, StackFrame, StackResult, TaskStack, stack};
 #[doc(inline)]
 pub use headcount_core::*;
 // The rooms of the core, by the names they have there.

@@ -37,6 +37,8 @@ mod service;
 pub mod snapshot;
 mod spawn;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
+mod stacks;
+#[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod sync;
 #[allow(
     missing_docs,
@@ -107,6 +109,10 @@ pub mod internal {
     }
     pub mod spawn {
         pub use crate::spawn::*;
+    }
+    #[cfg(feature = "stacks")]
+    pub mod stacks {
+        pub use crate::stacks::*;
     }
     pub mod terms {
         pub use crate::terms::*;

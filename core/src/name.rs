@@ -11,7 +11,7 @@ use std::borrow::Cow;
 pub use self::block::Blocks;
 pub use self::code::{CodeName, of_type};
 pub use self::pattern::fits;
-pub use self::place::location;
+pub use self::place::{file as source_place, location};
 
 /// Longest name, label key or label value, in bytes.
 pub const MAX_NAME: usize = 128;

@@ -6,7 +6,7 @@
 use std::any::Any;
 use std::panic::{AssertUnwindSafe, RefUnwindSafe, UnwindSafe, catch_unwind, resume_unwind};
 use std::pin::Pin;
-use std::task::{Context, Poll};
+use std::task::{Context, Poll, Waker};
 
 use tracing::Span;
 
@@ -19,6 +19,7 @@ use crate::registry::panicked::with_place;
 use crate::registry::runtimes::Root;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::registry::{TaskSlot, is_enabled, registry};
+use crate::stacks::{self, Watch};
 
 pin_project_lite::pin_project! {
     /// A future that is listed and measured while it lives, made by [`track`](crate::track).
@@ -65,7 +66,8 @@ impl<F: Future> Future for Tracked<F> {
         if matches!(this.host, Host::Unknown) {
             *this.host = Host::of(this.entry);
         }
-        this.entry.poll(|| future.poll(context))
+        let waker = Some(context.waker());
+        this.entry.poll_with(waker, |watched| poll_with(future, context, watched))
     }
 }
 
@@ -130,7 +132,22 @@ impl<F: Future> Future for Spawned<F> {
     fn poll(self: Pin<&mut Self>, context: &mut Context<'_>) -> Poll<F::Output> {
         let this = self.project();
         let future = this.future;
-        this.life.poll(|| future.poll(context))
+        let waker = Some(context.waker());
+        this.life.poll(waker, |watched| poll_with(future, context, watched))
+    }
+}
+
+/// Polls with the context, or with this waker in its place.
+#[inline(always)]
+#[allow(clippy::inline_always, reason = "the fast way of a poll knows that there is no other waker")]
+fn poll_with<F: Future>(
+    future: Pin<&mut F>,
+    context: &mut Context<'_>,
+    watched: Option<&Waker>,
+) -> Poll<F::Output> {
+    match watched {
+        None => future.poll(context),
+        Some(waker) => future.poll(&mut Context::from_waker(waker)),
     }
 }
 
@@ -156,22 +173,26 @@ impl Life {
         self.slot.map(|slot| Current { slot, id: slot.id() })
     }
 
-    /// One poll of the task.
+    /// One poll of the task, whose waker this is. `poll` gets another one where the stack is asked for.
     #[inline]
-    pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
-        let Some(slot) = self.slot else { return poll() };
+    pub fn poll<T>(
+        &mut self,
+        waker: Option<&Waker>,
+        poll: impl FnOnce(Option<&Waker>) -> Poll<T>,
+    ) -> Poll<T> {
+        let Some(slot) = self.slot else { return poll(None) };
         if !slot.is_plain() {
             let mut poll = Some(poll);
             // A reference, so that not each future has the whole way compiled for it.
-            return self.poll_special(slot, &mut || match poll.take() {
-                Some(poll) => poll(),
+            return self.poll_special(slot, waker, &mut |watched| match poll.take() {
+                Some(poll) => poll(watched),
                 None => unreachable!("it is polled once"),
             });
         }
         let began = clock::counter();
         slot.poll_began(began);
         let outer = replace_current(Some(slot));
-        let result = catch_unwind(AssertUnwindSafe(poll));
+        let result = catch_unwind(AssertUnwindSafe(|| poll(None)));
         replace_current(outer);
         let now = clock::counter();
         slot.poll_ended(began, now);
@@ -194,16 +215,22 @@ impl Life {
         }
     }
 
-    /// A poll of a task that ends where it is ready, or of any where the processor's counter is no clock.
+    /// A poll of a task that ends where it is ready, of one whose stack is asked for, or of any where the
+    /// processor's counter is no clock.
     #[cold]
     #[inline(never)]
-    fn poll_special<T>(&mut self, slot: TaskSlot, poll: &mut dyn FnMut() -> Poll<T>) -> Poll<T> {
+    fn poll_special<T>(
+        &mut self,
+        slot: TaskSlot,
+        waker: Option<&Waker>,
+        poll: &mut dyn FnMut(Option<&Waker>) -> Poll<T>,
+    ) -> Poll<T> {
         if slot.identity() & DETAILS == 0 || !flags().see().has(CARRIES) {
-            return self.poll_outside(slot, poll);
+            return self.poll_outside(slot, waker, poll);
         }
         let mut result = None;
         let mut inside = || {
-            let poll = || if is_enabled() { self.poll_outside(slot, poll) } else { poll() };
+            let poll = || if is_enabled() { self.poll_outside(slot, waker, poll) } else { poll(None) };
             result = Some(catch_unwind(AssertUnwindSafe(poll)));
         };
         registry().carriers.poll(slot.id(), &mut inside);
@@ -215,12 +242,18 @@ impl Life {
     }
 
     /// The poll itself, whatever the task carries.
-    fn poll_outside<T>(&mut self, slot: TaskSlot, poll: &mut dyn FnMut() -> Poll<T>) -> Poll<T> {
+    fn poll_outside<T>(
+        &mut self,
+        slot: TaskSlot,
+        waker: Option<&Waker>,
+        poll: &mut dyn FnMut(Option<&Waker>) -> Poll<T>,
+    ) -> Poll<T> {
         let clock = registry().clock;
+        let watch = Watch::begin(slot, waker);
         let began = clock.ticks();
         slot.poll_began(began);
         let outer = replace_current(Some(slot));
-        let result = catch_unwind(AssertUnwindSafe(poll));
+        let result = catch_unwind(AssertUnwindSafe(|| watch.poll(poll)));
         replace_current(outer);
         let now = clock.ticks();
         slot.poll_ended(began, now);
@@ -228,6 +261,7 @@ impl Life {
         if flags().notable_poll_ticks() < took {
             note_poll(slot, took);
         }
+        watch.end(slot, &result);
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
@@ -277,12 +311,22 @@ impl Entry {
         self.life.current()
     }
 
-    /// One poll of the task.
+    /// One poll of the task, whose waker this is.
     #[inline]
-    pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+    pub fn poll_with<T>(
+        &mut self,
+        waker: Option<&Waker>,
+        poll: impl FnOnce(Option<&Waker>) -> Poll<T>,
+    ) -> Poll<T> {
         let Self { life, span } = self;
         let _entered = span.as_deref().map(Span::enter);
-        life.poll(poll)
+        life.poll(waker, poll)
+    }
+
+    /// One poll of a task that has no waker.
+    #[inline]
+    pub fn poll<T>(&mut self, poll: impl FnOnce() -> Poll<T>) -> Poll<T> {
+        self.poll_with(None, |_| poll())
     }
 
     /// Part of the task's work: it does not end with it.
@@ -304,6 +348,7 @@ impl Entry {
     pub fn run<T>(mut self, closure: impl FnOnce() -> T) -> T {
         if let Some(current) = self.current() {
             release_handle(current);
+            stacks::publish();
         }
         match self.poll(|| Poll::Ready(closure())) {
             Poll::Ready(value) => value,

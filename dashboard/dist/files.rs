@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-5LfXrHIB.js",
-        plain: Content { data: include_bytes!("assets/index-5LfXrHIB.js"), tag: "\"c325bd9a7f78161c3717650961c37fb1\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-5LfXrHIB.js.gz"), tag: "\"5528e8bdb26e620edca24b06d13d656f\"" }),
-    },
-    File {
         path: "assets/index-CGnlq08E.css",
         plain: Content { data: include_bytes!("assets/index-CGnlq08E.css"), tag: "\"993e0b15e5a40e7205ef61e03d026c90\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-CGnlq08E.css.gz"), tag: "\"0962979970c5b15fcc69e1b643030d75\"" }),
+    },
+    File {
+        path: "assets/index-ESl9-XMm.js",
+        plain: Content { data: include_bytes!("assets/index-ESl9-XMm.js"), tag: "\"6b9c10d9137e8d4af9f3f572bcce2155\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-ESl9-XMm.js.gz"), tag: "\"f856718853f8a66eb12dce496bf85bbd\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"01586e8f8d2d7a7bdb3577113436306c\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"ee8e55243a09ae503fa047f99cecb84d\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"bf657b7873195ee7cb8e27d428caaa96\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"7eb692b9a889b2849f5d48aa943c958c\"" }),
     },
 ]

@@ -82,9 +82,20 @@ export async function get<T>(path: string, signal?: AbortSignal): Promise<Answer
   return { value, instance: response.headers.get("headcount-instance"), at: performance.now(), size: body.length };
 }
 
+/** An action on the process `instance` whose answer is read. */
+export async function ask<T>(path: string, instance: string | null): Promise<Answer<T>> {
+  const response = await request(path, { method: "POST", headers: ifMatch(instance) });
+  const body = await response.text();
+  return { value: JSON.parse(body) as T, instance, at: performance.now(), size: body.length };
+}
+
+function ifMatch(instance: string | null): Record<string, string> {
+  return instance === null ? {} : { "if-match": `"${instance}"` };
+}
+
 /** An action on the process `instance`, and on no other. */
 export async function post(path: string, instance: string | null, body?: unknown): Promise<void> {
-  const headers: Record<string, string> = instance === null ? {} : { "if-match": `"${instance}"` };
+  const headers = ifMatch(instance);
   if (body !== undefined) headers["content-type"] = "application/json";
   await request(path, { method: "POST", headers, body: body === undefined ? null : JSON.stringify(body) });
 }

@@ -356,6 +356,53 @@ export interface ReportTask {
   aborted: boolean;
   /** Why it was cut, in the words of the log. */
   reason: string;
+  /** Where it waited, or what held it, by its last capture; null without the setting `stacks`. */
+  waits?: string | null;
+}
+
+/** What came of asking a task where it waits. */
+export type StackResult = "waits" | "went_on" | "panicked" | "ended" | "blocked" | "not_captured";
+
+export interface StackFrame {
+  function: string;
+  /** `file:line` of the await in it; null if not known, or hidden. */
+  location: string | null;
+  /** The package that it is of; null for the application's own code. */
+  library: string | null;
+}
+
+export interface StackBranch {
+  /** The outermost first. */
+  frames: StackFrame[];
+  /** It waits for draining to begin, so that it is no cause. */
+  draining: boolean;
+  /** Those of a `select!`, `join!` or timeout. */
+  branches: StackBranch[];
+}
+
+/** `POST` and `GET /api/v1/tasks/{id}/stack`. */
+export interface Stack {
+  id: number;
+  name: string;
+  kind: Kind;
+  captured_at: string;
+  result: StackResult;
+  /** The same in one line. */
+  text: string;
+  branches: StackBranch[];
+  children: number;
+  lost: number;
+  cut: boolean;
+}
+
+/** `POST` and `GET /api/v1/stacks`. */
+export interface StackList {
+  captured_at: string;
+  took_seconds: number;
+  tasks: number;
+  asked: number;
+  refused: number;
+  stacks: { count: number; result: StackResult; text: string; names: string[]; ids: number[]; branches: StackBranch[] }[];
 }
 
 export interface Report {
@@ -448,7 +495,7 @@ export interface Summary {
   actions: boolean;
   /** How many services and timers are listed. */
   services?: number;
-  /** What is permitted, of `cancel`, `shutdown`, `run` and `close`. */
+  /** What is permitted, of `cancel`, `shutdown`, `run`, `close` and `stacks`. */
   permissions?: string[];
 }
 

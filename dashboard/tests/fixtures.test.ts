@@ -11,6 +11,9 @@ import problem from "../fixtures/problem.json" with { type: "json" };
 import services from "../fixtures/services.json" with { type: "json" };
 import report from "../fixtures/report.json" with { type: "json" };
 import drained from "../fixtures/report-drained.json" with { type: "json" };
+import stack from "../fixtures/stack.json" with { type: "json" };
+import stackBlocked from "../fixtures/stack-blocked.json" with { type: "json" };
+import stacks from "../fixtures/stacks.json" with { type: "json" };
 import stops from "../fixtures/stops.json" with { type: "json" };
 import done from "../fixtures/summary-done.json" with { type: "json" };
 import draining from "../fixtures/summary-draining.json" with { type: "json" };
@@ -22,7 +25,7 @@ import task from "../fixtures/task.json" with { type: "json" };
 import tasks from "../fixtures/tasks.json" with { type: "json" };
 import trends from "../fixtures/trends.json" with { type: "json" };
 import { KINDS, OUTCOMES, STATES } from "../src/place.ts";
-import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, ServiceList, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
+import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, ServiceList, Stack, StackList, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
 
 /** The type as it looks once read from a file: texts are texts, records may lack or have any key. */
 type Loose<T> = T extends string ? string : T extends (infer Item)[] ? Loose<Item>[] : T extends object ? { [Key in keyof T]: string extends keyof T ? unknown : Loose<T[Key]> } : T;
@@ -46,6 +49,9 @@ failures satisfies { items: Loose<FailureGroup>[] };
 forecast satisfies Loose<Forecast>;
 stops satisfies Loose<Stops>;
 services satisfies Loose<ServiceList>;
+stack satisfies Loose<Stack>;
+stackBlocked satisfies Loose<Stack>;
+stacks satisfies Loose<StackList>;
 
 const KNOWN: Record<string, readonly (string | null)[]> = {
   kind: KINDS,
@@ -53,7 +59,7 @@ const KNOWN: Record<string, readonly (string | null)[]> = {
   outcome: [...OUTCOMES, "aborted", null],
   on_shutdown: ["wait", "cancel", "last", "detach", "connection"],
   stage: ["running", "announcing", "draining", "aborting", "lingering", "done"],
-  result: ["drained", "deadline", "forced"],
+  result: ["drained", "deadline", "forced", "waits", "went_on", "panicked", "ended", "blocked", "not_captured"],
   code: ["stuck", "blocked", "slow_polls", "failing", "growing", "overflow"],
   severity: ["critical", "warning", "notice"],
   view: ["task", "tasks", "finished", "group", "services", "lifetime"],
@@ -73,7 +79,7 @@ function words(value: unknown, key = ""): [string, string | null][] {
 }
 
 describe("fixtures of the server", () => {
-  it.each(Object.entries({ summary, empty, draining, forced, done, report, drained, tasks, finished, task, taskFinished, attention, failures, stops }))("%s uses known words only", (_, fixture) => {
+  it.each(Object.entries({ summary, empty, draining, forced, done, report, drained, tasks, finished, task, taskFinished, attention, failures, stack, stackBlocked, stacks, stops }))("%s uses known words only", (_, fixture) => {
     const unknown = words(fixture).filter(([key, word]) => !KNOWN[key]?.includes(word));
     expect(unknown).toEqual([]);
   });

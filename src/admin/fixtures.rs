@@ -9,17 +9,18 @@ use serde_json::json;
 
 use super::problem::Problem;
 use super::wire::{
-    Attention, AttentionLink, AttentionList, Ended, Failure, FailureGroup, FailureList, Finished,
-    FinishedPage, Forecast, Group, GroupLifetime, GroupTrend, Hello, LastRun, Lifetime, NameCount,
-    OutcomeCounts, Progress, Rates, Rejected, RequestLimit, Runtime, Service, ServiceList, Shutdown,
-    StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage, TaskRef, Terms, Trends, Usual,
-    Warning, WarningCode, time,
+    Attention, AttentionLink, AttentionList, Branch, Ended, Failure, FailureGroup, FailureList, Finished,
+    FinishedPage, FoldedStack, Forecast, Frame, Group, GroupLifetime, GroupTrend, Hello, LastRun, Lifetime,
+    NameCount, OutcomeCounts, Progress, Rates, Rejected, RequestLimit, Runtime, Service, ServiceList,
+    Shutdown, Stack, StackList, StateCounts, StatusEntry, StopList, Summary, Task, TaskDetail, TaskPage,
+    TaskRef, Terms, Trends, Usual, Warning, WarningCode, time,
 };
 use headcount_core::ServiceState;
 
 use crate::attention::Severity;
 use crate::fresh::assert_fresh;
 use crate::snapshot::{self, Kind, OnShutdown, Outcome, State};
+use crate::stacks::StackResult;
 
 fn write(name: &str, value: &impl Serialize) {
     let text = serde_json::to_string_pretty(value).unwrap() + "\n";
@@ -515,6 +516,77 @@ fn drained_report() -> crate::Report {
     }
 }
 
+#[test]
+fn stacks() {
+    let frame = |function: &str, location: Option<&str>, library: Option<&str>| Frame {
+        function: function.into(),
+        location: location.map(Into::into),
+        library: library.map(Into::into),
+    };
+    let leaf = |frames: Vec<Frame>, draining: bool| Branch { frames, draining, branches: Vec::new() };
+    let branches = || {
+        vec![Branch {
+            frames: vec![frame("shop::mail::run", Some("src/mail.rs:80"), None)],
+            draining: false,
+            branches: vec![
+                leaf(vec![frame("draining", None, Some("headcount"))], true),
+                leaf(
+                    vec![
+                        frame("shop::mail::send", Some("src/mail.rs:88"), None),
+                        frame(
+                            "tokio::sync::semaphore::Semaphore::acquire",
+                            Some("tokio-1.54.1/src/sync/semaphore.rs:624"),
+                            Some("tokio"),
+                        ),
+                    ],
+                    false,
+                ),
+            ],
+        }]
+    };
+    let text = "waits in shop::mail::run → shop::mail::send → Semaphore::acquire (src/mail.rs:88)";
+    let stack = Stack {
+        id: 17,
+        name: "send-email".into(),
+        kind: Kind::Task,
+        captured_at: at(103),
+        result: StackResult::Waits,
+        text: text.to_owned(),
+        branches: branches(),
+        children: 3,
+        lost: 1,
+        cut: true,
+    };
+    write("stack", &stack);
+    let blocked = Stack {
+        result: StackResult::Blocked,
+        text: "blocked in fsync(2) of /var/lib/app/wal".to_owned(),
+        branches: Vec::new(),
+        children: 0,
+        lost: 0,
+        cut: false,
+        ..stack
+    };
+    write("stack-blocked", &blocked);
+    let folded = FoldedStack {
+        count: 12,
+        result: StackResult::Waits,
+        text: text.to_owned(),
+        names: vec!["send-email".into()],
+        ids: vec![2, 3, 17],
+        branches: branches(),
+    };
+    let list = StackList {
+        captured_at: at(104),
+        took_seconds: 0.012,
+        tasks: 1_200_000,
+        asked: 1_000,
+        refused: 2,
+        stacks: vec![folded],
+    };
+    write("stacks", &list);
+}
+
 fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crate::ReportTask {
     let said = status.is_some();
     crate::ReportTask {
@@ -534,6 +606,7 @@ fn report_task(id: u64, kind: Kind, status: Option<&str>, aborted: bool) -> crat
             "cut by the deadline, still inside a poll for 5m 50s"
         }
         .into(),
+        waits: said.then(|| "waits in shop::index::rebuild → Semaphore::acquire (src/index.rs:88)".into()),
         aborted,
     }
 }

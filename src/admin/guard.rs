@@ -17,6 +17,7 @@ use tracing::warn;
 
 use super::context::{Context, Mount};
 use super::problem::Problem;
+use super::stacks;
 use crate::name::{MAX_NAME, cut};
 use crate::observer::Lines;
 use crate::settings::{Action, Settings, Value as _};
@@ -62,8 +63,8 @@ fn check(context: &Context, request: &Request) -> Result<(), Problem> {
     check_host(settings, request)?;
     check_token(context, target, request.headers())?;
     // The router answers what is no action: it has no handler for it.
-    let Some(action) = action(request.method(), request.uri().path()) else { return Ok(()) };
-    check_permission(settings, action)?;
+    let Some(deed) = deed(request.method(), request.uri().path()) else { return Ok(()) };
+    check_permission(settings, deed)?;
     check_origin(settings, request.headers())?;
     check_instance(&context.admin.process.identity.instance, request.headers())?;
     log_action(&context.admin.lines, request);
@@ -84,13 +85,23 @@ fn target(path: &str) -> Target {
     }
 }
 
-/// The action that a request is, if it is one.
-pub(super) fn action(method: &Method, path: &str) -> Option<Action> {
+/// What makes the application do something, and is permitted by a setting.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Deed {
+    /// By `allow_actions`.
+    Action(Action),
+    /// By `stacks`.
+    Stacks,
+}
+
+/// The deed that a request is, if it is one.
+pub(super) fn deed(method: &Method, path: &str) -> Option<Deed> {
     let path = path.strip_prefix("/api/v1/").filter(|_| method == Method::POST)?;
     match path.split('/').collect::<Vec<_>>()[..] {
-        ["tasks", _, "cancel"] => Some(Action::Cancel),
-        ["services", _, "run"] => Some(Action::Run),
-        ["shutdown"] | ["shutdown", _] => Some(Action::Shutdown),
+        ["tasks", _, "cancel"] => Some(Deed::Action(Action::Cancel)),
+        ["services", _, "run"] => Some(Deed::Action(Action::Run)),
+        ["shutdown"] | ["shutdown", _] => Some(Deed::Action(Action::Shutdown)),
+        ["stacks"] | ["tasks", _, "stack"] => Some(Deed::Stacks),
         _ => None,
     }
 }
@@ -149,13 +160,16 @@ fn shown_token(headers: &HeaderMap) -> Option<&[u8]> {
     scheme.eq_ignore_ascii_case(b"bearer ").then(|| token.trim_ascii())
 }
 
-fn check_permission(settings: &Settings, action: Action) -> Result<(), Problem> {
-    if settings.allow_actions.contains(action) {
-        return Ok(());
-    }
-    let name = action.show().to_lowercase();
-    let detail =
-        format!("{name} is not permitted: add it to `allow_actions` (HEADCOUNT_ALLOW_ACTIONS={name})");
+fn check_permission(settings: &Settings, deed: Deed) -> Result<(), Problem> {
+    let detail = match deed {
+        Deed::Action(action) if settings.allow_actions.contains(action) => return Ok(()),
+        Deed::Action(action) => {
+            let name = action.show().to_lowercase();
+            format!("{name} is not permitted: add it to `allow_actions` (HEADCOUNT_ALLOW_ACTIONS={name})")
+        }
+        Deed::Stacks if stacks::are_permitted() => return Ok(()),
+        Deed::Stacks => stacks::NOT_PERMITTED.to_owned(),
+    };
     Err(Problem::new(StatusCode::METHOD_NOT_ALLOWED, detail).with_header(header::ALLOW, "GET, HEAD"))
 }
 
@@ -243,10 +257,10 @@ mod tests {
         for (method, path) in ROUTES {
             let posts = *method == "post";
             let method = if posts { Method::POST } else { Method::GET };
-            assert_eq!(action(&method, path).is_some(), posts, "{path}");
+            assert_eq!(deed(&method, path).is_some(), posts, "{path}");
         }
-        assert_eq!(action(&Method::DELETE, "/api/v1/shutdown"), None);
-        assert_eq!(action(&Method::POST, "/api/v1/summary"), None);
+        assert_eq!(deed(&Method::DELETE, "/api/v1/shutdown"), None);
+        assert_eq!(deed(&Method::POST, "/api/v1/summary"), None);
     }
 
     #[test]

@@ -2,8 +2,8 @@
 //!
 //! [`server`] accepts connections on headcount's own thread and bounds them; [`routes`] holds the routes, for
 //! that server and for applications that mount them. Each request passes [`guard`] first. [`api`],
-//! [`summary`], [`stop`], [`outlook`], [`health`], [`scrape`] and [`events`] answer in the shapes of
-//! [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
+//! [`summary`], [`stacks`], [`stop`], [`outlook`], [`health`], [`scrape`] and [`events`] answer in the
+//! shapes of [`wire`]; what they refuse is a [`problem`]. [`assets`] is the page.
 //!
 //! [`context`] is what they share: the [`hub`] that events go through, the [`history`] of totals, from which
 //! come rates, charts and warnings, and the [`probe`] of the application's runtimes.
@@ -29,6 +29,7 @@ mod routes;
 mod scrape;
 mod server;
 mod services;
+mod stacks;
 mod stop;
 mod summary;
 mod wire;

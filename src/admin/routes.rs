@@ -9,7 +9,7 @@ use axum::{Router, middleware};
 
 use super::context::{Admin, Context, Mount};
 use super::problem::Problem;
-use super::{api, assets, events, guard, health, openapi, outlook, scrape, services, stop, summary};
+use super::{api, assets, events, guard, health, openapi, outlook, scrape, services, stacks, stop, summary};
 
 /// Bodies are a number at most.
 const BODY_LIMIT: usize = 16 * 1024;
@@ -66,6 +66,8 @@ documented! {
     get "/api/v1/trends" summary::trends;
     get "/api/v1/tasks" api::tasks;
     get "/api/v1/tasks/{id}" api::task;
+    get "/api/v1/tasks/{id}/stack" stacks::last;
+    get "/api/v1/stacks" stacks::last_all;
     get "/api/v1/finished" api::finished;
     get "/api/v1/failures" outlook::failures;
     get "/api/v1/attention" outlook::attention;
@@ -75,6 +77,8 @@ documented! {
     get "/api/v1/events" events::events;
     post "/api/v1/tasks/{id}/cancel" api::cancel;
     post "/api/v1/services/{id}/run" services::run;
+    post "/api/v1/tasks/{id}/stack" stacks::ask;
+    post "/api/v1/stacks" stacks::ask_all;
     post "/api/v1/shutdown" stop::begin;
     post "/api/v1/shutdown/extend" stop::extend;
     post "/api/v1/shutdown/force" stop::force;

@@ -14,13 +14,13 @@ use super::history::Totals;
 use super::outlook;
 use super::probe::Probe;
 use super::problem::Problem;
-use super::stop;
 #[cfg(test)]
 use super::wire::Trends;
 use super::wire::{
     Attention, Failure, Forecast, Group, GroupLifetime, Hello, Lifetime, Rates, Rejected, Runtime, Summary,
     Terms, Usual, Warning, labels, seconds, time,
 };
+use super::{stacks, stop};
 use crate::attention::{Severity, findings};
 use crate::forecast::{self, Load, words::span};
 use crate::process::{Identity, untracked};
@@ -124,10 +124,8 @@ fn permissions(settings: &Settings) -> Vec<&'static str> {
         (Action::Run, "run"),
         (Action::Close, "close"),
     ];
-    all.into_iter()
-        .filter(|(action, _)| settings.allow_actions.contains(*action))
-        .map(|(_, name)| name)
-        .collect()
+    let permitted = all.into_iter().filter(|(action, _)| settings.allow_actions.contains(*action));
+    permitted.map(|(_, name)| name).chain(stacks::are_permitted().then_some("stacks")).collect()
 }
 
 pub(super) fn hello(identity: &Identity) -> Hello {

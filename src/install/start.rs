@@ -22,6 +22,8 @@ use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{self, Builder, Hide, Settings};
 use crate::shutdown::{self, Audience};
+#[cfg(feature = "stacks")]
+use crate::stacks;
 #[cfg(unix)]
 use crate::systemd::Notifier;
 use headcount_core::internal::service::critical;
@@ -151,6 +153,8 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         .chain(audience)
         .collect();
     shutdown::start(&process, &observer, audience)?;
+    #[cfg(feature = "stacks")]
+    stacks::start(&process.settings)?;
     started.keep();
     // One that has ended already stops the process now.
     critical::follow(shutdown::critical_ended);

@@ -12,7 +12,11 @@
 pub(crate) mod dispatch;
 pub(crate) mod lines;
 pub(crate) mod panics;
-#[cfg(feature = "admin")]
+#[cfg(any(feature = "admin", feature = "stacks"))]
+#[cfg_attr(
+    not(all(feature = "admin", feature = "stacks")),
+    allow(dead_code, reason = "each of the two uses a part")
+)]
 pub(crate) mod reader;
 mod worker;
 

@@ -41,6 +41,11 @@ impl Reader {
         Ok(Self { queue })
     }
 
+    /// Begins a read whose result nothing awaits; does nothing if as many wait as may.
+    pub(crate) fn start_read(&self, read: impl FnOnce() + Send + 'static) {
+        let _ = self.queue.try_send(Box::new(read));
+    }
+
     /// Runs a read over there. A read whose result is not awaited any more is left out.
     pub(crate) async fn read<T: Send + 'static>(
         &self,

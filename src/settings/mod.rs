@@ -13,7 +13,9 @@ pub use self::in_force::InForce;
 pub(crate) use self::table::{Difference, Settings};
 #[cfg(feature = "admin")]
 pub(crate) use self::value::Value;
-pub use self::value::{Action, Actions, Hide, LateSpawns, Linger, Log, Recorder, SigHup, TaskLimit};
+pub use self::value::{
+    Action, Actions, Hide, LateSpawns, Linger, Log, Recorder, SigHup, SigQuit, Stacks, TaskLimit,
+};
 pub(crate) use self::variables::{Variables, is_off};
 
 #[cfg(test)]

@@ -10,7 +10,7 @@ use super::Builder;
 use super::builder::OnAbandon;
 use super::value::{
     Actions, Buckets, ByName, Hide, LateSpawns, Limits, Linger, Log, Policy, Recorder, Secret, SigHup,
-    TaskLimit, Timeouts, TraceUrl, Value,
+    SigQuit, Stacks, TaskLimit, Timeouts, TraceUrl, Value,
 };
 use crate::error::Error;
 use crate::registry::config::Redact;
@@ -216,6 +216,17 @@ settings! {
     /// forces it) or `Ignore`.
     ["HEADCOUNT_SIGHUP", "Default"]
     sighup(sighup: SigHup): SigHup = sighup;
+
+    /// What SIGQUIT does: `Default` (it ends the process with a core dump) or `Stacks` (it writes to the log
+    /// where each task waits, and the process goes on).
+    ["HEADCOUNT_SIGQUIT", "Default", "stacks"]
+    sigquit(sigquit: SigQuit): SigQuit = sigquit;
+
+    /// Whether tasks may be asked where they wait: `Off`, or `Request`. A task is asked by one poll more.
+    /// With `Request` each task that waits has its waker stored once, in 24 bytes: only a stored waker can
+    /// wake a task that nothing else wakes.
+    ["HEADCOUNT_STACKS", "Off", "stacks"]
+    stacks(stacks: Stacks): Stacks = stacks;
 
     /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse`
     /// (dropped).

@@ -511,6 +511,28 @@ pub enum SigHup {
     Ignore,
 }
 
+/// What SIGQUIT does.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum SigQuit {
+    /// What it does without headcount: it ends the process with a core dump.
+    #[default]
+    Default,
+    /// It writes to the log where each task waits, and the process goes on.
+    Stacks,
+}
+
+/// Whether tasks may be asked where they wait.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[non_exhaustive]
+pub enum Stacks {
+    /// They may not.
+    #[default]
+    Off,
+    /// On request: by the API, by `headcount::stack`, and by the log of a shutdown.
+    Request,
+}
+
 /// Which recorder the application's own metrics go to.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
@@ -550,5 +572,7 @@ choices! {
     LateSpawns { Adopt, Refuse }
     Recorder { Auto, Private }
     SigHup { Default, Drain, Ignore }
+    SigQuit { Default, Stacks }
+    Stacks { Off, Request }
     OnShutdown { Wait, Cancel, Last, Detach, Connection }
 }

@@ -11,6 +11,7 @@ use serde::{Serialize, Serializer};
 use super::words::text;
 use crate::name::escape;
 use crate::snapshot::{Kind, Progress, TaskInfo};
+use crate::stacks::{self, LastWords};
 use headcount_core::OutcomeCounts;
 use headcount_core::internal::service::critical;
 
@@ -121,6 +122,8 @@ pub struct ReportTask {
     pub location: Arc<str>,
     /// Why it did not end: what cut it, and what holds it still.
     pub reason: Arc<str>,
+    /// Where it waited, or what held it, from its last capture; `None` without the setting `stacks`.
+    pub waits: Option<Arc<str>>,
     /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to
     /// the end.
     pub aborted: bool,
@@ -141,6 +144,10 @@ impl ReportTask {
             progress: task.progress,
             location: Arc::clone(&task.location),
             reason: reason.into(),
+            waits: stacks::last_words(task.id.get()).map(|words| match words {
+                LastWords::Waits(text) => text.into(),
+                LastWords::Held(held) => format!("blocked {held}").into(),
+            }),
             aborted,
         }
     }

@@ -59,6 +59,8 @@ mod several;
 mod shutdown;
 mod sites;
 mod stack;
+#[cfg(all(feature = "admin", feature = "stacks"))]
+mod stacks;
 #[cfg(all(feature = "admin", feature = "shutdown"))]
 mod survive;
 #[cfg(feature = "admin")]

@@ -12,7 +12,7 @@ pub fn location(location: &Location<'_>) -> String {
 }
 
 /// A relative path as it is, an absolute one from the package's directory on.
-fn file(path: &str) -> String {
+pub fn file(path: &str) -> String {
     let parts: Vec<&str> = path.split(['/', '\\']).collect();
     let absolute = parts[0].is_empty() || parts[0].ends_with(':');
     let root = |from: &[&str]| from.iter().rposition(|part| ROOTS.contains(part));

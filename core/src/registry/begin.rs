@@ -22,7 +22,8 @@ use crate::registry::plan::{self, Attempt, GivenTerms, Plan};
 use crate::registry::site::Site;
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{
-    ABORT_WANTED, Birth, DETAILS, LIMITED, NOT_CANCELLABLE, PLAIN, first_bits, group_bits, id_of, lineage,
+    ABORT_WANTED, ASKED, Birth, DETAILS, LIMITED, NOT_CANCELLABLE, PLAIN, first_bits, group_bits, id_of,
+    lineage,
 };
 use crate::registry::stripe::Stripe;
 use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
@@ -236,7 +237,8 @@ fn carry(registry: &Registry, task: Current, has_span: bool) {
     let fields: Vec<_> = fields.collect();
     registry.carriers.keep(task.id, taken.load);
     let Some(mut locked) = task.slot.lock(task.id) else { return };
-    locked.clear(PLAIN);
+    // Its polls are never plain, so nothing is to be given back to it.
+    locked.clear(PLAIN | ASKED);
     locked.set(DETAILS);
     registry.details.update(task.id, |details| {
         details.trace_id = trace_id;

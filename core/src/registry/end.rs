@@ -17,6 +17,8 @@ use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, TIMED_OUT, WATCHED, id_of};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Ended;
+#[cfg(feature = "stacks")]
+use crate::registry::wakers;
 use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
 
 /// Why a task ends.
@@ -46,6 +48,8 @@ pub fn end_dropped(slot: TaskSlot) {
 #[inline(never)]
 fn end_special(slot: TaskSlot, identity: u64) {
     let registry = registry();
+    #[cfg(feature = "stacks")]
+    wakers::forget(slot);
     if !is_enabled() {
         end_untracked(registry, slot, identity);
         return;
@@ -80,6 +84,8 @@ fn end_untracked(registry: &Registry, slot: TaskSlot, identity: u64) {
 pub fn end(slot: TaskSlot, ending: Ending, now: u64) {
     let (identity, handle) = slot.end();
     drop(handle);
+    #[cfg(feature = "stacks")]
+    wakers::forget(slot);
     end_with(slot, identity, ending, now);
 }
 

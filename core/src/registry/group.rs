@@ -13,10 +13,14 @@ use crate::name::{self, Blocks, CodeName, MAX_LABELS, MAX_NAME, OTHER};
 use crate::outcome::Outcome;
 use crate::registry::config::Config;
 use crate::registry::kind::{Kind, Labels, OnShutdown};
+#[cfg(feature = "stacks")]
+use crate::registry::slot::ASKED;
 use crate::registry::slot::{DETAILS, NOT_CANCELLABLE, PLAIN, first_bits};
 use crate::registry::storm::Storm;
 use crate::registry::stripe::{Bounds, Ended, Stripe};
 use crate::registry::terms::GroupTerms;
+#[cfg(feature = "stacks")]
+use crate::registry::wakers;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::terms::rules::rules;
 
@@ -152,6 +156,13 @@ impl Group {
         stripes.all.iter().for_each(|stripe| stripe.set_first_bits(self.first_bits()));
     }
 
+    /// Has its tasks begin with the flags that their kind has now.
+    #[cfg(feature = "stacks")]
+    pub fn renew_first_bits(&self) {
+        let stripes = self.stripes.lock();
+        stripes.all.iter().for_each(|stripe| stripe.set_first_bits(self.first_bits()));
+    }
+
     /// A stripe for a thread of its own, until it is [returned](Self::return_stripe).
     pub fn lend_stripe(&self) -> &'static Stripe {
         let mut stripes = self.stripes.lock();
@@ -248,6 +259,8 @@ pub fn first_flags(kind: Kind) -> u64 {
         // Nothing of ours can abort what nothing of ours handed to a runtime, and its owner drops it when it
         // likes.
         Kind::Future | Kind::Request => NOT_CANCELLABLE,
+        #[cfg(feature = "stacks")]
+        _ if wakers::are_stored() && wakers::is_stored_for(kind) && clock::is_counter() => ASKED,
         _ if clock::is_counter() => PLAIN,
         _ => 0,
     }

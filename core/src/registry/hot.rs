@@ -15,7 +15,9 @@ use crate::registry::Handle;
 use crate::registry::flags::{Flags, Seen};
 use crate::registry::history::{Chunk, Record};
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{Birth, COUNTED, DETAILS, FAILED, READY, Slot, WATCHED, group_of, is_kind};
+use crate::registry::slot::{
+    Birth, COUNTED, DETAILS, FAILED, READY, STORED, Slot, WATCHED, group_of, is_kind,
+};
 use crate::registry::stripe::Stripe;
 
 /// Places for stripes, one for all groups whose ids have the same last byte.
@@ -41,6 +43,28 @@ pub fn hot<R>(run: impl FnOnce(&Hot<Handle>) -> R) -> R {
         Ok(result) => result,
         Err(_) => unreachable!("cells without a destructor are there to the end"),
     }
+}
+
+/// Where a thread keeps the task that it polls. Other threads read it to know which thread a task blocks.
+#[cfg(feature = "stacks")]
+type CurrentCell<H> = headcount_stack::Shared<Slot<H>>;
+#[cfg(not(feature = "stacks"))]
+type CurrentCell<H> = Cell<Option<&'static Slot<H>>>;
+
+#[cfg(feature = "stacks")]
+const fn no_current<H>() -> CurrentCell<H> {
+    CurrentCell::new()
+}
+
+#[cfg(not(feature = "stacks"))]
+const fn no_current<H>() -> CurrentCell<H> {
+    CurrentCell::new(None)
+}
+
+/// Lets other threads read which task this one polls.
+#[cfg(feature = "stacks")]
+pub fn publish_current() {
+    headcount_stack::publish(&HOT, |hot| &hot.current);
 }
 
 /// How a spawn names its task: texts and locations of the program itself, the same if they are at the same
@@ -123,7 +147,7 @@ pub trait Keys<const N: usize> {
 #[repr(align(128))]
 pub struct Hot<H: 'static> {
     /// The task that this thread polls.
-    pub current: Cell<Option<&'static Slot<H>>>,
+    pub current: CurrentCell<H>,
     /// Ids that no other thread has.
     next_id: Cell<u64>,
     end_id: Cell<u64>,
@@ -177,7 +201,7 @@ impl<H> Keys<2> for Hot<H> {
 impl<H> Hot<H> {
     pub const fn new() -> Self {
         Self {
-            current: Cell::new(None),
+            current: no_current(),
             next_id: Cell::new(0),
             end_id: Cell::new(0),
             chunk: Cell::new(None),
@@ -232,7 +256,7 @@ impl<H> Hot<H> {
     #[inline(always)]
     fn try_end(&self, slot: &'static Slot<H>, identity: u64, nanos: impl Fn(u64, u64) -> u64) -> Option<()> {
         let lineage = slot.lineage();
-        if lineage & READY == 0 || identity & SPECIAL_END != 0 {
+        if lineage & (READY | STORED) != READY || identity & SPECIAL_END != 0 {
             return None;
         }
         let task = slot.last(identity, lineage);

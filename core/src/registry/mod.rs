@@ -37,7 +37,8 @@
 //!   `identity`. `DETAILS` among them says that the operator gave the group a timeout or a limit, so its
 //!   tasks take the whole way.
 //! - `PLAIN` in `identity`, at each poll. It says that the counter times the task, and that the task ends
-//!   where it is dropped. Without it, the poll goes to `poll_special`.
+//!   where it is dropped. Without it, the poll goes to `poll_special`. `ASKED` in its place says that it was
+//!   taken away for one poll, which does something for [stacks](crate::stacks) and gives it back.
 //! - `DETAILS`, `WATCHED`, `COUNTED` and `FAILED` in the last `identity`. If one is set, there is more to do
 //!   at the end, and the end takes the whole way.
 //!
@@ -70,9 +71,12 @@
 //! 5. The abort handle is held from the spawn's return to the task's end, and dropped outside the lock: it
 //!    keeps the task's memory.
 //! 6. The fast way bails out before it has written anything, so the whole way begins from the start.
+//! 7. A waker in the table of `wakers` belongs to the task of the slot with its number. The thread that polls
+//!    the task puts it there and marks `STORED`, and the end of the task takes it out.
 //!
 //! Lock order: the list of tasks inside `idle()`, then a slot, then a shard of details; the shared history,
-//! then a group's shared stripe. All other locks are taken alone.
+//! then a group's shared stripe; a slot, then the board of stacks or a waker's cell. All other locks are
+//! taken alone.
 //!
 //! [`census`] says what is counted while something waits for the last task. The models in `model` check with
 //! loom what is said here.
@@ -106,6 +110,8 @@ pub mod stripe;
 pub mod terms;
 pub mod timeout;
 pub mod wait;
+#[cfg(feature = "stacks")]
+pub mod wakers;
 
 #[cfg(all(test, headcount_loom))]
 mod model;

@@ -4,7 +4,7 @@
 use std::cell::Cell;
 
 use crate::registry::slot::Slot;
-use crate::sync::Mutex;
+use crate::sync::{AtomicU64, Mutex, Ordering};
 
 /// The slots of one process, or of one model.
 #[derive(Debug)]
@@ -13,6 +13,8 @@ pub struct Slab<H: 'static> {
     chunk: usize,
     /// Slots moved between pool and thread at a time.
     batch: usize,
+    /// How many were made.
+    made: AtomicU64,
     chunks: Mutex<Vec<&'static [Slot<H>]>>,
     pool: Mutex<Vec<Batch<H>>>,
 }
@@ -72,7 +74,13 @@ impl<H> FreeSlots<H> {
 
 impl<H> Slab<H> {
     pub fn new(chunk: usize, batch: usize) -> Self {
-        Self { chunk, batch, chunks: Mutex::new(Vec::new()), pool: Mutex::new(Vec::new()) }
+        Self {
+            chunk,
+            batch,
+            made: AtomicU64::new(0),
+            chunks: Mutex::new(Vec::new()),
+            pool: Mutex::new(Vec::new()),
+        }
     }
 
     /// A free slot, from the thread's own if it has one.
@@ -125,7 +133,11 @@ impl<H> Slab<H> {
 
     /// Makes a chunk. No lock is held while it is made; one batch is the caller's, the others the pool's.
     fn grow(&self) -> Batch<H> {
-        let slots: Vec<Slot<H>> = std::iter::repeat_with(Slot::new).take(self.chunk).collect();
+        // Relaxed: the numbers only have to differ.
+        let first = self.made.fetch_add(self.chunk as u64, Ordering::Relaxed);
+        // Four billion slots take 256 GB.
+        let first = u32::try_from(first).expect("the memory ends before the numbers");
+        let slots: Vec<Slot<H>> = (first..).take(self.chunk).map(Slot::numbered).collect();
         let slots: &'static [Slot<H>] = slots.leak();
         // Listed before any of them is used, so that a reading which begins after a spawn returned passes its
         // slot.

@@ -6,7 +6,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-pub(super) const FLAG_BITS: u32 = 16;
+pub(super) const FLAG_BITS: u32 = 17;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
@@ -33,6 +33,9 @@ pub const LIMITED: u64 = 1 << 14;
 pub const TIMED_OUT: u64 = 1 << 15;
 /// It was not admitted. A timeout counts from the admission, so nothing else has both flags.
 pub const REJECTED: u64 = LIMITED | TIMED_OUT;
+/// Its next poll does something for stacks, and then makes its polls [`PLAIN`] again: that flag was taken
+/// away for this one.
+pub const ASKED: u64 = 1 << 16;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub const SCOPED: u64 = 1;
@@ -40,6 +43,8 @@ pub const SCOPED: u64 = 1;
 pub const READY: u64 = 1 << 1;
 /// There too: it asked whether the process stops.
 const LISTENS: u64 = 1 << 2;
+/// There too: its waker is stored.
+pub const STORED: u64 = 1 << 3;
 
 /// In [`Slot::poll`]: the tick is the start of a poll, not the end of one.
 const POLLING: u64 = 1;
@@ -66,8 +71,33 @@ pub struct Slot<H> {
     busy: AtomicU64,
     /// Group, and polls begun.
     polls: AtomicU64,
-    /// The abort handle.
-    held: ShortMutex<Option<H>>,
+    /// The abort handle, and the slot's number.
+    held: ShortMutex<Held<H>>,
+}
+
+/// What the slot's lock holds. Packed, so that the number lies beside the lock's byte and the slot stays as
+/// large as a cache line. The handle is moved and never borrowed.
+#[repr(C, packed(4))]
+struct Held<H> {
+    /// Which slot of the slab it is.
+    number: u32,
+    handle: Option<H>,
+}
+
+impl<H> Held<H> {
+    #[inline(always)]
+    fn replace(&mut self, handle: Option<H>) -> Option<H> {
+        let number = self.number;
+        let Self { handle, .. } = std::mem::replace(self, Self { number, handle });
+        handle
+    }
+}
+
+impl<H> std::fmt::Debug for Held<H> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        let number = self.number;
+        f.debug_struct("Held").field("number", &number).finish_non_exhaustive()
+    }
 }
 
 /// What is known of a task when it begins.
@@ -225,6 +255,11 @@ const fn policy_bits(policy: OnShutdown) -> u64 {
 
 impl<H> Slot<H> {
     pub fn new() -> Self {
+        Self::numbered(0)
+    }
+
+    /// The slot with this number.
+    pub fn numbered(number: u32) -> Self {
         Self {
             identity: AtomicU64::new(0),
             lineage: AtomicU64::new(0),
@@ -232,7 +267,7 @@ impl<H> Slot<H> {
             poll: AtomicU64::new(0),
             busy: AtomicU64::new(0),
             polls: AtomicU64::new(0),
-            held: ShortMutex::new(None),
+            held: ShortMutex::new(Held { number, handle: None }),
         }
     }
 
@@ -287,6 +322,35 @@ impl<H> Slot<H> {
         if lineage & LISTENS == 0 {
             self.lineage.store(lineage | LISTENS, Ordering::Relaxed);
         }
+    }
+
+    /// Marks whether its waker is stored. Only by the task's poller, and by the thread that ends it.
+    pub fn mark_stored(&self, is_stored: bool) {
+        let lineage = self.lineage.load(Ordering::Relaxed) & !STORED;
+        self.lineage.store(if is_stored { lineage | STORED } else { lineage }, Ordering::Relaxed);
+    }
+
+    /// What [`restore_since`](Self::restore_since) takes, before a poll. Only for the task's poller.
+    pub fn since_mark(&self) -> u64 {
+        self.poll.load(Ordering::Relaxed)
+    }
+
+    /// Has the task be in its state since before the poll that just ended, which was not its own idea.
+    pub fn restore_since(&self, mark: u64) {
+        if mark != 0 {
+            self.poll.store(mark, Ordering::Relaxed);
+        }
+    }
+
+    /// Its number in the slab.
+    pub fn number(&self) -> u32 {
+        self.held.lock().number
+    }
+
+    /// Whether its next poll does something for stacks.
+    #[inline]
+    pub fn is_asked(&self) -> bool {
+        self.identity.load(Ordering::Relaxed) & ASKED != 0
     }
 
     /// The tick at which it was ready. Only for the thread that ends the task.
@@ -351,7 +415,7 @@ impl<H> Slot<H> {
         let identity = self.identity.load(Ordering::Relaxed);
         let is_same = (identity ^ born) >> FLAG_BITS == 0;
         if is_same && identity & (ABORT_WANTED | NOT_CANCELLABLE) == 0 && is_plain() {
-            let former = held.replace(handle);
+            let former = held.replace(Some(handle));
             debug_assert!(former.is_none(), "a slot that was begun holds nothing");
             // There is nothing to drop, and the compiler cannot know that.
             std::mem::forget(former);
@@ -418,7 +482,7 @@ impl<H> Slot<H> {
         let mut held = self.held.lock();
         let identity = self.identity.load(Ordering::Relaxed);
         self.identity.store(0, Ordering::Release);
-        (identity, held.take())
+        (identity, held.replace(None))
     }
 }
 
@@ -426,7 +490,7 @@ impl<H> Slot<H> {
 #[allow(missing_debug_implementations, reason = "a lock guard")]
 pub struct Locked<'a, H> {
     slot: &'a Slot<H>,
-    held: ShortMutexGuard<'a, Option<H>>,
+    held: ShortMutexGuard<'a, Held<H>>,
     identity: u64,
 }
 
@@ -461,14 +525,27 @@ impl<H> Locked<'_, H> {
     }
 
     pub fn hold(&mut self, handle: H) {
-        *self.held = Some(handle);
+        let former = self.held.replace(Some(handle));
+        debug_assert!(former.is_none(), "a task is held once");
     }
 
     pub fn release(&mut self) -> Option<H> {
-        self.held.take()
+        self.held.replace(None)
     }
 
-    pub fn handle(&self) -> Option<&H> {
-        self.held.as_ref()
+    /// A copy of the abort handle.
+    pub fn handle(&mut self) -> Option<H>
+    where
+        H: Clone,
+    {
+        let handle = self.held.replace(None);
+        let copy = handle.clone();
+        self.held.replace(handle);
+        copy
+    }
+
+    /// The slot's number in the slab.
+    pub fn number(&self) -> u32 {
+        self.held.number
     }
 }

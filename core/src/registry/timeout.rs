@@ -189,7 +189,7 @@ fn next(current: Current) -> Option<Next> {
         Some(_) if task.has(NOT_CANCELLABLE) => Next::Overdue,
         Some(_) => {
             task.set(TIMED_OUT);
-            Next::Abort(task.handle().cloned())
+            Next::Abort(task.handle())
         }
     })
 }

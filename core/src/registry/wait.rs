@@ -312,7 +312,7 @@ impl Current {
     pub fn abandon(self) {
         let Some(mut task) = self.slot.lock(self.id) else { return };
         task.set(ABANDONED);
-        let id = task.handle().map(Handle::id);
+        let id = task.handle().as_ref().map(Handle::id);
         drop(task);
         if let Some(id) = id {
             outcomes().keep(id, Outcome::Abandoned);
@@ -325,7 +325,7 @@ impl Current {
         if task.has(NOT_CANCELLABLE) {
             return Some(Abort::NotCancellable);
         }
-        let handle = task.handle().cloned();
+        let handle = task.handle();
         if handle.is_none() {
             // Its spawner comes with it in a moment.
             task.set(ABORT_WANTED);

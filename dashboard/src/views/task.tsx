@@ -9,6 +9,7 @@ import { since, useAnswer } from "../parts/hooks.ts";
 import { Word } from "../parts/mark.tsx";
 import { Name, Outside } from "../parts/name.tsx";
 import { Status } from "../parts/progress.tsx";
+import { canAsk, Where } from "../parts/stack.tsx";
 import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { Trace } from "../parts/trace.tsx";
@@ -85,6 +86,7 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
           <History task={task} alive={alive} />
         </section>
       </div>
+      {alive && canAsk() && <Where id={task.id} instance={instance} />}
       {task.children.length > 0 && <Offspring task={task} at={at} instance={instance} />}
     </article>
   );

@@ -79,6 +79,10 @@ pub(in crate::admin) fn bounds() -> Object {
     optional(choice(["about", "at_most"]))
 }
 
+pub(in crate::admin) fn stack_results() -> Object {
+    choice(["waits", "went_on", "panicked", "ended", "blocked", "not_captured"])
+}
+
 /// A length of time as settings write it.
 pub(in crate::admin) fn length() -> Object {
     ObjectBuilder::new().schema_type(Type::String).pattern(Some("^([0-9]{1,6}(ms|s|m|h) ?)+$")).build()

@@ -4,6 +4,7 @@
 
 mod outlook;
 mod services;
+mod stacks;
 mod summary;
 mod tasks;
 
@@ -14,6 +15,9 @@ use std::time::{Duration, SystemTime};
 pub(super) use outlook::AttentionLink;
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 pub(super) use services::{LastRun, Service, ServiceList};
+#[cfg(test)]
+pub(super) use stacks::{Branch, FoldedStack, Frame};
+pub(super) use stacks::{Stack, StackList};
 pub(super) use summary::{
     Ended, Failure, Group, GroupLifetime, GroupTrend, Hello, Lifetime, NameCount, Rates, Rejected,
     RequestLimit, Runtime, Shutdown, Summary, Terms, Trends, Warning,

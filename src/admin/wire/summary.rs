@@ -312,7 +312,7 @@ pub(in crate::admin) struct Summary {
     pub(in crate::admin) actions: bool,
     /// How many services and timers are listed.
     pub(in crate::admin) services: usize,
-    /// The actions that are permitted, of `cancel`, `shutdown`, `run` and `close`.
+    /// The actions that are permitted, of `cancel`, `shutdown`, `run`, `close` and `stacks`.
     pub(in crate::admin) permissions: Vec<&'static str>,
 }
 

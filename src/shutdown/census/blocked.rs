@@ -8,6 +8,7 @@ use crate::clock;
 use crate::name::place;
 use crate::registry::registry;
 use crate::shutdown::words::{Data, Line, Logger, text};
+use crate::stacks;
 use headcount_core::internal::snapshot::read::{Describer, is_blocked};
 
 /// How often it looks: a pass over a million tasks takes milliseconds, and nothing of it falls on them.
@@ -32,11 +33,13 @@ fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let new: Vec<_> = blocked.iter().filter(is_new).copied().collect();
     let (named, rest) = new.split_at(new.len().min(NAMED));
     let mut describer = Describer::new();
-    for (_, task) in named {
+    let held = stacks::held_by(&named.iter().map(|(current, _)| *current).collect::<Vec<_>>());
+    for ((_, task), held) in named.iter().zip(held) {
         let task = describer.live(task);
         let (name, length) = (text::named(&task.name, task.id), text::length(task.state_for));
         let place = place(&task.location);
-        let text = format!("{name} has not yielded for {length}: it blocks its thread ({place})");
+        let held = held.map_or_else(String::new, |held| format!(" {held}"));
+        let text = format!("{name} has not yielded for {length}: it blocks its thread{held} ({place})");
         log.blocked(Line::warn(text).with(Data::task(&task)));
     }
     if let Some(rest) = text::rest(&counted(rest)) {

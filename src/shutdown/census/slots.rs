@@ -83,7 +83,7 @@ const fn is_polled_in_place(kind: Kind) -> bool {
 fn spawned_here() -> Option<Current> {
     let id = tokio::task::try_id()?;
     let is_it = |current: Current| {
-        let task = current.slot.lock(current.id)?;
+        let mut task = current.slot.lock(current.id)?;
         (task.handle()?.id() == id).then_some(())
     };
     let polled = all(|task| task.polling_since().is_some());

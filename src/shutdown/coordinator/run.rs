@@ -21,7 +21,7 @@ use crate::process::Process;
 use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::wait::Ended;
-use crate::settings::{Linger, Settings, SigHup};
+use crate::settings::{Linger, Settings, SigHup, SigQuit};
 use crate::shutdown::audience::Audience;
 use crate::shutdown::census;
 use crate::shutdown::control::{Cause, Command, Control, control};
@@ -143,6 +143,9 @@ fn wanted(settings: &Settings) -> Vec<Signal> {
     }
     if settings.sighup == SigHup::Drain {
         wanted.push(Signal::HangUp);
+    }
+    if settings.sigquit == SigQuit::Stacks {
+        wanted.push(Signal::Quit);
     }
     wanted
 }
@@ -320,6 +323,7 @@ impl Coordinator {
                 self.ears.early = Some(signal);
             }
             Meaning::Force(signal) => self.force(signal.forcer()),
+            Meaning::Dump => self.voice.dump_stacks(),
             Meaning::Exit(_) | Meaning::Same => {}
         }
     }

@@ -16,6 +16,7 @@ use crate::shutdown::terms::terms;
 use crate::shutdown::timers::{Due, Round};
 use crate::shutdown::words::Cut;
 use crate::snapshot::OnShutdown;
+use crate::stacks;
 
 /// How often the figures for page and metrics are read while it drains.
 const LOOK_EVERY: Duration = Duration::from_secs(1);
@@ -372,6 +373,8 @@ impl Coordinator {
         let is_held_up = self.control.is_followed() && !self.control.is_awaited() && !first;
         let named = self.voice.waiting(&listing, self.time_left(), is_held_up);
         self.ledger.list(&named);
+        // For the lines of the next round, and for the report.
+        stacks::prepare(named.iter().map(|(current, _)| *current).collect());
         if first {
             self.note_forecast(&listing);
         }

@@ -20,6 +20,7 @@ use crate::shutdown::words::{
     BackOff, Cut, Data, Hints, LastLine, Line, Logger, Sums, Waiting, closing, heading, screen_task, text,
 };
 use crate::snapshot::TaskInfo;
+use crate::stacks::{self, StackDump};
 use headcount_core::internal::snapshot::read::Describer;
 
 /// Lines at WARN that name tasks which were cut, in all of a drain; the others have a line for each name.
@@ -137,6 +138,19 @@ impl Voice {
         }
     }
 
+    /// Writes where each task waits, once all have been asked. The coordinator does not wait for that.
+    pub(super) fn dump_stacks(&self) {
+        let log = self.log.clone();
+        let write = move |dump: &StackDump| {
+            for line in text::stacks(dump) {
+                log.line(Line::info(line).loud());
+            }
+        };
+        if !stacks::dump_soon(write) {
+            self.warn("SIGQUIT came, and this build lacks the feature `stacks`");
+        }
+    }
+
     /// How long until [`waiting`](Self::waiting) is due again.
     pub(super) fn pause(&mut self) -> Duration {
         self.back_off.next()
@@ -231,7 +245,7 @@ impl Voice {
     /// One line a task, but one for those that do the same.
     fn tasks(&self, tasks: &[(Current, TaskInfo)], listing: &Listing) {
         let infos: Vec<_> = tasks.iter().map(|(_, task)| task).collect();
-        for (text, tasks) in text::collapsed(&infos) {
+        for (text, tasks) in text::collapsed(&infos, |task| stacks::last_words(task.id.get())) {
             let mut data = Data::task(tasks[0]);
             if 1 < tasks.len() {
                 (data.id, data.count) = (None, Some(tasks.len() as u64));

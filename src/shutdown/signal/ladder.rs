@@ -27,6 +27,8 @@ pub(crate) enum Signal {
     Terminate,
     /// SIGHUP, where the setting `sighup` says `drain`.
     HangUp,
+    /// SIGQUIT, where the setting `sigquit` says `stacks`. It begins nothing.
+    Quit,
 }
 
 impl Signal {
@@ -35,6 +37,7 @@ impl Signal {
             Self::Interrupt => "SIGINT",
             Self::Terminate => "SIGTERM",
             Self::HangUp => "SIGHUP",
+            Self::Quit => "SIGQUIT",
         }
     }
 
@@ -42,7 +45,7 @@ impl Signal {
     pub(crate) const fn forcer(self) -> Forcer {
         match self {
             Self::Interrupt => Forcer::Interrupt,
-            Self::Terminate | Self::HangUp => Forcer::Terminate,
+            Self::Terminate | Self::HangUp | Self::Quit => Forcer::Terminate,
         }
     }
 }
@@ -64,6 +67,8 @@ pub(crate) enum Meaning {
     Force(Signal),
     /// The process exits at once, with this code.
     Exit(u8),
+    /// Where each task waits is written to the log.
+    Dump,
     /// It is one that came already.
     Same,
 }
@@ -83,6 +88,9 @@ pub(crate) struct Ladder {
 impl Ladder {
     /// What this signal means. `begins` asks for the shutdown, and says whether nothing had before.
     pub(crate) fn hear(&mut self, signal: Signal, millis: u64, begins: impl FnOnce() -> bool) -> Meaning {
+        if signal == Signal::Quit {
+            return Meaning::Dump;
+        }
         if self.last.is_some_and(|last| millis.saturating_sub(last) < SAME_SIGNAL_MILLIS) {
             return Meaning::Same;
         }
@@ -189,6 +197,17 @@ mod tests {
         heard.hear(&[(0, Terminate, Meaning::Start(Terminate))]);
         assert!(!heard.request());
         heard.hear(&[(500, Terminate, Meaning::Force(Terminate))]);
+    }
+
+    #[test]
+    fn a_quit_is_no_step() {
+        let quit = Signal::Quit;
+        Heard::default().hear(&[
+            (0, quit, Meaning::Dump),
+            (1, Interrupt, Meaning::Start(Interrupt)),
+            (2, quit, Meaning::Dump),
+            (300, Interrupt, Meaning::Force(Interrupt)),
+        ]);
     }
 
     #[test]

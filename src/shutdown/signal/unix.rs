@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, LazyLock, mpsc};
 use std::thread;
 
-use signal_hook::consts::{SIGHUP, SIGINT, SIGTERM};
+use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM};
 use signal_hook::iterator::Signals;
 use tokio::io::Interest;
 
@@ -76,6 +76,7 @@ const fn number(signal: Signal) -> i32 {
         Signal::Interrupt => SIGINT,
         Signal::Terminate => SIGTERM,
         Signal::HangUp => SIGHUP,
+        Signal::Quit => SIGQUIT,
     }
 }
 
@@ -106,6 +107,7 @@ fn tell(ladder: &mut Ladder, number: i32, coordinator: &mut UnixStream) {
     let signal = match number {
         SIGINT => Signal::Interrupt,
         SIGHUP => Signal::HangUp,
+        SIGQUIT => Signal::Quit,
         _ => Signal::Terminate,
     };
     let meaning = ladder.hear(signal, millis(), || gates().request());
@@ -124,6 +126,7 @@ const fn encode(meaning: Meaning) -> u8 {
         Meaning::Start(signal) => 3 + signal as u8,
         Meaning::Force(signal) => 6 + signal as u8,
         Meaning::LogOnly(signal) => 9 + signal as u8,
+        Meaning::Dump => 12,
         Meaning::Exit(_) | Meaning::Same => 0,
     }
 }
@@ -138,6 +141,7 @@ const fn decode(byte: u8) -> Meaning {
         1 => Meaning::Start(signal),
         2 => Meaning::Force(signal),
         3 => Meaning::LogOnly(signal),
+        4 => Meaning::Dump,
         _ => Meaning::Same,
     }
 }
@@ -159,6 +163,7 @@ mod tests {
 
     #[test]
     fn a_byte_keeps_what_it_means() {
+        assert_eq!(decode(encode(Meaning::Dump)), Meaning::Dump);
         for signal in [Signal::Interrupt, Signal::Terminate, Signal::HangUp] {
             for meaning in [Meaning::Start(signal), Meaning::Force(signal), Meaning::LogOnly(signal)] {
                 assert_eq!(decode(encode(meaning)), meaning);

@@ -6,11 +6,15 @@ use std::time::Duration;
 use super::hint::Cut;
 use crate::name::{escape, place};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
+use crate::stacks::{LastWords, StackDump};
 pub(crate) use headcount_core::internal::text::{length, named, took};
 use headcount_core::{Outcome, OutcomeCounts};
 
 /// Groups named in a line of counts.
 const MAX_COUNTED_GROUPS: usize = 10;
+
+/// Places that a dump of stacks names.
+const MOST_PLACES: usize = 200;
 
 /// A setting, exactly: `25s`, `1m 30s`, `none`.
 pub(crate) fn setting(duration: Option<Duration>) -> String {
@@ -34,7 +38,7 @@ pub(crate) fn connections(count: u64) -> String {
 }
 
 /// `3.2s, idle 1.1s, "batch 3/10" 30%`, without the name before and the place after.
-fn doing(task: &TaskInfo) -> String {
+fn doing(task: &TaskInfo, held: Option<&str>) -> String {
     let state = match task.state {
         State::Queued => "queued",
         State::Idle => "idle",
@@ -43,7 +47,8 @@ fn doing(task: &TaskInfo) -> String {
         _ => "blocked",
     };
     let since = length(task.state_for);
-    format!("running {}, {state} {since}{}{}", running(task), asked(task), said(task))
+    let held = held.map_or_else(String::new, |held| format!(" {held}"));
+    format!("running {}, {state} {since}{held}{}{}", running(task), asked(task), said(task))
 }
 
 /// `3.2s`, or `24s of 30s` for a task that has a timeout.
@@ -98,7 +103,19 @@ pub(crate) fn percent(progress: Progress) -> Option<u64> {
 
 /// `send-email #17 running 3.2s, idle 1.1s, "batch 3/10" 30% (src/main.rs:41), usually 1.2s, p95 3.4s`.
 pub(crate) fn task(task: &TaskInfo) -> String {
-    let mut text = format!("{} {} ({})", named(&task.name, task.id), doing(task), place(&task.location));
+    task_with(task, None)
+}
+
+/// The same with what its last capture said: `…, idle 1.1s, waits in shop::mail::send (src/mail.rs:88)`.
+fn task_with(task: &TaskInfo, words: Option<&LastWords>) -> String {
+    let (held, rest) = match words {
+        Some(LastWords::Waits(waits)) if task.state == State::Idle => (None, format!(", {}", escape(waits))),
+        Some(LastWords::Held(held)) if matches!(task.state, State::Running | State::Blocked) => {
+            (Some(escape(held)), format!(" ({})", place(&task.location)))
+        }
+        _ => (None, format!(" ({})", place(&task.location))),
+    };
+    let mut text = format!("{} {}{rest}", named(&task.name, task.id), doing(task, held.as_deref()));
     if let Some(usual) = task.usual {
         let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
     }
@@ -107,10 +124,13 @@ pub(crate) fn task(task: &TaskInfo) -> String {
 
 /// The lines of some tasks, equal ones as one: `rumqttd::remote ×5 (#2–#6) running 3.5s, idle 1.1s
 /// (src/link.rs:9)`.
-pub(crate) fn collapsed<'a>(tasks: &[&'a TaskInfo]) -> Vec<(String, Vec<&'a TaskInfo>)> {
+pub(crate) fn collapsed<'a>(
+    tasks: &[&'a TaskInfo],
+    words: impl Fn(&TaskInfo) -> Option<LastWords>,
+) -> Vec<(String, Vec<&'a TaskInfo>)> {
     let mut lines: Vec<(String, Vec<&'a TaskInfo>)> = Vec::new();
     for info in tasks {
-        let whole = task(info);
+        let whole = task_with(info, words(info).as_ref());
         let doing = whole.strip_prefix(&named(&info.name, info.id)).unwrap_or(&whole).to_owned();
         match lines.iter_mut().find(|(known, tasks)| *known == doing && tasks[0].name == info.name) {
             Some((_, tasks)) => tasks.push(info),
@@ -216,6 +236,30 @@ pub(crate) fn abandoned(task: &TaskInfo, hint: Option<&str>) -> String {
         let _ = write!(text, ": {hint}");
     }
     text
+}
+
+/// Where all tasks wait, a line for each place: `send-email ×3 (#2, #5, #9) waits in … (src/mail.rs:88)`.
+pub(crate) fn stacks(dump: &StackDump) -> Vec<String> {
+    let some = if dump.asked < dump.tasks {
+        format!(", of which {} were asked, some of each group", dump.asked)
+    } else {
+        String::new()
+    };
+    let mut lines = vec![format!("Stacks of {}{some}:", tasks(dump.tasks))];
+    for folded in dump.stacks.iter().take(MOST_PLACES) {
+        let names: Vec<_> = folded.names.iter().map(|name| escape(name).into_owned()).collect();
+        let ids: Vec<_> = folded.ids.iter().map(|id| format!("#{id}")).collect();
+        let more = if (folded.ids.len() as u64) < folded.count { ", …" } else { "" };
+        let of = match (names.len(), folded.count) {
+            (1, 1) => format!("{} {}", names[0], ids.join("")),
+            (_, count) => format!("{} ×{count} ({}{more})", names.join(", "), ids.join(", ")),
+        };
+        lines.push(format!("  {of} {}", escape(&folded.text)));
+    }
+    if MOST_PLACES < dump.stacks.len() {
+        lines.push(format!("  and {} places more", dump.stacks.len() - MOST_PLACES));
+    }
+    lines
 }
 
 fn what(task: &TaskInfo) -> &'static str {
@@ -335,11 +379,28 @@ mod tests {
         let remote =
             |id: u64| changed!(example(), id: id.into(), name: "remote".into(), status: None, progress: None);
         let tasks = [remote(2), remote(3), remote(4), remote(6), example()];
-        let lines = collapsed(&tasks.iter().collect::<Vec<_>>());
+        let lines = collapsed(&tasks.iter().collect::<Vec<_>>(), |_| None);
         assert_eq!(lines[0].0, "remote ×4 (#2–#4, #6) running 3.2s, idle 1.1s (src/main.rs:41)");
         assert_eq!((&lines[1].0, lines.len()), (&task(&example()), 2));
         let apart = [remote(1), remote(3), remote(5), remote(7)];
         assert_eq!(ranges(&apart.iter().collect::<Vec<_>>()), "#1, #3, #5, …");
+    }
+
+    #[test]
+    fn a_line_says_what_its_capture_said_while_that_fits() {
+        let waits =
+            LastWords::Waits("waits in shop::mail::send → Semaphore::acquire (src/mail.rs:88)".into());
+        let bare = changed!(example(), status: None, progress: None);
+        let line = "send-email #17 running 3.2s, idle 1.1s, waits in shop::mail::send → Semaphore::acquire (src/mail.rs:88)";
+        assert_eq!(task_with(&bare, Some(&waits)), line);
+        let held = LastWords::Held("in fsync(2) of /var/lib/app/wal".into());
+        assert_eq!(task_with(&bare, Some(&held)), task(&bare));
+        let blocked = changed!(bare, state: State::Blocked);
+        assert_eq!(
+            task_with(&blocked, Some(&held)),
+            "send-email #17 running 3.2s, blocked 1.1s in fsync(2) of /var/lib/app/wal (src/main.rs:41)"
+        );
+        assert_eq!(task_with(&blocked, Some(&waits)), task(&blocked));
     }
 
     #[test]

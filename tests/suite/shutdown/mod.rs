@@ -10,4 +10,6 @@ mod policies;
 mod random;
 mod requests;
 mod signals;
+#[cfg(feature = "stacks")]
+mod stacks;
 mod terminal;

@@ -16,7 +16,7 @@ use super::child::ARGUMENTS;
 use super::lines::matches;
 
 /// Long enough for the busiest machine; a test that reaches it has failed.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Two signals that far apart are two.
 const APART: Duration = Duration::from_millis(260);

@@ -1,0 +1,95 @@
+// Where a task waits: a button that asks, and the last answer as a tree.
+
+import { useEffect, useState } from "preact/hooks";
+import { ApiError, ask, explain, get } from "../api.ts";
+import { plain } from "../format.ts";
+import { place } from "../place.ts";
+import { lost, summary } from "../store.ts";
+import type { Stack, StackBranch, StackFrame } from "../wire.ts";
+import { announcement } from "./copy.tsx";
+import { Location } from "./tasks.tsx";
+import { Time } from "./time.tsx";
+
+/** Whether this process answers such questions. */
+export function canAsk(): boolean {
+  return summary.value?.permissions?.includes("stacks") ?? false;
+}
+
+export function Where({ id, instance }: { id: number; instance: string | null }) {
+  const [stack, setStack] = useState<Stack | null>(null);
+  const [problem, setProblem] = useState<string | null>(null);
+  const [asks, setAsks] = useState(false);
+  useEffect(() => {
+    setStack(null);
+    setProblem(null);
+    const abort = new AbortController();
+    // The last answer, if there is one: reading it asks the task nothing.
+    get<Stack>(`tasks/${id}/stack`, abort.signal).then(
+      ({ value }) => setStack((newer) => newer ?? value),
+      () => undefined,
+    );
+    return () => abort.abort();
+  }, [id, instance]);
+  const run = async () => {
+    setAsks(true);
+    setProblem(null);
+    try {
+      const { value } = await ask<Stack>(`tasks/${id}/stack`, instance);
+      if (place.value.task !== id) return;
+      setStack(value);
+      announcement.value = value.text;
+    } catch (error) {
+      setProblem(error instanceof ApiError && error.status === 404 ? "It has ended." : explain(error));
+    } finally {
+      setAsks(false);
+    }
+  };
+  return (
+    <section class="where">
+      <h2>Where it waits</h2>
+      <p>
+        <button type="button" class="button" onClick={run} disabled={asks || lost.value} title="Polls the task once more, and shows from where it waits">
+          {asks ? "Asking…" : stack === null ? "Ask it" : "Ask again"}
+        </button>{" "}
+        {stack !== null && <span class="soft">asked <Time at={stack.captured_at} /></span>}
+      </p>
+      {problem !== null && <p class="problem" role="alert">{problem}</p>}
+      {stack !== null && <Answer stack={stack} />}
+    </section>
+  );
+}
+
+function Answer({ stack }: { stack: Stack }) {
+  return (
+    <>
+      <p class="where-text"><bdi>{plain(stack.text)}</bdi></p>
+      {stack.branches.length > 0 && <ul class="tree stack">{stack.branches.map((branch, index) => <Branch key={index} branch={branch} depth={0} />)}</ul>}
+      {stack.children > 0 && <p class="soft">A poll of this task does not poll the {stack.children} live children that it spawned.</p>}
+      {stack.lost > 0 && <p class="soft">{stack.lost} more places were left out.</p>}
+      {stack.cut && <p class="soft">Outer frames were left out.</p>}
+    </>
+  );
+}
+
+function Branch({ branch, depth }: { branch: StackBranch; depth: number }) {
+  return (
+    <>
+      {branch.frames.map((frame, index) => (
+        <li key={index} class={`depth-${Math.min(depth + index, 5)}`}>
+          <Frame of={frame} />
+          {branch.draining && index === branch.frames.length - 1 && <span class="soft"> waits for draining, which is no cause</span>}
+        </li>
+      ))}
+      {branch.branches.map((inner, index) => <Branch key={index} branch={inner} depth={depth + branch.frames.length} />)}
+    </>
+  );
+}
+
+function Frame({ of }: { of: StackFrame }) {
+  return (
+    <>
+      <code class={of.library === null ? "given" : "soft"}><bdi>{plain(of.function)}</bdi></code>{" "}
+      {of.location !== null && <Location of={of.location} />}
+    </>
+  );
+}

@@ -1,0 +1,380 @@
+//! What the system says of a thread that is inside a poll: the system call that it is in, or that it
+//! computes.
+//!
+//! Read from `/proc` of the own process, as an ordinary user. Elsewhere than on Linux nothing is known.
+
+use std::fs::{self, File};
+use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::time::Duration;
+
+use crate::registry::local::Current;
+
+/// How long the processor's time is measured.
+const SAMPLE: Duration = Duration::from_millis(20);
+
+/// What holds a thread.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(super) enum Held {
+    /// It is in this system call, on this file, peer or path.
+    Call { name: String, object: Option<String> },
+    /// It computes: so many percent of the time.
+    Computes { percent: u64 },
+}
+
+impl Held {
+    /// `in fsync(2) of /var/lib/app/wal`, `on a processor 100 %`. `hides`: without files and peers.
+    pub(super) fn text(&self, hides: bool) -> String {
+        match self {
+            Self::Call { name, object: Some(object) } if !hides => {
+                format!("in {name} of {}", crate::name::escape(object))
+            }
+            Self::Call { name, .. } => format!("in {name}"),
+            Self::Computes { percent } => format!("on a processor {percent} %"),
+        }
+    }
+}
+
+/// What holds each of these tasks; `None` where that is not known.
+pub(super) fn look(tasks: &[Current]) -> Vec<Option<Held>> {
+    let threads = headcount_core::internal::stacks::threads();
+    let thread_of = |task: &Current| {
+        let slot = std::ptr::from_ref(task.slot).addr();
+        threads.iter().find(|thread| thread.address == slot || is_inside(thread.address, *task))
+    };
+    let ids: Vec<Option<u32>> =
+        tasks.iter().map(|task| thread_of(task).map(|thread| thread.id).filter(|id| *id != 0)).collect();
+    let before: Vec<Option<u64>> = ids.iter().map(|id| on_processor(id.as_ref().copied()?)).collect();
+    let calls: Vec<Option<String>> = ids
+        .iter()
+        .map(|id| fs::read_to_string(format!("/proc/self/task/{}/syscall", id.as_ref()?)).ok())
+        .collect();
+    let computes = |call: &Option<String>| call.as_deref().is_some_and(|call| call.starts_with("running"));
+    if calls.iter().any(computes) {
+        std::thread::sleep(SAMPLE);
+    }
+    let held = |(at, call): (usize, &Option<String>)| {
+        let call_text = call.as_deref()?;
+        if !computes(call) {
+            return held_in(call_text);
+        }
+        let used = on_processor(ids[at]?)?.saturating_sub(before[at]?);
+        let sample = u64::try_from(SAMPLE.as_nanos()).unwrap_or(u64::MAX);
+        Some(Held::Computes { percent: (100 * used / sample).min(100) })
+    };
+    // A task that has gone on meanwhile is not held by what its thread does now.
+    let held: Vec<_> = calls.iter().enumerate().map(held).collect();
+    let is_there = |task: &Current| {
+        task.slot.read().is_some_and(|now| now.id() == task.id && now.polling_since().is_some())
+    };
+    tasks.iter().zip(held).map(|(task, held)| held.filter(|_| is_there(task))).collect()
+}
+
+/// Whether the task of the slot at this address is polled inside of this one.
+fn is_inside(address: usize, outer: Current) -> bool {
+    if address == 0 {
+        return false;
+    }
+    let slots = crate::registry::registry().slab.slots();
+    let mut slot = slots.into_iter().find(|slot| std::ptr::from_ref(*slot).addr() == address);
+    for _ in 0..8 {
+        let Some(parent) = slot
+            .and_then(crate::registry::slot::Slot::read)
+            .filter(is_in_place)
+            .and_then(|task| task.parent())
+        else {
+            return false;
+        };
+        if parent == outer.id {
+            return true;
+        }
+        slot = crate::registry::registry().find(parent).map(|task| task.slot);
+    }
+    false
+}
+
+fn is_in_place(task: &crate::registry::slot::Reading) -> bool {
+    use crate::snapshot::Kind;
+
+    matches!(task.kind(), Kind::Future | Kind::Request)
+}
+
+/// Nanoseconds that a thread was on a processor.
+fn on_processor(thread: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/self/task/{thread}/schedstat")).ok()?;
+    text.split_ascii_whitespace().next()?.parse().ok()
+}
+
+/// What `/proc/…/syscall` says: the number of the call and its arguments.
+fn held_in(text: &str) -> Option<Held> {
+    let mut parts = text.split_ascii_whitespace();
+    let number: i64 = parts.next()?.parse().ok()?;
+    if number < 0 {
+        // It waits, but in no call: for a page of memory.
+        return Some(Held::Call { name: "a page fault".to_owned(), object: None });
+    }
+    let arguments: Vec<u64> =
+        parts.filter_map(|part| u64::from_str_radix(part.strip_prefix("0x")?, 16).ok()).collect();
+    let known = CALLS.iter().find(|(known, ..)| *known == number);
+    let Some((_, name, takes)) = known else {
+        return Some(Held::Call { name: format!("system call {number}"), object: None });
+    };
+    let argument = |at: usize| arguments.get(at).copied();
+    let object = match takes {
+        Takes::Nothing => None,
+        Takes::File => argument(0).and_then(file),
+        Takes::Path(at) => argument(*at).and_then(path),
+    };
+    Some(Held::Call { name: (*name).to_owned(), object })
+}
+
+/// What is behind a descriptor.
+fn file(descriptor: u64) -> Option<String> {
+    let target = fs::read_link(format!("/proc/self/fd/{descriptor}")).ok()?;
+    let target = target.to_string_lossy().into_owned();
+    let Some(inode) = target.strip_prefix("socket:[").and_then(|rest| rest.strip_suffix(']')) else {
+        return Some(if target.starts_with("pipe:") { "a pipe".to_owned() } else { target });
+    };
+    let peers = [("tcp", "tcp"), ("tcp6", "tcp"), ("udp", "udp"), ("udp6", "udp")];
+    let peer = peers.iter().find_map(|(table, kind)| Some(format!("{kind} {}", peer(table, inode)?)));
+    Some(peer.or_else(|| unix_path(inode)).unwrap_or_else(|| "a socket".to_owned()))
+}
+
+/// The remote address of a socket in a table of `/proc/self/net`; of one that listens the local one.
+fn peer(table: &str, inode: &str) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/self/net/{table}")).ok()?;
+    let line = text.lines().skip(1).find(|line| line.split_ascii_whitespace().nth(9) == Some(inode))?;
+    let mut parts = line.split_ascii_whitespace().skip(1);
+    let (local, remote) = (address(parts.next()?)?, address(parts.next()?)?);
+    Some(if remote.1 == 0 {
+        format!("listening at {}:{}", local.0, local.1)
+    } else {
+        format!("{}:{}", remote.0, remote.1)
+    })
+}
+
+/// `0100007F:1538`: words in the processor's order, then the port.
+fn address(text: &str) -> Option<(String, u16)> {
+    let (address, port) = text.split_once(':')?;
+    let port = u16::from_str_radix(port, 16).ok()?;
+    let words: Vec<[u8; 4]> = (0..address.len() / 8)
+        .map(|at| u32::from_str_radix(&address[8 * at..8 * at + 8], 16).map(u32::to_ne_bytes))
+        .collect::<Result<_, _>>()
+        .ok()?;
+    let address: IpAddr = match words[..] {
+        [word] => Ipv4Addr::from(word).into(),
+        [a, b, c, d] => {
+            let bytes: [u8; 16] = [a, b, c, d].concat().try_into().ok()?;
+            Ipv6Addr::from(bytes).to_canonical()
+        }
+        _ => return None,
+    };
+    Some((if address.is_ipv6() { format!("[{address}]") } else { address.to_string() }, port))
+}
+
+fn unix_path(inode: &str) -> Option<String> {
+    let text = fs::read_to_string("/proc/self/net/unix").ok()?;
+    let line = text.lines().find(|line| line.split_ascii_whitespace().nth(6) == Some(inode))?;
+    Some(
+        line.split_ascii_whitespace()
+            .nth(7)
+            .map_or_else(|| "a Unix socket".to_owned(), |path| format!("unix {path}")),
+    )
+}
+
+/// The path that an argument points at, read through the own memory's file.
+#[cfg(unix)]
+fn path(pointer: u64) -> Option<String> {
+    use std::os::unix::fs::FileExt;
+
+    let mut bytes = [0; 256];
+    let read = File::open("/proc/self/mem").ok()?.read_at(&mut bytes, pointer).ok()?;
+    let end = bytes[..read].iter().position(|byte| *byte == 0)?;
+    let path = std::str::from_utf8(&bytes[..end]).ok()?;
+    (!path.is_empty()).then(|| path.to_owned())
+}
+
+#[cfg(not(unix))]
+fn path(_: u64) -> Option<String> {
+    let _ = File::open("");
+    None
+}
+
+/// What the arguments of a call say of its object.
+#[derive(Clone, Copy)]
+enum Takes {
+    Nothing,
+    /// A descriptor, first.
+    File,
+    /// A pointer to a path, in this place.
+    Path(usize),
+}
+
+use Takes::{Nothing, Path};
+
+type Call = (i64, &'static str, Takes);
+
+/// Calls that block, by their numbers.
+#[cfg(target_arch = "x86_64")]
+const CALLS: &[Call] = &[
+    (0, "read(2)", Takes::File),
+    (1, "write(2)", Takes::File),
+    (2, "open(2)", Path(0)),
+    (3, "close(2)", Takes::File),
+    (4, "stat(2)", Path(0)),
+    (7, "poll(2)", Nothing),
+    (8, "lseek(2)", Takes::File),
+    (9, "mmap(2)", Nothing),
+    (11, "munmap(2)", Nothing),
+    (16, "ioctl(2)", Takes::File),
+    (17, "pread(2)", Takes::File),
+    (18, "pwrite(2)", Takes::File),
+    (19, "readv(2)", Takes::File),
+    (20, "writev(2)", Takes::File),
+    (23, "select(2)", Nothing),
+    (26, "msync(2)", Nothing),
+    (35, "nanosleep(2)", Nothing),
+    (40, "sendfile(2)", Takes::File),
+    (42, "connect(2)", Takes::File),
+    (43, "accept(2)", Takes::File),
+    (44, "sendto(2)", Takes::File),
+    (45, "recvfrom(2)", Takes::File),
+    (46, "sendmsg(2)", Takes::File),
+    (47, "recvmsg(2)", Takes::File),
+    (61, "wait4(2)", Nothing),
+    (72, "fcntl(2)", Takes::File),
+    (73, "flock(2)", Takes::File),
+    (74, "fsync(2)", Takes::File),
+    (75, "fdatasync(2)", Takes::File),
+    (77, "ftruncate(2)", Takes::File),
+    (82, "rename(2)", Path(0)),
+    (87, "unlink(2)", Path(0)),
+    (162, "sync(2)", Nothing),
+    (202, "futex(2), a lock or condition", Nothing),
+    (217, "getdents64(2)", Takes::File),
+    (230, "clock_nanosleep(2)", Nothing),
+    (232, "epoll_wait(2)", Nothing),
+    (247, "waitid(2)", Nothing),
+    (257, "openat(2)", Path(1)),
+    (262, "newfstatat(2)", Path(1)),
+    (263, "unlinkat(2)", Path(1)),
+    (270, "pselect6(2)", Nothing),
+    (271, "ppoll(2)", Nothing),
+    (277, "sync_file_range(2)", Takes::File),
+    (281, "epoll_pwait(2)", Nothing),
+    (285, "fallocate(2)", Takes::File),
+    (288, "accept4(2)", Takes::File),
+    (306, "syncfs(2)", Takes::File),
+    (316, "renameat2(2)", Path(1)),
+    (318, "getrandom(2)", Nothing),
+    (326, "copy_file_range(2)", Takes::File),
+    (332, "statx(2)", Path(1)),
+    (426, "io_uring_enter(2)", Nothing),
+];
+
+#[cfg(target_arch = "aarch64")]
+const CALLS: &[Call] = &[
+    (25, "fcntl(2)", Takes::File),
+    (29, "ioctl(2)", Takes::File),
+    (32, "flock(2)", Takes::File),
+    (35, "unlinkat(2)", Path(1)),
+    (46, "ftruncate(2)", Takes::File),
+    (47, "fallocate(2)", Takes::File),
+    (56, "openat(2)", Path(1)),
+    (57, "close(2)", Takes::File),
+    (61, "getdents64(2)", Takes::File),
+    (62, "lseek(2)", Takes::File),
+    (63, "read(2)", Takes::File),
+    (64, "write(2)", Takes::File),
+    (65, "readv(2)", Takes::File),
+    (66, "writev(2)", Takes::File),
+    (67, "pread(2)", Takes::File),
+    (68, "pwrite(2)", Takes::File),
+    (71, "sendfile(2)", Takes::File),
+    (72, "pselect6(2)", Nothing),
+    (73, "ppoll(2)", Nothing),
+    (79, "newfstatat(2)", Path(1)),
+    (81, "sync(2)", Nothing),
+    (82, "fsync(2)", Takes::File),
+    (83, "fdatasync(2)", Takes::File),
+    (95, "waitid(2)", Nothing),
+    (98, "futex(2), a lock or condition", Nothing),
+    (101, "nanosleep(2)", Nothing),
+    (115, "clock_nanosleep(2)", Nothing),
+    (202, "accept(2)", Takes::File),
+    (203, "connect(2)", Takes::File),
+    (206, "sendto(2)", Takes::File),
+    (207, "recvfrom(2)", Takes::File),
+    (211, "sendmsg(2)", Takes::File),
+    (212, "recvmsg(2)", Takes::File),
+    (215, "munmap(2)", Nothing),
+    (222, "mmap(2)", Nothing),
+    (227, "msync(2)", Nothing),
+    (242, "accept4(2)", Takes::File),
+    (260, "wait4(2)", Nothing),
+    (267, "syncfs(2)", Takes::File),
+    (276, "renameat2(2)", Path(1)),
+    (278, "getrandom(2)", Nothing),
+    (285, "copy_file_range(2)", Takes::File),
+    (291, "statx(2)", Path(1)),
+    (426, "io_uring_enter(2)", Nothing),
+];
+
+#[cfg(not(any(target_arch = "x86_64", target_arch = "aarch64")))]
+const CALLS: &[Call] = &[];
+
+#[cfg(test)]
+#[cfg(target_os = "linux")]
+#[allow(clippy::cast_sign_loss, reason = "descriptors are not negative")]
+mod tests {
+    use std::io::Read;
+    use std::net::{TcpListener, TcpStream};
+    use std::os::fd::AsRawFd;
+
+    use super::*;
+
+    #[test]
+    fn a_descriptor_is_its_file_or_peer() {
+        let program = std::env::current_exe().unwrap();
+        let open = File::open(&program).unwrap();
+        assert_eq!(file(open.as_raw_fd() as u64), Some(program.display().to_string()));
+        let listener = TcpListener::bind("127.0.0.1:0").unwrap();
+        let address = listener.local_addr().unwrap();
+        assert_eq!(file(listener.as_raw_fd() as u64), Some(format!("tcp listening at {address}")));
+        let client = TcpStream::connect(address).unwrap();
+        assert_eq!(file(client.as_raw_fd() as u64), Some(format!("tcp {address}")));
+        let (pipe, _other) = std::io::pipe().unwrap_or_else(|_| unreachable!("there is room for a pipe"));
+        assert_eq!(file(pipe.as_raw_fd() as u64).as_deref(), Some("a pipe"));
+        assert_eq!(file(999_999), None);
+    }
+
+    #[test]
+    fn a_path_is_read_through_the_pointer() {
+        let path_of_call = c"/mnt/nfs/x";
+        assert_eq!(path(path_of_call.as_ptr().addr() as u64).as_deref(), Some("/mnt/nfs/x"));
+        assert_eq!(path(8), None);
+    }
+
+    #[test]
+    fn a_thread_in_a_call_says_which() {
+        let (mut ours, theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (send, id) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let link = fs::read_link("/proc/thread-self").unwrap();
+            send.send(link.file_name().unwrap().to_str().unwrap().to_owned()).unwrap();
+            let _ = ours.read(&mut [0]);
+        });
+        let id = id.recv().unwrap();
+        let held = || held_in(&fs::read_to_string(format!("/proc/self/task/{id}/syscall")).unwrap());
+        let is_there = |held: &Option<Held>| matches!(held, Some(Held::Call { name, .. }) if name == "read(2)" || name == "recvfrom(2)");
+        let until = std::time::Instant::now() + Duration::from_secs(20);
+        while !is_there(&held()) {
+            assert!(std::time::Instant::now() < until, "{:?}", held());
+            std::thread::yield_now();
+        }
+        assert!(held().unwrap().text(false).ends_with(" of a Unix socket"), "{:?}", held());
+        assert!(!held().unwrap().text(true).contains("socket"));
+        drop(theirs);
+        thread.join().unwrap();
+        assert_eq!(Held::Computes { percent: 100 }.text(true), "on a processor 100 %");
+    }
+}
