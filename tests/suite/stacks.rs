@@ -496,13 +496,13 @@ async fn rendezvous() -> u64 {
 }
 
 #[test]
-fn of_a_million_tasks_some_of_each_group_are_asked() {
+fn of_a_hundred_thousand_tasks_some_of_each_group_are_asked() {
     own_process!();
     let hc = install();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let _entered = runtime.enter();
     let never = std::sync::Arc::new(tokio::sync::Notify::new());
-    for _ in 0..1_000_000 {
+    for _ in 0..100_000 {
         let never = never.clone();
         drop(headcount::task("crowd").spawn(async move { never.notified().await }));
     }
@@ -511,7 +511,7 @@ fn of_a_million_tasks_some_of_each_group_are_asked() {
     runtime.block_on(until_idle("one"));
     let list = act(hc.admin_addr().unwrap(), "/api/v1/stacks", "").expect(200).json();
     let (tasks, asked) = (list["tasks"].as_u64().unwrap(), list["asked"].as_u64().unwrap());
-    assert!(1_000_001 <= tasks && 0 < asked && asked <= 1_000, "{tasks} {asked}");
+    assert!(100_001 <= tasks && 0 < asked && asked <= 1_000, "{tasks} {asked}");
     let text = list.to_string();
     assert!(text.contains("deep::inner") && text.contains("notify::Notified"), "{text}");
 }
