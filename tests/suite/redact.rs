@@ -40,9 +40,10 @@ async fn everything_stored_was_redacted() {
     // Redacted first and cut then, so that no half of a secret is left.
     let message = task.message.unwrap();
     assert!(message.starts_with("message(xxx") && message.len() <= 4096);
+    let place = format!("{}:{}", file!(), line!() + 1);
     let panics = headcount::task("redacted-panic").spawn(async { panic!("secret") });
     panics.await.unwrap_err();
-    assert_eq!(last("redacted-panic").message.as_deref(), Some("message(***)"));
+    assert_eq!(last("redacted-panic").message.as_deref(), Some(&*format!("message(***, at {place})")));
 
     // A function that panics must not let its text through, nor reach the task.
     PANICS.store(true, Ordering::Relaxed);

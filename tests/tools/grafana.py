@@ -187,6 +187,15 @@ def record(stores, gone):
     known = f'min(headcount_stop_expected_abandoned{{job="{JOB}"}}) > 1'
     for store in stores:
         eventually("forecasts know the tasks", lambda store=store: store.get("query", query=known))
+    # What happens now and then has happened, and there are some points before the drain.
+    wanted = {
+        "mail has failed": f'sum(increase(headcount_tasks_finished_total{{job="{JOB}",task="send-email",outcome="error"}}[60s])) > 0',
+        "the consumer has restarted": f'sum(increase(headcount_service_restarts_total{{job="{WORKER}"}}[60s])) > 0',
+        "all are known for a while": f'min(count_over_time(headcount_shutdown_stage{{job="{JOB}"}}[60s])) > 10',
+    }
+    for store in stores:
+        for what, query in wanted.items():
+            eventually(f"{store.name}: {what}", lambda store=store, query=query: store.get("query", query=query))
     for service in gone:
         # Each leaves a task that the drain has to cut.
         for _ in range(CUT):

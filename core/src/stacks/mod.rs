@@ -48,7 +48,7 @@ pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 pub use watch::{Watch, publish};
 
 #[cfg(not(feature = "stacks"))]
-pub use none::{Watch, publish};
+pub(crate) use none::{Watch, publish};
 
 /// Without the feature, a poll does nothing for stacks.
 #[cfg(not(feature = "stacks"))]
@@ -58,25 +58,25 @@ mod none {
     use crate::registry::TaskSlot;
 
     #[derive(Debug)]
-    pub struct Watch;
+    pub(crate) struct Watch;
 
     impl Watch {
         #[inline]
-        pub fn begin(_: TaskSlot, _: Option<&Waker>) -> Self {
+        pub(crate) fn begin(_: TaskSlot, _: Option<&Waker>) -> Self {
             Self
         }
 
         #[inline]
         #[allow(clippy::unused_self, reason = "with the feature it has some")]
-        pub fn poll<T>(&self, poll: &mut dyn FnMut(Option<&Waker>) -> Poll<T>) -> Poll<T> {
+        pub(crate) fn poll<T>(&self, poll: &mut dyn FnMut(Option<&Waker>) -> Poll<T>) -> Poll<T> {
             poll(None)
         }
 
         #[inline]
         #[allow(clippy::unused_self, reason = "with the feature it has some")]
-        pub fn end<T>(self, _: TaskSlot, _: &std::thread::Result<Poll<T>>) {}
+        pub(crate) fn end<T>(self, _: TaskSlot, _: &std::thread::Result<Poll<T>>) {}
     }
 
     #[inline]
-    pub fn publish() {}
+    pub(crate) fn publish() {}
 }

@@ -2,7 +2,7 @@
 
 use crate::registry::local::Current;
 use crate::registry::registry;
-use crate::registry::slot::{ABANDONED, Reading};
+use crate::registry::slot::{ABANDONED, LIMITED, Reading};
 use crate::snapshot::{Kind, OnShutdown};
 
 /// A task as it was seen, and where.
@@ -31,6 +31,11 @@ pub(crate) fn all(admits: impl Fn(&Reading) -> bool) -> Vec<Seen> {
 /// A task as it is now; `None` if it has ended.
 pub(crate) fn read(current: Current) -> Option<Reading> {
     current.slot.read().filter(|task| task.id() == current.id)
+}
+
+/// Whether a limit has not admitted the task yet.
+pub(crate) fn waits_for_a_place(current: Current) -> bool {
+    read(current).is_some_and(|task| task.has(LIMITED))
 }
 
 /// Whether the task has ended. Its end may still be on its way to whatever watches it.

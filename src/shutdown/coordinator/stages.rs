@@ -284,7 +284,9 @@ impl Coordinator {
         }
         // Spawned while the others were handed to the hook.
         self.abandon_rest(|task| task.policy() == OnShutdown::Wait);
-        let (tasks, now) = (self.ledger.abandoned_alive(), self.now());
+        let (mut tasks, now) = (self.ledger.abandoned_alive(), self.now());
+        // What waits for a place comes first: it is not to begin in the place of one that is aborted.
+        tasks.sort_by_cached_key(|task| !slots::waits_for_a_place(*task));
         cut::end(&tasks, Why::AllAbandoned);
         tasks.iter().for_each(|task| self.ledger.note_abort(task.id, now));
     }

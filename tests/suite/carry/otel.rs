@@ -60,12 +60,17 @@ fn by_tracing(activates: bool) {
     tracing::subscriber::set_global_default(tracing_subscriber::registry().with(layer)).unwrap();
     let _hc = install();
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (answered, is_answered) = tokio::sync::oneshot::channel();
     let handled = async {
-        task("mail").spawn_fallible(async { Err::<(), _>(headcount::spawn(async { 1 }).await.unwrap()) })
+        task("mail").spawn_fallible(async {
+            is_answered.await.unwrap();
+            Err::<(), _>(headcount::spawn(async { 1 }).await.unwrap())
+        })
     };
     let tenant = Context::current().with_baggage([KeyValue::new("tenant", "acme")]);
     runtime.block_on(async {
         let mail = handled.instrument(info_span!("request")).await;
+        answered.send(()).unwrap();
         mail.await.unwrap().unwrap_err();
         let stored = async { task("store").spawn(work()).await.unwrap() };
         let order = {

@@ -80,10 +80,12 @@ async fn updates_add_up_to_what_the_tasks_did() {
 async fn how_a_task_ended_is_told() {
     own_process!();
     let mut console = Console::attach().await;
+    let place = format!("{}:{}", file!(), line!() + 1);
     let panics = headcount::task("panics-soon").spawn(async { panic!("no such order") });
     assert!(panics.await.unwrap_err().is_panic());
     let (task, _) = console.until("panics-soon", is_dropped).await;
-    assert_eq!((text(&task, "outcome"), text(&task, "message")), ("panic".into(), "no such order".into()));
+    let message = format!("no such order, at {place}");
+    assert_eq!((text(&task, "outcome"), text(&task, "message")), ("panic".into(), message));
 
     let aborted = headcount::task("aborted-soon").spawn(std::future::pending::<()>());
     console.until("aborted-soon", is_idle).await;
