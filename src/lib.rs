@@ -114,6 +114,10 @@ mod install;
 #[cfg(feature = "tower")]
 pub mod layer;
 #[cfg(feature = "metrics")]
+#[cfg_attr(
+    not(feature = "admin"),
+    allow(dead_code, reason = "OpenMetrics is negotiated by the admin server")
+)]
 mod metrics;
 #[cfg(feature = "shutdown")]
 mod observer;
@@ -127,7 +131,7 @@ mod shutdown;
 #[cfg(feature = "shutdown")]
 #[cfg_attr(
     not(all(feature = "admin", feature = "stacks")),
-    allow(dead_code, unused_imports, reason = "the API shows the rest of it")
+    allow(dead_code, unreachable_pub, unused_imports, reason = "the API shows the rest of it")
 )]
 mod stacks;
 #[cfg(all(unix, feature = "shutdown"))]

@@ -15,9 +15,9 @@
         gzip: Some(Content { data: include_bytes!("assets/index-CGnlq08E.css.gz"), tag: "\"0962979970c5b15fcc69e1b643030d75\"" }),
     },
     File {
-        path: "assets/index-ESl9-XMm.js",
-        plain: Content { data: include_bytes!("assets/index-ESl9-XMm.js"), tag: "\"6b9c10d9137e8d4af9f3f572bcce2155\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-ESl9-XMm.js.gz"), tag: "\"f856718853f8a66eb12dce496bf85bbd\"" }),
+        path: "assets/index-CaEOP2li.js",
+        plain: Content { data: include_bytes!("assets/index-CaEOP2li.js"), tag: "\"77c0c869ad119a7aed9aedd3ddf987c2\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CaEOP2li.js.gz"), tag: "\"7417280211da6ca3a82960138044a5fa\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"bf657b7873195ee7cb8e27d428caaa96\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"7eb692b9a889b2849f5d48aa943c958c\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"bfaa025308688a8c8db8091f217517e8\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"b005a9ee732c55586c64a32062da874e\"" }),
     },
 ]

@@ -390,7 +390,6 @@ export interface Stack {
   /** The same in one line. */
   text: string;
   branches: StackBranch[];
-  children: number;
   lost: number;
   cut: boolean;
 }

@@ -553,7 +553,6 @@ fn stacks() {
         result: StackResult::Waits,
         text: text.to_owned(),
         branches: branches(),
-        children: 3,
         lost: 1,
         cut: true,
     };
@@ -562,7 +561,6 @@ fn stacks() {
         result: StackResult::Blocked,
         text: "blocked in fsync(2) of /var/lib/app/wal".to_owned(),
         branches: Vec::new(),
-        children: 0,
         lost: 0,
         cut: false,
         ..stack

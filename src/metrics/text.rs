@@ -144,8 +144,13 @@ fn write_histogram(
             Some(Some(exemplar)) => {
                 let Exemplar { trace_id, seconds, at, .. } = exemplar;
                 let (seconds, at) = (Canonical(*seconds), timestamp(*at));
-                let value = format_args!("{count} # {{trace_id=\"{trace_id}\"}} {seconds} {at:.3}");
-                line(text, name, "_bucket", format_args!("{labels},le=\"{bound}\""), value);
+                line(
+                    text,
+                    name,
+                    "_bucket",
+                    format_args!("{labels},le=\"{bound}\""),
+                    format_args!("{count} # {{trace_id=\"{trace_id}\"}} {seconds} {at:.3}"),
+                );
             }
             _ => line(text, name, "_bucket", format_args!("{labels},le=\"{bound}\""), count),
         }

@@ -339,7 +339,6 @@ fn describe(namer: &mut Namer, one: &Captured, held: &HashMap<u64, String>, hide
         result,
         text: String::new(),
         branches,
-        children: 0,
         lost,
         cut,
     };

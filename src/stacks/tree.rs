@@ -31,8 +31,6 @@ pub struct TaskStack {
     /// From the future that was spawned to the first frame of the library that it waits in. More than one
     /// where its branches have nothing in common.
     pub branches: Vec<StackBranch>,
-    /// Live tasks and tracked futures that it spawned, which a poll of their container does not poll.
-    pub children: u64,
     /// Places that there was no room for.
     pub lost: u64,
     /// Whether a stack was so deep that its outer frames are missing.

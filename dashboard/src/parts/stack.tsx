@@ -64,7 +64,6 @@ function Answer({ stack }: { stack: Stack }) {
     <>
       <p class="where-text"><bdi>{plain(stack.text)}</bdi></p>
       {stack.branches.length > 0 && <ul class="tree stack">{stack.branches.map((branch, index) => <Branch key={index} branch={branch} depth={0} />)}</ul>}
-      {stack.children > 0 && <p class="soft">A poll of this task does not poll the {stack.children} live children that it spawned.</p>}
       {stack.lost > 0 && <p class="soft">{stack.lost} more places were left out.</p>}
       {stack.cut && <p class="soft">Outer frames were left out.</p>}
     </>

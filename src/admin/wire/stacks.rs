@@ -27,8 +27,6 @@ pub(in crate::admin) struct Stack {
     /// The same in one line.
     pub(in crate::admin) text: String,
     pub(in crate::admin) branches: Vec<Branch>,
-    /// Live tasks and tracked futures that it spawned.
-    pub(in crate::admin) children: u64,
     /// Places that there was no room for.
     pub(in crate::admin) lost: u64,
     /// Whether outer frames are missing.
@@ -105,7 +103,6 @@ impl From<TaskStack> for Stack {
             result: stack.result,
             text: stack.text,
             branches: branches(&stack.branches),
-            children: stack.children,
             lost: stack.lost,
             cut: stack.cut,
         }
