@@ -217,7 +217,9 @@ fn without_poll(frame: StackFrame) -> StackFrame {
 fn origin_of_file(file: &str) -> Origin {
     let parts: Vec<&str> = file.split(['/', '\\']).collect();
     let follows = |at: usize, by: usize| parts.get(at + by).copied();
-    if file.starts_with("/rustc/") || parts.windows(2).any(|pair| pair == ["rust", "library"]) {
+    // `rust` of rustup, `rustc-1.85.0` or the like of a distribution.
+    let of_rust = |pair: &[&str]| pair[0].starts_with("rust") && pair[1] == "library";
+    if file.starts_with("/rustc/") || parts.windows(2).any(of_rust) {
         return Origin::Standard;
     }
     if [headcount_stack::SOURCES, headcount_core::internal::stacks::SOURCES, SOURCES]
@@ -436,6 +438,11 @@ mod tests {
             ("/srv/shop/vendor/redis/src/aio.rs", library("redis")),
             (
                 "/rustc/59807616e1fa2540724bfbac14d7976d7e4a3860/library/core/src/task/poll.rs",
+                Origin::Standard,
+            ),
+            ("/usr/src/rustc-1.85.0/library/core/src/task/poll.rs", Origin::Standard),
+            (
+                "/home/a/.rustup/toolchains/stable/lib/rustlib/src/rust/library/std/src/panic.rs",
                 Origin::Standard,
             ),
             ("/srv/shop/src/mail.rs", Origin::Application),
