@@ -14,7 +14,8 @@
 
 #![allow(clippy::inline_always, reason = "the fast way of a task is one piece of code")]
 
-use std::collections::{HashMap, VecDeque};
+use std::cmp::Reverse;
+use std::collections::{BinaryHeap, HashMap, HashSet, VecDeque};
 use std::ops::Range;
 use std::sync::Arc;
 use std::sync::atomic::AtomicUsize;
@@ -322,8 +323,8 @@ impl Ring {
         new
     }
 
-    fn notes_into(&self, all: &mut HashMap<u64, Arc<Note>>) {
-        all.extend(self.notes.lock().iter().cloned());
+    fn notes_into(&self, of: &HashSet<u64>, all: &mut HashMap<u64, Arc<Note>>) {
+        all.extend(self.notes.lock().iter().filter(|(id, _)| of.contains(id)).cloned());
     }
 }
 
@@ -444,11 +445,12 @@ impl Histories {
         let mut records = newest(&all, |history| &history.any, limit);
         records.extend(newest(&all, |history| &history.not_ok, limit));
         let mut records: Vec<Record> = records.into_values().collect();
-        records.sort_unstable_by_key(|record| std::cmp::Reverse((record.ended, record.task.id())));
+        records.sort_unstable_by_key(|record| Reverse((record.ended, record.task.id())));
+        let shown: HashSet<u64> = records.iter().map(|record| record.task.id()).collect();
         let mut notes = HashMap::new();
         for history in &all {
-            history.any.notes_into(&mut notes);
-            history.not_ok.notes_into(&mut notes);
+            history.any.notes_into(&shown, &mut notes);
+            history.not_ok.notes_into(&shown, &mut notes);
         }
         HistoryReading { records, notes }
     }
@@ -463,7 +465,7 @@ impl Histories {
             history.not_ok.read_since(since, &mut records);
             ended.extend(records.into_values().map(|record| (record, history)));
         }
-        ended.sort_unstable_by_key(|(record, _)| std::cmp::Reverse((record.ended, record.task.id())));
+        ended.sort_unstable_by_key(|(record, _)| Reverse((record.ended, record.task.id())));
         ended.truncate(limit);
         let with_note =
             |(record, history): (Record, &'static ThreadHistory)| (record, history.note_of(&record));
@@ -526,21 +528,31 @@ impl Histories {
     }
 }
 
+/// The newest of all rings of a kind. Each is read from its newest record back, as far as it has one of these,
+/// so the cost grows with `limit` and the number of rings, and not with what they hold.
 fn newest(
     histories: &[&'static ThreadHistory],
     ring: impl Fn(&'static ThreadHistory) -> &'static Ring,
     limit: usize,
 ) -> HashMap<u64, Record> {
+    let mut ends: BinaryHeap<Reverse<(u64, u64)>> = BinaryHeap::new();
     let mut records = HashMap::new();
     for history in histories {
-        ring(history).read_into(&mut records);
-    }
-    if limit < records.len() {
-        let mut ends: Vec<(u64, u64)> =
-            records.values().map(|record| (record.ended, record.task.id())).collect();
-        ends.sort_unstable();
-        let cut = ends[ends.len() - limit.max(1)];
-        records.retain(|id, record| 0 < limit && cut <= (record.ended, *id));
+        for record in ring(history).newest_first() {
+            let end = (record.ended, record.task.id());
+            let is_full = limit <= ends.len();
+            if is_full && ends.peek().is_none_or(|Reverse(oldest)| end <= *oldest) {
+                break;
+            }
+            if records.insert(end.1, record).is_none() {
+                ends.push(Reverse(end));
+                if is_full {
+                    if let Some(Reverse((_, id))) = ends.pop() {
+                        records.remove(&id);
+                    }
+                }
+            }
+        }
     }
     records
 }
