@@ -528,8 +528,8 @@ impl Histories {
     }
 }
 
-/// The newest of all rings of a kind. Each is read from its newest record back, as far as it has one of these,
-/// so the cost grows with `limit` and the number of rings, and not with what they hold.
+/// The newest of all rings of a kind. Each is read from its newest record back, as far as it has one of
+/// these, so the cost grows with `limit` and the number of rings, and not with what they hold.
 fn newest(
     histories: &[&'static ThreadHistory],
     ring: impl Fn(&'static ThreadHistory) -> &'static Ring,
