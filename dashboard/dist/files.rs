@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-CGnlq08E.css",
-        plain: Content { data: include_bytes!("assets/index-CGnlq08E.css"), tag: "\"993e0b15e5a40e7205ef61e03d026c90\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CGnlq08E.css.gz"), tag: "\"0962979970c5b15fcc69e1b643030d75\"" }),
+        path: "assets/index-Cbi0bEsJ.css",
+        plain: Content { data: include_bytes!("assets/index-Cbi0bEsJ.css"), tag: "\"94acc0fbc0d3cdf270c92afb92075333\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-Cbi0bEsJ.css.gz"), tag: "\"7c2fc97bf545b944ea37d1e4e92b3930\"" }),
     },
     File {
-        path: "assets/index-CaEOP2li.js",
-        plain: Content { data: include_bytes!("assets/index-CaEOP2li.js"), tag: "\"77c0c869ad119a7aed9aedd3ddf987c2\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CaEOP2li.js.gz"), tag: "\"7417280211da6ca3a82960138044a5fa\"" }),
+        path: "assets/index-NutI5HFS.js",
+        plain: Content { data: include_bytes!("assets/index-NutI5HFS.js"), tag: "\"ce8e4572e8164de70bdc287a58124a40\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-NutI5HFS.js.gz"), tag: "\"f12ac09c5126c4156f8bbf3a07b77ca5\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"bfaa025308688a8c8db8091f217517e8\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"b005a9ee732c55586c64a32062da874e\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"cab3dd3d1f8e91005b91af2db305f723\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"bab03904c2582d9acbfd64808f963b1e\"" }),
     },
 ]

@@ -28,14 +28,17 @@ export function Tasks() {
   const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, asked.path);
   const spawned = summary.value?.spawned ?? 0;
   const newer = useGrown(held, spawned);
+  // What few processes have takes room only where it is.
+  const states = STATES.filter((one) => one !== "limited" || one === state || 0 < (summary.value?.states?.limited ?? 0));
+  const kinds = KINDS.filter((one) => (one !== "service" && one !== "timer") || one === kind || 0 < (summary.value?.services ?? 0));
   const narrowed = q !== "" || state !== null || kind !== null || group !== null;
   return (
     <>
       <AttentionLine />
       <div class="controls">
         <div class="choices">
-          <Choice label="State" all="any state" of={STATES} value={state} counts={summary.value?.states ?? { blocked: summary.value?.blocked ?? 0 }} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ state: one, cursor: null, from: null })} />
-          <Choice label="Kind" all="any kind" of={KINDS} value={kind} onChoose={(one) => adjust({ kind: one, cursor: null, from: null })} />
+          <Choice label="State" all="any state" of={states} value={state} counts={summary.value?.states ?? { blocked: summary.value?.blocked ?? 0 }} mark={(one) => <Mark of={one} />} onChoose={(one) => adjust({ state: one, cursor: null, from: null })} />
+          <Choice label="Kind" all="any kind" of={kinds} value={kind} onChoose={(one) => adjust({ kind: one, cursor: null, from: null })} />
           <Toggle label="Tree" hint="Children below the tasks that spawned them" on={tree} onToggle={() => adjust({ as: tree ? null : "tree", cursor: null, from: null })} />
           <GroupChip />
         </div>
