@@ -21,7 +21,8 @@ test("what needs attention stands above everything, the gravest first, each a li
   const process = await invented(INCIDENT);
   await page.goto(process.page);
   const sentences = page.locator(".attention .sentence");
-  await expect(sentences).toHaveCount(5);
+  // The server looks for some of them every few seconds.
+  await expect(sentences).toHaveCount(5, { timeout: 30_000 });
   await expect(sentences.first()).toContainText(/critical: blocked-cpu #\d+ has not yielded for 5 m since \d\d:\d\d:\d\d at src\/main\.rs:50/);
   const severities = await sentences.evaluateAll((found) => found.map((one) => [...one.classList].find((name) => name.startsWith("is-"))));
   const rank = ["is-critical", "is-warning", "is-notice"];
@@ -365,6 +366,7 @@ test("an incident is worked through by keyboard alone", async ({ page, invented,
   await expect(page.locator(".drain-head")).toBeVisible();
   await page.getByRole("button", { name: "Force now" }).focus();
   await page.keyboard.press("Enter");
+  await expect(page.getByRole("button", { name: "Keep waiting" })).toBeFocused();
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await expect(page.locator("h1")).toHaveText(/^Gone · forced by API/, { timeout: 15_000 });
