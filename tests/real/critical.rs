@@ -12,7 +12,14 @@ fn a_critical_service_dies_in_a_real_process() {
     own_process!();
     let mut process = start(&[("ADMIN", "127.0.0.1:0")], &["timer refresh 100", "critical consumer 3000"]);
     let admin = process.admin();
-    let metrics = get(admin, "/metrics").expect(200);
+    let metrics = loop {
+        // A timer has a group from its first run on.
+        let metrics = get(admin, "/metrics").expect(200);
+        if metrics.text().contains("headcount_timer_last_success_timestamp_seconds{") {
+            break metrics;
+        }
+        std::thread::yield_now();
+    };
     check(metrics.text());
     for series in [
         "headcount_service_up{task=\"consumer\",kind=\"service\"} 1",
