@@ -10,10 +10,13 @@ fn a_back_off_and_a_timer_end_at_once_and_nothing_restarts() {
     own_process!();
     let end = term(&[], &["service-fails consumer", "timer refresh 3600000", "service-told pump 0"]);
     let report = report(end.exited_with(0));
-    assert_eq!(report["ended"]["ok"], 1, "the run that was told: {report}");
+    // The run that was told, and the timer's first if the signal came that soon.
+    let ended = report["ended"]["ok"].as_u64().unwrap();
+    assert!((1..=2).contains(&ended), "{report}");
     assert_eq!((report["ended"]["error"].as_u64(), report["abandoned_total"].as_u64()), (Some(0), Some(0)));
     assert!(report["duration_seconds"].as_f64().unwrap() < 5.0, "{report}");
-    end.logged(&["Shutting down (SIGTERM)", "All background tasks completed in ~s (1 completed)"]);
+    let last = format!("All background tasks completed in ~s ({ended} completed)");
+    end.logged(&["Shutting down (SIGTERM)", &last]);
     end.never_logged("restart 2 in");
     end.never_logged("is lost");
 }
