@@ -15,9 +15,9 @@
         gzip: Some(Content { data: include_bytes!("assets/index-Cbi0bEsJ.css.gz"), tag: "\"7c2fc97bf545b944ea37d1e4e92b3930\"" }),
     },
     File {
-        path: "assets/index-NutI5HFS.js",
-        plain: Content { data: include_bytes!("assets/index-NutI5HFS.js"), tag: "\"ce8e4572e8164de70bdc287a58124a40\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-NutI5HFS.js.gz"), tag: "\"f12ac09c5126c4156f8bbf3a07b77ca5\"" }),
+        path: "assets/index-D7pa18KE.js",
+        plain: Content { data: include_bytes!("assets/index-D7pa18KE.js"), tag: "\"89f05a74270df9e4df54e6fb6865fb3a\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-D7pa18KE.js.gz"), tag: "\"12ab8212514b00e1ce9f2bf50083d5df\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"cab3dd3d1f8e91005b91af2db305f723\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"bab03904c2582d9acbfd64808f963b1e\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"a7377e543b445c66aac5363aee9240c2\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"2dab19e5ff60458dcdc571453770aaca\"" }),
     },
 ]

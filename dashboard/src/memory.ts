@@ -62,8 +62,12 @@ export function keep(entry: Kept): void {
   write(STOPS, kept.value);
 }
 
-/** The process that runs, as last seen, for the case that it ends without a word. */
+/**
+ * The process that runs, as last seen, for the case that it ends without a word. The page may be left before it has
+ * drawn that another process answers: what was seen of the one before is kept first.
+ */
 export function seeNow(summary: Summary): void {
+  meet(summary);
   write(SEEN, keptOf(summary, null));
 }
 

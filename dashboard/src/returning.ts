@@ -1,5 +1,5 @@
-// Back returns to where the reader was: each history entry remembers its scroll position and the row that had
-// the focus.
+// Back returns to where the reader was: each history entry remembers its scroll position, the row that had the
+// focus and where in the window it was. The row counts for more: the rows above it may have changed meanwhile.
 
 export interface Entry {
   key: string;
@@ -8,8 +8,11 @@ export interface Entry {
 interface Seat {
   scroll: number;
   focus: string | null;
+  /** Where the row began in the window; null where it was not in sight. */
+  top: number | null;
 }
 
+const NEW: Seat = { scroll: 0, focus: null, top: null };
 const KEPT = "headcount-seats";
 /** Lists come from the server: their rows may be drawn this much later. */
 const PATIENCE = 4_000;
@@ -29,8 +32,8 @@ function saved(): [string, Seat][] {
 
 /** Remembers where the reader is, as it changes. */
 export function watchSeat(): void {
-  addEventListener("scroll", () => note({ scroll: scrollY }), { passive: true });
-  document.addEventListener("focusin", ({ target }) => note({ focus: keyOf(target) }));
+  addEventListener("scroll", () => note({ scroll: scrollY, top: inSight(seats.get(current)?.focus ?? null) }), { passive: true });
+  document.addEventListener("focusin", ({ target }) => note({ focus: keyOf(target), top: inSight(keyOf(target)) }));
   addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify([...seats].slice(-40))));
   for (const input of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(input, () => (returning = false), { passive: true });
   if (seats.has(current)) restore(current);
@@ -38,7 +41,7 @@ export function watchSeat(): void {
 
 function note(change: Partial<Seat>): void {
   if (returning) return;
-  seats.set(current, { ...(seats.get(current) ?? { scroll: 0, focus: null }), ...change });
+  seats.set(current, { ...(seats.get(current) ?? NEW), ...change });
 }
 
 function keyOf(target: EventTarget | null): string | null {
@@ -74,7 +77,7 @@ export function entryLeft(entry: Entry | null): void {
 }
 
 function restore(key: string): void {
-  const seat = seats.get(key) ?? { scroll: 0, focus: null };
+  const seat = seats.get(key) ?? NEW;
   const until = performance.now() + PATIENCE;
   returning = true;
   let focused = seat.focus === null;
@@ -84,6 +87,7 @@ function restore(key: string): void {
     const reached = seat.scroll <= room;
     if (reached || until < performance.now()) scrollTo(0, seat.scroll);
     focused ||= focusOn(seat.focus);
+    if (reached && seat.top !== null) scrollBy(0, (topOf(seat.focus) ?? seat.top) - seat.top);
     if ((reached && focused) || until < performance.now()) returning = false;
     else requestAnimationFrame(step);
   };
@@ -92,9 +96,22 @@ function restore(key: string): void {
 
 /** Focuses the control that carries the key; false while there is none. */
 export function focusOn(key: string | null): boolean {
-  const found = key === null ? null : document.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
+  const found = control(key);
   found?.focus({ preventScroll: true });
   return found !== null;
+}
+
+function control(key: string | null): HTMLElement | null {
+  return key === null ? null : document.querySelector<HTMLElement>(`[data-key="${CSS.escape(key)}"]`);
+}
+
+function topOf(key: string | null): number | null {
+  return control(key)?.getBoundingClientRect().top ?? null;
+}
+
+function inSight(key: string | null): number | null {
+  const top = topOf(key);
+  return top !== null && 0 <= top && top < innerHeight ? top : null;
 }
 
 function afterDrawing(act: () => void): void {
