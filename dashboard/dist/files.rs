@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-Cbi0bEsJ.css",
-        plain: Content { data: include_bytes!("assets/index-Cbi0bEsJ.css"), tag: "\"94acc0fbc0d3cdf270c92afb92075333\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-Cbi0bEsJ.css.gz"), tag: "\"7c2fc97bf545b944ea37d1e4e92b3930\"" }),
+        path: "assets/index-CN8Spx3O.css",
+        plain: Content { data: include_bytes!("assets/index-CN8Spx3O.css"), tag: "\"3338e956a03966abcad01fc2a7c294b7\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CN8Spx3O.css.gz"), tag: "\"b55a0708ba18b0bece3f002b51106520\"" }),
     },
     File {
-        path: "assets/index-D7pa18KE.js",
-        plain: Content { data: include_bytes!("assets/index-D7pa18KE.js"), tag: "\"89f05a74270df9e4df54e6fb6865fb3a\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-D7pa18KE.js.gz"), tag: "\"12ab8212514b00e1ce9f2bf50083d5df\"" }),
+        path: "assets/index-D_lnOxVE.js",
+        plain: Content { data: include_bytes!("assets/index-D_lnOxVE.js"), tag: "\"cd81e3efec507885808cd9daa850960f\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-D_lnOxVE.js.gz"), tag: "\"1e3f0517ca152dd3f1c9cec923c9f86c\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"a7377e543b445c66aac5363aee9240c2\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"2dab19e5ff60458dcdc571453770aaca\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"08e3dfc0f461b4c96641b005c9471967\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"519bba619c77fc5d82b95fad37a10d75\"" }),
     },
 ]

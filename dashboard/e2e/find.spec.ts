@@ -158,8 +158,8 @@ test("Back returns to the row: scroll and focus as they were, with pointer and k
   expect(await focused(page)).not.toBe("BODY");
   await page.keyboard.press("Escape");
   await expect.poll(() => focused(page)).toBe(key);
-  // Not the page's own position: rows above may be drawn with another height than was estimated for them.
-  await expect.poll(async () => Math.abs((await topOf(page.locator(`[data-key="${key}"]`))) - top)).toBeLessThanOrEqual(2);
+  // A row has 28 to 29 px, with the borders that it shares; warnings between the rows come a moment later.
+  await expect.poll(async () => Math.abs((await topOf(page.locator(`[data-key="${key}"]`))) - top)).toBeLessThan(5);
 });
 
 test("Escape leaves the focus on the row that it closes", async ({ page, invented }) => {

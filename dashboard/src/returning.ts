@@ -16,6 +16,8 @@ const NEW: Seat = { scroll: 0, focus: null, top: null };
 const KEPT = "headcount-seats";
 /** Lists come from the server: their rows may be drawn this much later. */
 const PATIENCE = 4_000;
+/** Rows out of sight have estimated heights: the place is held until those above are drawn. */
+const SETTLING = 1_000;
 
 let current = "";
 let made = 0;
@@ -81,14 +83,17 @@ function restore(key: string): void {
   const until = performance.now() + PATIENCE;
   returning = true;
   let focused = seat.focus === null;
+  let settled = Infinity;
   const step = () => {
     if (!returning || key !== current) return;
+    const now = performance.now();
     const room = document.documentElement.scrollHeight - innerHeight;
     const reached = seat.scroll <= room;
-    if (reached || until < performance.now()) scrollTo(0, seat.scroll);
+    if (reached || until < now) scrollTo(0, seat.scroll);
     focused ||= focusOn(seat.focus);
     if (reached && seat.top !== null) scrollBy(0, (topOf(seat.focus) ?? seat.top) - seat.top);
-    if ((reached && focused) || until < performance.now()) returning = false;
+    if (reached && focused) settled = Math.min(settled, now + SETTLING);
+    if (Math.min(settled, until) < now) returning = false;
     else requestAnimationFrame(step);
   };
   afterDrawing(step);

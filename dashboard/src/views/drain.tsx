@@ -178,7 +178,7 @@ function Remaining({ now, stop, over }: { now: Summary; stop: Shutdown; over: bo
   const given = stop.tasks.length === 0 && announcing ? (answer?.value.items ?? []) : stop.tasks;
   const outcomes = new Map<number, Outcome>(stop.recently_ended.map(({ id, outcome }) => [id, outcome]));
   const alive = given.filter(({ id }) => !outcomes.has(id));
-  const ordered = useCalmOrder(byHold(alive, now.forecast != null), held);
+  const ordered = useCalmOrder(byHold(alive, now.forecast != null), held, now.stage);
   const rows = useHeld(ordered, held && !over, now.instance);
   const more = stop.rest.reduce((sum, { count: each }) => sum + each, 0);
   if (rows.length === 0) return <p class="drain-none">{nothingLeft(now, stop, over)}</p>;
@@ -214,25 +214,28 @@ function nothingLeft({ stage, live }: Summary, { pending }: Shutdown, over: bool
   return live === 0 ? "Nothing is left to wait for." : `Nothing is left to wait for. ${plural(live, "task")} that no stop waits for ${live === 1 ? "is" : "are"} still alive.`;
 }
 
-/** The order as given, but rows that stay change places only now and then. */
-function useCalmOrder(tasks: Task[], held: boolean): Task[] {
-  const order = useRef<{ ids: Map<number, number>; at: number }>({ ids: new Map(), at: 0 });
+/** The order as given, but rows that stay change places only now and then, and when another stage begins. */
+function useCalmOrder(tasks: Task[], held: boolean, stage: Summary["stage"]): Task[] {
+  const order = useRef({ ids: new Map<number, number>(), at: 0, stage });
   const now = performance.now();
-  if (!held && CALM < now - order.current.at) order.current = { ids: new Map(tasks.map(({ id }, index) => [id, index])), at: now };
+  const due = CALM < now - order.current.at || stage !== order.current.stage;
+  if (!held && due) order.current = { ids: new Map(tasks.map(({ id }, index) => [id, index])), at: now, stage };
   const { ids } = order.current;
   const place = (task: Task, index: number) => ids.get(task.id) ?? tasks.length + index;
   return tasks.map((task, index) => ({ task, at: place(task, index) })).sort((one, other) => one.at - other.at).map(({ task }) => task);
 }
 
-/** Those that failed stay in front; then the newest first, so that progress is seen. */
+/** Those that failed stay in front; then the newest first, so that progress is seen. Cells stay, tasks go through them. */
 function JustEnded({ stop }: { stop: Shutdown }) {
+  const { held, hold } = useHold();
   const failed = failedInStop.value;
   const known = new Set(failed.map(({ id }) => id));
   const others = stop.recently_ended.filter(({ id }) => !known.has(id));
+  const cells = useHeld([...failed, ...others], held);
   return (
-    <ul class="just-ended" aria-label="Just ended">
-      {[...failed, ...others].map((task) => (
-        <li key={task.id} class={known.has(task.id) ? "failed" : undefined}>
+    <ul class="just-ended" aria-label="Just ended" {...hold}>
+      {cells.map(({ item: task }, cell) => (
+        <li key={cell} class={known.has(task.id) ? "failed" : undefined}>
           <a href={address({ view: "task", task: task.id })}>
             <Mark of={task.outcome} /> <span class="id">#{task.id}</span> <Outside text={task.name} class="given" />
           </a>{" "}
