@@ -225,7 +225,10 @@ function useCalmOrder(tasks: Task[], held: boolean, stage: Summary["stage"]): Ta
   return tasks.map((task, index) => ({ task, at: place(task, index) })).sort((one, other) => one.at - other.at).map(({ task }) => task);
 }
 
-/** Those that failed stay in front; then the newest first, so that progress is seen. Cells stay, tasks go through them. */
+/**
+ * Those that failed stay in front; then the newest first, so that progress is seen. The cells stay, the tasks go
+ * through them.
+ */
 function JustEnded({ stop }: { stop: Shutdown }) {
   const { held, hold } = useHold();
   const failed = failedInStop.value;
