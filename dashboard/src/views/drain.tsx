@@ -226,8 +226,8 @@ function useCalmOrder(tasks: Task[], held: boolean, stage: Summary["stage"]): Ta
 }
 
 /**
- * Those that failed stay in front; then the newest first, so that progress is seen. The cells stay, the tasks go
- * through them.
+ * Those that failed stay in front; then the newest first, so that progress is seen. The cells stay, the
+ * tasks go through them.
  */
 function JustEnded({ stop }: { stop: Shutdown }) {
   const { held, hold } = useHold();
