@@ -63,8 +63,8 @@ export function keep(entry: Kept): void {
 }
 
 /**
- * The process that runs, as last seen, for the case that it ends without a word. The page may be left before it has
- * drawn that another process answers: what was seen of the one before is kept first.
+ * The process that runs, as last seen, for the case that it ends without a word. The page may be left before
+ * it has drawn that another process answers: what was seen of the one before is kept first.
  */
 export function seeNow(summary: Summary): void {
   meet(summary);

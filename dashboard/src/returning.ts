@@ -1,5 +1,5 @@
-// Back returns to where the reader was: each history entry remembers its scroll position, the row that had the
-// focus and where in the window it was. The row counts for more: the rows above it may have changed meanwhile.
+// Back returns to where the reader was: each history entry remembers its scroll position, the row that had
+// the focus and where in the window it was. The row counts for more: the rows above it may have changed.
 
 export interface Entry {
   key: string;
