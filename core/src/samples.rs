@@ -5,7 +5,9 @@ use std::time::{Duration, SystemTime};
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 use crate::service::{LastRun, Restart, ServiceInfo, ServiceState};
-use crate::snapshot::{Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, Usual};
+use crate::snapshot::{
+    Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, TermsInfo, TimeoutInfo, Usual,
+};
 
 /// An idle task.
 pub fn task() -> TaskInfo {
@@ -73,6 +75,20 @@ pub fn service() -> ServiceInfo {
     }
 }
 
+/// The terms of a group that has none.
+pub fn terms() -> TermsInfo {
+    TermsInfo {
+        timeout: None,
+        timeout_by_operator: false,
+        limit: None,
+        queue: None,
+        limited: 0,
+        first_in_line: None,
+        rejected: Vec::new(),
+        waited: Vec::new(),
+    }
+}
+
 /// A group without tasks.
 pub fn group() -> GroupInfo {
     GroupInfo {
@@ -102,6 +118,10 @@ pub fn usual(count: u64, p50: Duration, p95: Duration, p99: Duration) -> Usual {
 
 pub fn pace(per_second: f64, said_ago: Duration) -> Pace {
     Pace { per_second, said_ago }
+}
+
+pub fn timeout(allowed: Duration, elapsed: Duration) -> TimeoutInfo {
+    TimeoutInfo { allowed, elapsed, overdue: false }
 }
 
 pub fn oldest(id: u64, age: Duration) -> Oldest {

@@ -283,6 +283,22 @@ fn attention() -> Vec<Attention> {
         },
         Attention {
             severity: Severity::Warning,
+            sentence: "send-email: 80 tasks wait for the limit of 4, the first (#17) for 1.2 s; its queue has 100 places"
+                .to_owned(),
+            since: Some(at(98)),
+            location: Some("src/main.rs:41".to_owned()),
+            link: AttentionLink { query: Some("state:limited group:3".to_owned()), ..link("tasks") },
+        },
+        Attention {
+            severity: Severity::Warning,
+            sentence: "send-email: 9 tasks were rejected in the last minute: its limit allows 4 at once, and 100 that wait"
+                .to_owned(),
+            since: None,
+            location: Some("src/main.rs:41".to_owned()),
+            link: AttentionLink { query: Some("group:3 outcome:rejected".to_owned()), ..link("finished") },
+        },
+        Attention {
+            severity: Severity::Warning,
             sentence:
                 "consumer has failed 4 times in a row (the last ended as error), the next restart is in 3.8 s"
                     .to_owned(),

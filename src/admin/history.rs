@@ -7,6 +7,7 @@ use std::collections::{HashMap, VecDeque};
 use std::time::{Duration, Instant, SystemTime};
 
 use super::wire::{GroupTrend, Rates, Trends, time};
+use crate::attention::rejected_of;
 use crate::process::workers;
 use crate::snapshot::{GroupInfo, Kind, Snapshot};
 
@@ -67,6 +68,8 @@ pub(super) struct Totals {
     pub(super) failed: u64,
     pub(super) polls: u64,
     pub(super) slow_polls: u64,
+    /// For a limit that was reached.
+    pub(super) rejected: u64,
     /// In polls: closures have threads of their own.
     pub(super) polling: Duration,
 }
@@ -82,6 +85,7 @@ impl Totals {
             failed: snapshot.finished.error + snapshot.finished.panic,
             polls: sum(|group| group.polls),
             slow_polls: sum(|group| group.slow_polls),
+            rejected: sum(rejected_of),
             polling: groups().map(polling).sum(),
         }
     }
@@ -94,6 +98,7 @@ impl Totals {
             failed: group.finished.error + group.finished.panic,
             polls: group.polls,
             slow_polls: group.slow_polls,
+            rejected: rejected_of(group),
             polling: polling(group),
         }
     }
@@ -107,6 +112,7 @@ impl Totals {
             failed: self.failed.saturating_sub(then.failed),
             polls: self.polls.saturating_sub(then.polls),
             slow_polls: self.slow_polls.saturating_sub(then.slow_polls),
+            rejected: self.rejected.saturating_sub(then.rejected),
             polling: self.polling.saturating_sub(then.polling),
         }
     }

@@ -113,6 +113,7 @@ pub(super) fn seen<'a>(admin: &Admin, group: &'a GroupInfo, at: Instant) -> Seen
             failed: added.failed,
             polls: added.polls,
             slow_polls: added.slow_polls,
+            rejected: added.rejected,
         }),
         steps: history.live_by_steps(group.id.get()),
         yardsticks: Yardsticks {

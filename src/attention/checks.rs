@@ -28,6 +28,8 @@ pub(crate) struct Added {
     pub(crate) failed: u64,
     pub(crate) polls: u64,
     pub(crate) slow_polls: u64,
+    /// For a limit that was reached.
+    pub(crate) rejected: u64,
 }
 
 /// The settings that a group is held against.

@@ -5,6 +5,7 @@
 
 mod checks;
 mod services;
+mod terms;
 
 use std::collections::BTreeMap;
 use std::time::{Duration, SystemTime};
@@ -12,6 +13,7 @@ use std::time::{Duration, SystemTime};
 use serde::Serialize;
 
 pub(crate) use checks::{Added, Code, Finding, Seen, Yardsticks, findings};
+pub(crate) use terms::rejected_of;
 
 use crate::forecast::words::span;
 use crate::name::escape;
@@ -63,8 +65,10 @@ pub(crate) enum Link {
 pub(crate) fn attention<'a>(snapshot: &'a Snapshot, seen: impl Fn(&'a GroupInfo) -> Seen<'a>) -> Vec<Item> {
     let mut items = if 0 < snapshot.blocked { blocked(snapshot) } else { Vec::new() };
     for group in &snapshot.groups {
-        let findings = findings(&seen(group));
+        let seen = seen(group);
+        let findings = findings(&seen);
         items.extend(findings.into_iter().filter_map(|finding| item(finding, group, snapshot.taken_at)));
+        items.extend(terms::items(&seen));
     }
     items.extend(services::items(&headcount_core::services(), snapshot.taken_at));
     items.sort_by(|one, other| {

@@ -305,6 +305,28 @@ mod tests {
     }
 
     #[test]
+    fn a_timeout_ends_what_would_take_longer() {
+        let timed = |group, left| Waited { group, timeout: Some(left), ..waited() };
+        let groups: &[(&str, &[f64])] = &[("slow", &[60.0; 10]), ("main", &[])];
+        let of = |tasks| Forecast::new(&load(groups, tasks), &terms());
+        let slow = of(vec![timed(0, 6.0)]);
+        near(slow.done_in, 6.0, 0.05);
+        assert_eq!((slow.done, slow.cut, slow.unknown), (1, 0, 0));
+        assert!(slow.expected_abandoned < 0.01);
+        // Of the second nothing else is known.
+        let unknown = of(vec![timed(1, 6.0), timed(1, 30.0)]);
+        near(unknown.done_in, 6.0, 0.05);
+        assert_eq!((unknown.done, unknown.unknown), (1, 1));
+        // What yields to no abort yields to no timeout.
+        let tasks = vec![
+            Waited { blocked: Some(9.0), ..timed(1, 6.0) },
+            Waited { cancellable: false, ..timed(1, 6.0) },
+        ];
+        let stuck = of(tasks);
+        assert_eq!((stuck.done, stuck.cut), (0, 2));
+    }
+
+    #[test]
     fn nothing_is_over_at_once() {
         let forecast = Forecast::new(&Load::default(), &terms());
         assert_eq!((forecast.done, forecast.done_in), (0, Some(0.0)));

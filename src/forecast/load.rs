@@ -1,7 +1,7 @@
 //! What a forecast is made from, gathered in one pass over the live tasks.
 //!
-//! Tasks that differ from their group, since they block, come on, or have a grace, are kept one by one, up to
-//! [`SINGLES`]. Of all others the ages are counted: a million tasks become a few hundred entries.
+//! Tasks that differ from their group, since they block, come on, or have a grace or a timeout, are kept
+//! one by one, up to [`SINGLES`]. Of all others the ages are counted: a million tasks become a few hundred entries.
 
 use std::sync::Arc;
 
@@ -9,10 +9,10 @@ use headcount_core::internal::registry::recent;
 use headcount_core::internal::snapshot::read;
 
 use super::lifetimes::{Lifetimes, Stretch};
-use super::outlook::Waited;
+use super::outlook::{Waited, left_of};
 use crate::clock;
 use crate::registry::registry;
-use crate::registry::slot::{ABANDONED, DETAILS, NOT_CANCELLABLE, Reading};
+use crate::registry::slot::{ABANDONED, DETAILS, LIMITED, NOT_CANCELLABLE, Reading};
 use crate::snapshot::{Kind, OnShutdown, Snapshot};
 
 /// Tasks kept one by one.
@@ -96,29 +96,33 @@ struct Key {
     policy: OnShutdown,
     cancellable: bool,
     listens: bool,
+    /// It has begun, and its timeout is that of its group.
+    timed: bool,
 }
 
 impl Key {
-    const VARIANTS: usize = 16;
+    const VARIANTS: usize = 32;
 
     fn place(self) -> usize {
         let policy = match self.policy {
-            OnShutdown::Cancel => 4,
-            OnShutdown::Last => 8,
+            OnShutdown::Cancel => 8,
+            OnShutdown::Last => 16,
             _ => 0,
         };
-        let flags = usize::from(self.cancellable) + 2 * usize::from(self.listens);
+        let flags =
+            usize::from(self.cancellable) + 2 * usize::from(self.listens) + 4 * usize::from(self.timed);
         Self::VARIANTS * self.group as usize + policy + flags
     }
 
     fn at(place: usize) -> Self {
-        let policy = match place % Self::VARIANTS / 4 {
+        let policy = match place % Self::VARIANTS / 8 {
             1 => OnShutdown::Cancel,
             2 => OnShutdown::Last,
             _ => OnShutdown::Wait,
         };
         let group = u32::try_from(place / Self::VARIANTS).unwrap_or(u32::MAX);
-        Self { group, policy, cancellable: place % 2 == 1, listens: place / 2 % 2 == 1 }
+        let (cancellable, listens, timed) = (place % 2 == 1, place / 2 % 2 == 1, place / 4 % 2 == 1);
+        Self { group, policy, cancellable, listens, timed }
     }
 }
 
@@ -149,7 +153,8 @@ impl Gatherer {
             return;
         }
         let (cancellable, listens) = (!task.has(NOT_CANCELLABLE), task.listens());
-        let key = Key { group: task.group(), policy, cancellable, listens };
+        let timed = task.has(DETAILS) && !task.has(LIMITED) && timeout_of(task.group()).is_some();
+        let key = Key { group: task.group(), policy, cancellable, listens, timed };
         let place = key.place();
         if self.crowds.len() <= place {
             self.crowds.resize_with(place + 1, Crowd::default);
@@ -183,10 +188,11 @@ pub(crate) fn single(task: &Reading, now: u64, is_blocked: bool, looks: bool) ->
     let seconds = |ticks| clock::nanos_between(ticks, now) as f64 / NANOS;
     let details = (looks && task.has(DETAILS)).then(|| {
         registry().details.read(task.id(), |details| {
-            (details.progress, read::pace_of(details, task.started, now), details.grace)
+            let timeout = details.timeout.as_ref().map(|timeout| read::timeout_info(timeout, now));
+            (details.progress, read::pace_of(details, task.started, now), details.grace, timeout)
         })
     });
-    let (progress, pace, grace) = details.flatten().unwrap_or_default();
+    let (progress, pace, grace, timeout) = details.flatten().unwrap_or_default();
     Waited {
         group: task.group(),
         task: Some(task.id()),
@@ -199,7 +205,14 @@ pub(crate) fn single(task: &Reading, now: u64, is_blocked: bool, looks: bool) ->
         progress,
         pace,
         grace: grace.map(|grace| grace.as_secs_f64()),
+        timeout: timeout.and_then(left_of),
     }
+}
+
+/// The timeout of a group, in seconds: that of its newest task stands for those of a crowd.
+fn timeout_of(group: u32) -> Option<f64> {
+    let (timeout, _) = registry().group(group).terms.get()?.timeout()?;
+    Some(timeout.as_secs_f64())
 }
 
 impl Crowd {
@@ -222,6 +235,7 @@ impl Crowd {
     }
 
     fn waited_into(&self, key: Key, waited: &mut Vec<Waited>) {
+        let timeout = if key.timed { timeout_of(key.group) } else { None };
         let of = |task, age: f64, count| Waited {
             group: key.group,
             task,
@@ -234,6 +248,7 @@ impl Crowd {
             progress: None,
             pace: None,
             grace: None,
+            timeout: timeout.map(|timeout| (timeout - age / NANOS).max(0.0)),
         };
         waited.extend(self.exact.iter().map(|(id, nanos)| of(Some(*id), *nanos as f64, 1.0)));
         // Fewer than SHARE tasks that no place counts yet: they go to the youngest.

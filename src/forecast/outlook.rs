@@ -1,7 +1,9 @@
 //! How long one task, or several alike, hold up a stop.
 
+use std::time::Duration;
+
 use super::lifetimes::Lifetimes;
-use crate::snapshot::{OnShutdown, Pace, Progress, State, TaskInfo};
+use crate::snapshot::{OnShutdown, Pace, Progress, State, TaskInfo, TimeoutInfo};
 
 /// The spread of the time that one unit of progress takes, as a share of its mean: between clockwork and
 /// chance.
@@ -27,6 +29,8 @@ pub(crate) struct Waited {
     pub(crate) progress: Option<Progress>,
     pub(crate) pace: Option<Pace>,
     pub(crate) grace: Option<f64>,
+    /// What is left of its timeout, if that has begun and is not over.
+    pub(crate) timeout: Option<f64>,
 }
 
 /// Where the stop is, or would be if it began now. Times in seconds from now.
@@ -83,6 +87,8 @@ pub(crate) struct Outlook<'a> {
     pub(crate) ending: Ending<'a>,
     /// When its grace is over.
     pub(crate) grace_over: Option<f64>,
+    /// When its timeout ends it, if that can.
+    pub(crate) timed_out: Option<f64>,
     told_in: f64,
 }
 
@@ -100,6 +106,7 @@ impl Waited {
             progress: task.progress,
             pace: task.pace,
             grace: task.grace.map(|grace| grace.as_secs_f64()),
+            timeout: task.timeout.and_then(left_of),
         }
     }
 
@@ -129,12 +136,17 @@ impl<'a> Outlook<'a> {
             waited,
             ending: ending(&waited, curve, terms),
             grace_over: grace_over(&waited, terms),
+            timed_out: waited.timeout.filter(|_| waited.cancellable && waited.blocked.is_none()),
             told_in: terms.announce,
         }
     }
 
-    /// The chance that it ends by itself within so many seconds; `None` where nothing is known.
+    /// The chance that it ends within so many seconds, by itself or by its timeout; `None` where nothing is
+    /// known.
     pub(crate) fn ends_within(&self, seconds: f64) -> Option<f64> {
+        if self.timed_out.is_some_and(|over| over <= seconds) {
+            return Some(1.0);
+        }
         match self.ending {
             Ending::Told | Ending::Last => Some(if self.told_in <= seconds { 1.0 } else { 0.0 }),
             Ending::Curve(curve) => Some(curve.ends_within(self.waited.age, seconds)),
@@ -151,8 +163,13 @@ impl<'a> Outlook<'a> {
         }
     }
 
-    /// When it likely ends by itself.
+    /// When it likely ends, by itself or by its timeout.
     pub(crate) fn likely_end(&self) -> Option<f64> {
+        self.own_end().into_iter().chain(self.timed_out).reduce(f64::min)
+    }
+
+    /// When it likely ends by itself.
+    pub(crate) fn own_end(&self) -> Option<f64> {
         match self.ending {
             Ending::Told => Some(self.told_in),
             Ending::Curve(curve) => Some(curve.median_left(self.waited.age)),
@@ -160,6 +177,12 @@ impl<'a> Outlook<'a> {
             Ending::Last | Ending::Unknown(_) => None,
         }
     }
+}
+
+/// What is left of a timeout; `None` before it begins and once it is over.
+pub(super) fn left_of(timeout: TimeoutInfo) -> Option<f64> {
+    let has_begun = timeout.elapsed != Duration::ZERO;
+    (has_begun && !timeout.overdue).then(|| timeout.allowed.saturating_sub(timeout.elapsed).as_secs_f64())
 }
 
 fn ending<'a>(waited: &Waited, curve: Option<&'a Lifetimes>, terms: &Terms) -> Ending<'a> {
@@ -211,8 +234,6 @@ fn normal(deviations: f64) -> f64 {
 
 #[cfg(test)]
 mod tests {
-    use std::time::Duration;
-
     use headcount_core::internal::samples;
 
     use super::*;

@@ -74,9 +74,10 @@ impl<'a> Rows<'a> {
         let outlook = self.outlook(waited);
         let likely = match outlook.ending {
             Ending::Last => self.others_end,
-            _ => outlook.likely_end(),
+            _ => outlook.own_end(),
         };
-        let (eta, bound) = match (likely, outlook.grace_over) {
+        let over = outlook.grace_over.into_iter().chain(outlook.timed_out).reduce(f64::min);
+        let (eta, bound) = match (likely, over) {
             (Some(likely), Some(over)) if over <= likely => (Some(over), Some(Bound::AtMost)),
             (None, Some(over)) => (Some(over), Some(Bound::AtMost)),
             (likely, _) => (likely, likely.map(|_| Bound::About)),
@@ -88,8 +89,9 @@ impl<'a> Rows<'a> {
     fn peaceful(&self, waited: Waited) -> Row {
         let waits_for = words::waits_for(&self.outlook(waited), None);
         let own = self.outlook(Waited { policy: OnShutdown::Wait, listens: false, ..waited });
-        let eta = own.likely_end();
-        Row { eta, bound: eta.map(|_| Bound::About), waits_for }
+        let (eta, likely) = (own.likely_end(), own.own_end());
+        let bound = if eta == likely { Bound::About } else { Bound::AtMost };
+        Row { eta, bound: eta.map(|_| bound), waits_for }
     }
 
     /// The rank of a task; its details are looked at if there are few such tasks.
@@ -101,12 +103,14 @@ impl<'a> Rows<'a> {
         let outlook = self.outlook(waited);
         let end = match outlook.ending {
             Ending::Curve(_) => Some(self.eta(&outlook)),
-            _ => outlook.likely_end(),
+            _ => outlook.own_end(),
         };
-        let eta = outlook.grace_over.map_or(end, |over| Some(end.unwrap_or(over).min(over)));
+        let over = outlook.grace_over.into_iter().chain(outlook.timed_out);
+        let eta = end.into_iter().chain(over).reduce(f64::min);
         let class = match outlook.ending {
             _ if waited.blocked.is_some() => 5,
             Ending::Unknown(_) if !waited.cancellable => 4,
+            Ending::Unknown(_) if outlook.timed_out.is_some() => 2,
             Ending::Unknown(Unknown::Blocked | Unknown::Stalled | Unknown::Few | Unknown::Old) => 3,
             Ending::Last => 1,
             Ending::Told => 0,
@@ -129,7 +133,7 @@ impl Rows<'_> {
         }
         let eta = &mut etas[group][usize::from(recent::place_of((age * 1e9) as u64))];
         if eta.is_nan() {
-            *eta = outlook.likely_end().unwrap_or(0.0) as f32;
+            *eta = outlook.own_end().unwrap_or(0.0) as f32;
         }
         f64::from(*eta)
     }
@@ -163,6 +167,11 @@ mod tests {
         let short = rows.row(&changed!(plain.clone(), grace: Some(std::time::Duration::from_secs(1))));
         assert_eq!((short.eta, short.bound), (Some(1.0), Some(Bound::AtMost)));
         assert_eq!(short.waits_for.as_deref(), Some("grace 1 s"));
+        let (allowed, elapsed) = (std::time::Duration::from_secs(30), std::time::Duration::from_secs(28));
+        let timed = changed!(plain.clone(), timeout: Some(samples::timeout(allowed, elapsed)));
+        assert_eq!((rows.row(&timed).eta, rows.row(&timed).bound), (Some(2.0), Some(Bound::AtMost)));
+        let in_peace = Rows::new(&load, terms(), None, None);
+        assert_eq!((in_peace.row(&timed).eta, in_peace.row(&timed).bound), (Some(2.0), Some(Bound::AtMost)));
         let stuck = rows.row(&changed!(plain, state: State::Blocked));
         assert_eq!(stuck.waits_for.as_deref(), Some("does not yield"));
     }

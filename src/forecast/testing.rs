@@ -19,6 +19,7 @@ pub(super) fn waited() -> Waited {
         progress: None,
         pace: None,
         grace: None,
+        timeout: None,
     }
 }
 

@@ -1,5 +1,6 @@
 //! The shutdown of a process in which `HEADCOUNT=off`: the application stops on signals as before, and
-//! nothing is waited for.
+//! nothing is waited for. Tasks are cut as their policy and grace in the code say, since code that awaits
+//! them counts on it.
 //!
 //! Listening for a signal takes its default action away from it, for good. So a second signal ends the
 //! process here too: without that, an open stream would keep alive what a graceful server waits for.
@@ -22,6 +23,7 @@ use tokio::signal::windows;
 use super::gates::{Off, OffSignal, gates};
 use super::report::CRITICAL;
 use super::signal::exit_now;
+use headcount_core::internal::registry::untracked;
 use headcount_core::internal::service::critical::{self, CriticalEnd};
 
 /// Signals this close together are one, as they are where headcount is on.
@@ -50,6 +52,7 @@ pub(crate) fn begin() {
     gates.request();
     gates.draining.open();
     gates.last_turn.open();
+    untracked::begin_stop();
 }
 
 fn begun() -> bool {

@@ -27,6 +27,7 @@ use crate::registry::slot::{
 };
 use crate::registry::stripe::Stripe;
 use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
+use crate::registry::untracked::AtStop;
 use crate::registry::wait::Admit;
 use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
 use crate::terms::rules::rules;
@@ -104,7 +105,7 @@ where
         plan_untracked(
             name,
             location,
-            (kind_of(KIND), OnShutdown::Wait),
+            (kind_of(KIND), OnShutdown::Wait, None),
             GivenTerms::default(),
             Attempt::default(),
         );
@@ -140,7 +141,7 @@ pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
 fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     if !is_enabled() {
         let name = Cow::Borrowed(site.name());
-        let (name, kind) = (NameSource::Given(&name), (kind_of(KIND), OnShutdown::Wait));
+        let (name, kind) = (NameSource::Given(&name), (kind_of(KIND), OnShutdown::Wait, None));
         plan_untracked(name, site.location(), kind, GivenTerms::default(), Attempt::default());
         return begin_untracked(site.name(), kind_of(KIND), false);
     }
@@ -289,7 +290,14 @@ fn plan_of(
     let is_exempt = is_exempt(group, group.policy().unwrap_or(policy));
     let limit = limit_of(group, terms.limit, is_exempt);
     (has_own || limit.is_some()).then(|| {
-        Box::new(Plan { name: group.name.clone(), limit, unique: terms.unique, attempt, timeout: None })
+        Box::new(Plan {
+            name: group.name.clone(),
+            limit,
+            unique: terms.unique,
+            attempt,
+            timeout: None,
+            at_stop: None,
+        })
     })
 }
 
@@ -300,12 +308,16 @@ fn plan_of(
 pub fn plan_untracked(
     name: NameSource<'_>,
     location: &'static Location<'static>,
-    (kind, policy): (Kind, OnShutdown),
+    (kind, policy, grace): (Kind, OnShutdown, Option<Duration>),
     terms: GivenTerms,
     attempt: Attempt,
 ) {
-    let has_own =
-        terms.timeout.is_some() || terms.limit.is_some() || terms.unique.is_some() || attempt.is_try;
+    let at_stop = AtStop::of(policy, grace);
+    let has_own = at_stop.is_some()
+        || terms.timeout.is_some()
+        || terms.limit.is_some()
+        || terms.unique.is_some()
+        || attempt.is_try;
     if !has_own && !rules().exist() {
         return plan::leave(None);
     }
@@ -324,6 +336,7 @@ pub fn plan_untracked(
         limit: choose(limit, terms.limit, &name),
         unique: terms.unique,
         attempt,
+        at_stop,
         name,
     })));
 }

@@ -109,6 +109,7 @@ pub mod storm;
 pub mod stripe;
 pub mod terms;
 pub mod timeout;
+pub mod untracked;
 pub mod wait;
 #[cfg(feature = "stacks")]
 pub mod wakers;

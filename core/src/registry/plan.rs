@@ -7,6 +7,7 @@ use std::cell::Cell;
 use std::sync::Arc;
 use std::time::Duration;
 
+use crate::registry::untracked::AtStop;
 use crate::terms::Limit;
 use crate::terms::gate::Permit;
 
@@ -47,6 +48,8 @@ pub struct Plan {
     pub attempt: Attempt,
     /// With tracking off. Else the registry has it.
     pub timeout: Option<Duration>,
+    /// The same of what a stop does to it.
+    pub at_stop: Option<AtStop>,
 }
 
 thread_local! {

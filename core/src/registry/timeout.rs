@@ -8,10 +8,7 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::time::Duration;
 
-use tokio::task::AbortHandle;
-
 use crate::clock;
-use crate::lock::Mutex;
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
 use crate::registry::kind::Kind;
@@ -20,6 +17,7 @@ use crate::registry::outcomes::outcomes;
 use crate::registry::slot::{DETAILS, LIMITED, NOT_CANCELLABLE, Reading, TIMED_OUT};
 use crate::registry::storm::Admission;
 use crate::registry::terms::{is_exempt, timeout_of, write_held_back};
+use crate::registry::untracked::Untracked;
 use crate::registry::{Handle, Registry, TaskSlot, registry};
 use crate::terms::deadlines::Key;
 use crate::terms::timer::Timer;
@@ -51,16 +49,18 @@ impl Timeout {
 
 /// What is due.
 #[derive(Debug)]
-enum Due {
+pub(super) enum Due {
     /// A task's timeout has passed.
     Task(Current),
     /// A task was aborted a while ago.
     Check(Current),
     /// The timeout of a task that is not tracked has passed.
     Untracked(Arc<Untracked>),
+    /// The grace of such a task is over.
+    Stopped(Arc<Untracked>),
 }
 
-static TIMER: Timer<Due> = Timer::new(fire);
+pub(super) static TIMER: Timer<Due> = Timer::new(fire);
 
 /// The timer of the process, for tests and benches: how many deadlines it holds, and how often it woke up.
 pub fn timer_load() -> (usize, u64) {
@@ -140,7 +140,8 @@ fn fire(due: Due) {
     match due {
         Due::Task(current) => time_out(current),
         Due::Check(current) => mark_overdue(current),
-        Due::Untracked(task) => task.time_out(),
+        Due::Untracked(task) => task.cut(Outcome::Timeout),
+        Due::Stopped(task) => task.stop(),
     }
 }
 
@@ -227,68 +228,6 @@ fn tell_overdue(task: &Reading, allowed: Duration) {
             "{name} is overdue: its timeout of {allowed} has passed, and {why} ({place})"
         );
     }));
-}
-
-/// A task that is not tracked, since `HEADCOUNT=off`, and has a timeout.
-#[derive(Debug)]
-pub struct Untracked {
-    allowed: Duration,
-    state: Mutex<UntrackedState>,
-}
-
-#[derive(Debug, Default)]
-struct UntrackedState {
-    handle: Option<AbortHandle>,
-    /// Its timeout passed before it had a handle.
-    is_due: bool,
-    key: Option<Key>,
-}
-
-impl Untracked {
-    pub fn new(allowed: Duration) -> Arc<Self> {
-        Arc::new(Self { allowed, state: Mutex::default() })
-    }
-
-    /// The runtime has it now.
-    pub fn set_handle(&self, handle: AbortHandle) {
-        let mut state = self.state.lock();
-        let is_due = state.is_due;
-        state.handle = Some(handle);
-        drop(state);
-        if is_due {
-            self.time_out();
-        }
-    }
-
-    /// Starts its time.
-    pub fn arm(self: &Arc<Self>) {
-        let at = TIMER.now().saturating_add(clock::ticks_in(self.allowed));
-        let key = TIMER.add(at, Due::Untracked(Arc::clone(self)));
-        self.state.lock().key = Some(key);
-    }
-
-    /// It has ended.
-    pub fn disarm(&self) {
-        let mut state = self.state.lock();
-        let key = state.key.take();
-        let handle = state.handle.take();
-        drop(state);
-        if let Some(key) = key {
-            TIMER.remove(key);
-        }
-        drop(handle);
-    }
-
-    fn time_out(&self) {
-        let mut state = self.state.lock();
-        state.is_due = true;
-        let handle = state.handle.take();
-        drop(state);
-        if let Some(handle) = handle {
-            outcomes().keep(handle.id(), Outcome::Timeout);
-            handle.abort();
-        }
-    }
 }
 
 impl Registry {

@@ -144,6 +144,8 @@ pub struct TermsInfo {
     pub queue: Option<u64>,
     /// How many of its tasks wait now.
     pub limited: u64,
+    /// The one that has waited longest.
+    pub first_in_line: Option<Oldest>,
     /// How many were rejected, by the reason.
     pub rejected: Vec<(Reason, u64)>,
     /// How long its tasks waited that had to; the last bucket has no upper bound.

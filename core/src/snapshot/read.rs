@@ -32,6 +32,8 @@ struct LiveSums {
     oldest_start: u64,
     oldest_id: u64,
     states: StateCounts,
+    /// The oldest that waits for its limit or its key, by its start.
+    first_in_line: Option<(u64, u64)>,
 }
 
 /// Reads totals and groups.
@@ -82,7 +84,12 @@ fn live_sums(
         see(&task, now);
         sums.polls += task.polls();
         sums.busy_ticks += task.busy_until(now);
-        sums.states.add(state_of(&task, now, blocked_after));
+        let state = state_of(&task, now, blocked_after);
+        sums.states.add(state);
+        if state == State::Limited {
+            let this = (task.started, task.id());
+            sums.first_in_line = Some(sums.first_in_line.map_or(this, |first| first.min(this)));
+        }
         if sums.oldest_id == 0 || task.started < sums.oldest_start {
             (sums.oldest_start, sums.oldest_id) = (task.started, task.id());
         }
@@ -141,13 +148,13 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
             ..durations(&all, &group.bounds)
         },
         usual: usual_of(group, totals),
-        oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live, now)),
+        oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live.oldest_start, live.oldest_id, now)),
         last_failure: group.last_failure.lock().as_ref().map(failure_info),
-        terms: group.terms.get().map(|terms| terms_info(terms, live.states.limited)),
+        terms: group.terms.get().map(|terms| terms_info(terms, live, now)),
     }
 }
 
-fn terms_info(terms: &GroupTerms, limited: u64) -> TermsInfo {
+fn terms_info(terms: &GroupTerms, live: &LiveSums, now: u64) -> TermsInfo {
     let (timeout, limit) = (terms.timeout(), terms.limit());
     let bounds = WAIT_BOUNDS.into_iter().chain([f64::INFINITY]);
     let bucket = |(upper_bound, (count, sum))| Bucket { upper_bound, count, sum };
@@ -156,13 +163,15 @@ fn terms_info(terms: &GroupTerms, limited: u64) -> TermsInfo {
         timeout_by_operator: timeout.is_some_and(|(_, by_operator)| by_operator),
         limit: limit.map(|limit| limit.at_once() as u64),
         queue: limit.map(|limit| limit.queue_length() as u64),
-        limited,
+        limited: live.states.limited,
+        first_in_line: live.first_in_line.map(|(start, id)| oldest(start, id, now)),
         rejected: Reason::ALL.iter().map(|reason| (*reason, terms.rejected(*reason))).collect(),
         waited: bounds.zip(terms.waits().read()).map(bucket).collect(),
     }
 }
 
-fn timeout_info(timeout: &Timeout, until: u64) -> TimeoutInfo {
+/// What readers see of a timeout.
+pub fn timeout_info(timeout: &Timeout, until: u64) -> TimeoutInfo {
     let elapsed = if timeout.since == 0 { Duration::ZERO } else { clock::between(timeout.since, until) };
     TimeoutInfo { allowed: timeout.allowed, elapsed, overdue: timeout.is_overdue }
 }
@@ -210,12 +219,8 @@ fn by_outcome(totals: &Totals, bounds: &Bounds) -> Vec<(Outcome, Vec<Bucket>)> {
     occurred.map(|outcome| (*outcome, durations(ended(outcome), bounds).buckets)).collect()
 }
 
-fn oldest(live: &LiveSums, now: u64) -> Oldest {
-    Oldest {
-        id: live.oldest_id.into(),
-        started_at: clock::wall(live.oldest_start),
-        age: clock::between(live.oldest_start, now),
-    }
+fn oldest(start: u64, id: u64, now: u64) -> Oldest {
+    Oldest { id: id.into(), started_at: clock::wall(start), age: clock::between(start, now) }
 }
 
 fn failure_info(failure: &LastFailure) -> Failure {

@@ -21,7 +21,8 @@ use crate::registry::outcomes::outcomes;
 use crate::registry::plan::{self, Plan};
 use crate::registry::slot::{LIMITED, REJECTED};
 use crate::registry::terms::{look_for_deadlock, note_rejected};
-use crate::registry::timeout::{self, Untracked};
+use crate::registry::timeout;
+use crate::registry::untracked::Untracked;
 use crate::registry::{is_enabled, registry};
 use crate::terms::gate::{Entered, Permit, Waiting};
 use crate::terms::keys::{Claim, Claimed, Link, Turn, keys};
@@ -80,8 +81,8 @@ pub(super) fn rule(begun: Option<Begun>) -> Ruling {
 }
 
 fn decide(current: Option<Current>, plan: Plan) -> Ruling {
-    let Plan { name, mut limit, unique, attempt, timeout } = plan;
-    let mut hold = Hold::new(current, timeout.map(Untracked::new));
+    let Plan { name, mut limit, unique, attempt, timeout, at_stop } = plan;
+    let mut hold = Hold::new(current, Untracked::keep(timeout, at_stop));
     if let Some(unique) = unique {
         // A task that is to run at once waits for no other.
         match keys().claim(&name, &unique.key, unique.replaces && !attempt.is_try) {

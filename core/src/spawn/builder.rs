@@ -356,7 +356,7 @@ impl TaskBuilder {
             let given = self.name.text();
             if !matches!(kind, Kind::Future | Kind::Request) {
                 let name = if given.is_empty() { NameSource::Code(code) } else { NameSource::Given(&given) };
-                plan_untracked(name, location, (kind, self.policy), terms, attempt);
+                plan_untracked(name, location, (kind, self.policy, self.grace), terms, attempt);
             }
             let name = if given.is_empty() { code_name(code) } else { given };
             return (begin_untracked(&name, kind, span.is_some()), span);

@@ -169,6 +169,32 @@ async fn a_forecast_counts_each_task_of_a_crowd() {
     tasks.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
+/// What has run 24 s of 30 s ends in 6 s at the latest, whatever is known of its group.
+#[tokio::test]
+async fn a_forecast_knows_timeouts() {
+    own_process!();
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let timed = || headcount::task("timed").timeout(Duration::from_secs(30)).spawn(pending::<()>());
+    let first = timed();
+    sleep(Duration::from_millis(50)).await;
+    let row = json(admin, "/api/v1/tasks?name=timed")["items"][0].clone();
+    assert_eq!(row["eta_bound"], "at_most", "{row}");
+    assert!(row["eta_seconds"].as_f64().unwrap() < 30.0, "{row}");
+    let forecast = json(admin, "/api/v1/forecast?within=40s");
+    assert_eq!((&forecast["done"], &forecast["unknown"]), (&1.into(), &0.into()), "{forecast}");
+    let done_in = forecast["done_in_seconds"].as_f64().unwrap();
+    assert!((15.0..30.1).contains(&done_in), "{forecast}");
+    // A deadline before its timeout finds it alive; nothing else is known of it.
+    assert_eq!(json(admin, "/api/v1/forecast?within=1s")["unknown"], 1);
+    // More than are looked at one by one, and some of the group that have no timeout.
+    let crowd: Vec<_> = (0..3_000).map(|_| timed()).collect();
+    let plain: Vec<_> = (0..2_000).map(|_| headcount::task("timed").spawn(pending::<()>())).collect();
+    let forecast = json(admin, "/api/v1/forecast?within=40s");
+    assert_eq!((&forecast["done"], &forecast["unknown"]), (&3_001.into(), &2_000.into()), "{forecast}");
+    crowd.iter().chain(&plain).chain([&first]).for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     own_process!();

@@ -13,6 +13,7 @@ use proptest::test_runner::{Config, TestRunner};
 use tokio::sync::oneshot;
 
 use super::{HOUR, group, outcome, until};
+use crate::support::http::get;
 use crate::support::lines::{Lines, matches};
 
 fn states(name: &str) -> Vec<State> {
@@ -402,4 +403,39 @@ async fn tasks_that_wait_are_part_of_a_stop() {
     assert_eq!(handed, [("fourth".to_owned(), State::Limited), ("third".to_owned(), State::Idle)]);
     assert_eq!(report.exit_code, 124);
     assert_eq!((LIMIT.running(), LIMIT.waiting()), (0, 0));
+}
+
+/// What a limit rejects, and what waits until its queue is nearly full, is among what needs attention.
+#[tokio::test]
+async fn what_a_limit_holds_up_and_rejects_needs_attention() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("email", 2).queue(10);
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let hc = headcount::Headcount::builder().admin(local).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    let email = || headcount::task("email").limit(&LIMIT).spawn(pending::<()>());
+    let attention = || {
+        let json = get(admin, "/api/v1/attention").expect(200).json();
+        json["items"].as_array().unwrap().clone()
+    };
+    let mut tasks: Vec<_> = (0..9).map(|_| email()).collect();
+    assert_eq!(attention(), [0; 0], "seven wait, and for a moment only");
+    tasks.extend((0..8).map(|_| email()));
+    let items = attention();
+    let sentence = |part: &str| {
+        let item = items.iter().find(|item| item["sentence"].as_str().unwrap().contains(part));
+        item.unwrap_or_else(|| panic!("{part}: {items:?}"))
+    };
+    let waits = sentence("email: 10 tasks wait for the limit of 2, the first (#");
+    assert!(waits["sentence"].as_str().unwrap().ends_with("; its queue has 10 places"), "{waits}");
+    let rejected = sentence("email: 5 tasks were rejected ");
+    for (item, view, path) in [(waits, "tasks", "tasks"), (rejected, "finished", "finished")] {
+        assert_eq!((&item["severity"], &item["link"]["view"]), (&"warning".into(), &view.into()), "{item}");
+        let query = item["link"]["query"].as_str().unwrap().replace(' ', "%20");
+        let total = get(admin, &format!("/api/v1/{path}?q={query}")).expect(200).json()["total"].clone();
+        assert_eq!(total, if path == "tasks" { 10 } else { 5 }, "{query}");
+    }
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+    until(|| LIMIT.running() == 0).await;
+    assert!(!attention().iter().any(|item| item["sentence"].as_str().unwrap().contains("tasks wait")));
 }

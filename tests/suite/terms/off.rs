@@ -87,3 +87,41 @@ fn what_cannot_be_read_is_refused() {
     let error = Headcount::install().unwrap_err();
     assert!(error.is_setting(), "{error}");
 }
+
+/// What awaits a task counts on its end: `Cancel` and graces of the code are kept. Nothing is waited for.
+#[cfg(unix)]
+#[tokio::test]
+async fn a_stop_keeps_policies_of_the_code() {
+    own_process!("HEADCOUNT" = "off");
+    use headcount::OnShutdown;
+
+    let hc = Headcount::install().unwrap();
+    let task = |policy| headcount::task("job").on_shutdown(policy);
+    let cancel = task(OnShutdown::Cancel).spawn(pending::<()>());
+    let connection = headcount::task("peer").connection().spawn(pending::<()>());
+    let graced = headcount::task("graced").grace(HOUR).spawn(pending::<()>());
+    let tells = || async { headcount::draining().await };
+    let (wait, last) = (headcount::spawn(tells()), task(OnShutdown::Last).spawn(tells()));
+    let (plain, detach) =
+        (headcount::spawn(pending::<()>()), task(OnShutdown::Detach).grace(HOUR).spawn(pending::<()>()));
+    let ended = task(OnShutdown::Cancel).spawn(async { 7 });
+    assert_eq!(ended.await.unwrap(), 7);
+    // What listens is there before the signal.
+    tokio::task::yield_now().await;
+    nix::sys::signal::raise(nix::sys::signal::Signal::SIGTERM).unwrap();
+    let report = hc.drain().await;
+    assert_eq!((report.exit_code, report.ended.total()), (0, 0));
+    assert_eq!(outcome(cancel.await), Outcome::Cancelled);
+    wait.await.unwrap();
+    last.await.unwrap();
+    assert_eq!(outcome(task(OnShutdown::Cancel).spawn(pending::<()>()).await), Outcome::Cancelled);
+    assert!(!connection.is_finished() && !graced.is_finished());
+    advance(Duration::from_secs(2));
+    assert_eq!(outcome(connection.await), Outcome::Cancelled);
+    advance(HOUR);
+    assert_eq!(outcome(graced.await), Outcome::Abandoned);
+    assert!(!plain.is_finished() && !detach.is_finished());
+    let late = headcount::task("late").grace(HOUR).spawn(async { 8 });
+    assert_eq!(late.await.unwrap(), 8);
+    assert_eq!(headcount_core::internal::registry::timeout::timer_load().0, 0, "ended tasks leave nothing");
+}
