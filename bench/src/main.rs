@@ -16,6 +16,8 @@ static ALLOCATOR: mimalloc::MiMalloc = mimalloc::MiMalloc;
 
 /// The scenario that lives in a binary with an allocator that counts.
 const MEMORY: &str = "memory";
+/// The same of limits and timeouts.
+const TERMS: &str = "terms";
 
 const HEAD: &str = "# What it costs
 
@@ -37,6 +39,7 @@ fn main() -> ExitCode {
     }
     let mut scenarios: Vec<&str> = ALL.iter().map(|(name, _)| *name).collect();
     scenarios.insert(4, MEMORY);
+    scenarios.push(TERMS);
     if let Some(unknown) = arguments.iter().find(|wanted| !scenarios.contains(&wanted.as_str())) {
         eprintln!("{unknown}: no such scenario; there are {}", scenarios.join(", "));
         return ExitCode::from(2);
@@ -51,7 +54,11 @@ fn report(scenarios: &[&str], settings: Settings) -> ExitCode {
     let mut failed = false;
     for name in scenarios {
         eprintln!("{name}");
-        let program = if *name == MEMORY { "headcount-bench-memory" } else { "headcount-bench" };
+        let program = match *name {
+            MEMORY => "headcount-bench-memory",
+            TERMS => "headcount-bench-terms",
+            _ => "headcount-bench",
+        };
         match process::run::<Report>(program, name, settings) {
             Ok(found) => report.append(found),
             Err(error) => {
