@@ -52,7 +52,9 @@ pub(super) fn start(listener: TcpListener, worker: &Worker) -> Option<TcpListene
             "this build has `--cfg tokio_unstable` and `headcount::console::layer()` is among the layers";
         announce(address, "console-subscriber", why);
     }
-    worker.spawn(serve(listener, server).with_subscriber(NoSubscriber::new()));
+    // Spawned without it too: a task that it knows, and whose wakers it never sees, is one that lost them.
+    let none = Dispatch::new(NoSubscriber::new());
+    dispatcher::with_default(&none, || worker.spawn(serve(listener, server).with_subscriber(none.clone())));
     None
 }
 
