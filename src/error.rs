@@ -48,7 +48,7 @@ impl Error {
         self.kind == Kind::File
     }
 
-    /// The operating system refused a thread or a runtime.
+    /// The operating system refused a thread, a runtime or a descriptor.
     pub fn is_resources(&self) -> bool {
         self.kind == Kind::Resources
     }
@@ -68,6 +68,13 @@ impl Error {
 
     #[cfg(any(feature = "admin", feature = "console"))]
     pub(crate) fn address(setting: &str, address: impl fmt::Display, source: std::io::Error) -> Self {
+        if is_exhausted(&source) {
+            let advice = "raise this process' limit of open files, or set HEADCOUNT=off";
+            return Self::new(
+                Kind::Resources,
+                format!("{setting}={address} cannot be bound ({source}): {advice}"),
+            );
+        }
         let advice = "choose an address that is free, port 0 for any, or `none`";
         Self::new(Kind::Address, format!("{setting}={address} cannot be bound ({source}): {advice}"))
     }
@@ -94,6 +101,13 @@ impl Error {
             ),
         )
     }
+}
+
+/// Whether there were no descriptors left, for this process or the machine.
+#[cfg(any(feature = "admin", feature = "console"))]
+fn is_exhausted(problem: &std::io::Error) -> bool {
+    // `EMFILE` and `ENFILE`, which all Unixes number alike and no kind of std's names.
+    cfg!(unix) && matches!(problem.raw_os_error(), Some(23 | 24))
 }
 
 impl fmt::Display for Error {

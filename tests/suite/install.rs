@@ -59,12 +59,13 @@ fn play(case: &str) {
             report(endless.exit_after(longest).buckets([longest, Duration::ZERO]).install());
             assert!(headcount::snapshot().groups.is_empty());
         }
-        "few threads" => {
+        "few resources" => {
             match builder().on_abandon(|_| {}).install() {
                 Ok(_) => eprintln!("outside: installed"),
                 Err(error) => eprintln!("outside: resources {} {error}", error.is_resources()),
             }
-            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+            let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build();
+            let Ok(runtime) = runtime else { return eprintln!("no runtime") };
             runtime.block_on(async {
                 match builder().on_abandon(|_| {}).install() {
                     Ok(_) => eprintln!("inside: installed"),
@@ -246,7 +247,7 @@ fn a_thread_that_cannot_be_started_is_an_error() {
         if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
             limited.uid(NOBODY);
         }
-        let output = limited.env(CASE, "few threads").current_dir("/").output().unwrap();
+        let output = limited.env(CASE, "few resources").current_dir("/").output().unwrap();
         let said = String::from_utf8_lossy(&output.stderr).into_owned();
         assert!(!said.contains("Cannot drop a runtime"), "{said}");
         let said: Vec<_> = said.lines().filter(|line| line.contains("side: ")).collect();
@@ -267,4 +268,37 @@ fn a_thread_that_cannot_be_started_is_an_error() {
         }
     }
     panic!("no number of threads is enough, or this user has too many: {refused:?}");
+}
+
+/// Sockets, the pipes of signals and the runtimes of threads are refused once each, and each is an error with
+/// its cause and what helps, never a panic of the caller.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_descriptor_that_is_not_to_be_had_is_an_error() {
+    own_process!();
+    let mut refused = std::collections::BTreeSet::new();
+    // With fewer the program itself does not start.
+    for descriptors in 4..100 {
+        let child = alone::command("install::child");
+        let mut limited = std::process::Command::new("prlimit");
+        limited.arg(format!("--nofile={descriptors}")).arg(child.get_program()).args(child.get_args());
+        let output = limited.env(CASE, "few resources").output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr).into_owned();
+        let lines: Vec<_> = said.lines().filter(|line| line.contains("side: ")).collect();
+        for line in &lines {
+            if let Some((_, what)) = line.split_once("resources true ") {
+                assert!(what.contains("HEADCOUNT=off"), "{said}");
+                let what = what.split(['=', '(']).next().unwrap().replace("could not be started", "");
+                refused.insert(what.trim().to_owned());
+            } else {
+                assert!(line.contains("installed"), "{said}");
+            }
+        }
+        if lines.iter().any(|line| line.contains("outside: installed")) {
+            let steps = ["admin", "the runtime of headcount", "what the shutdown needs"];
+            assert!(steps.iter().all(|step| refused.contains(*step)), "{refused:?}");
+            return;
+        }
+    }
+    panic!("no number of descriptors is enough: {refused:?}");
 }
