@@ -11,6 +11,8 @@ use std::sync::LazyLock;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, Instant, SystemTime};
 
+use tokio::runtime::{Handle, RuntimeFlavor};
+
 use crate::lock::Mutex;
 
 static CLOCK: LazyLock<Clock> = LazyLock::new(|| {
@@ -279,6 +281,20 @@ pub fn wall(ticks: u64) -> SystemTime {
 pub fn steady_wall(ticks: u64) -> SystemTime {
     let clock = &*CLOCK;
     clock.first_wall + between(clock.origin, ticks) - between(ticks, clock.origin)
+}
+
+/// Whether tokio's clock stands still, as `#[tokio::test(start_paused = true)]` has it. Takes 0.2 ms where
+/// that may be.
+pub fn is_tokio_paused() -> bool {
+    let flavor = Handle::try_current().map(|runtime| runtime.runtime_flavor());
+    if !matches!(flavor, Ok(RuntimeFlavor::CurrentThread)) {
+        return false;
+    }
+    let (real, tokio) = (Instant::now(), tokio::time::Instant::now());
+    while real.elapsed() < Duration::from_micros(200) {
+        std::hint::spin_loop();
+    }
+    tokio.elapsed().is_zero()
 }
 
 #[cfg(all(test, not(headcount_loom)))]

@@ -1,12 +1,18 @@
 //! For tests: did this block leave a task running?
 
-use std::fmt::Write as _;
+use std::fmt;
+use std::sync::Arc;
 use std::sync::atomic::Ordering;
 use std::time::{Duration, Instant};
 
-use crate::name::place;
+use crate::clock;
+use crate::name::{escape, place};
+use crate::registry::begin::current_scope;
+use crate::registry::details::Scope;
 use crate::registry::slot::Reading;
 use crate::registry::{registry, timeout};
+use crate::service::ServiceInfo;
+use crate::service::record::between_runs;
 use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;
@@ -21,6 +27,7 @@ const STEPS: u32 = 100;
 /// Runs a block and panics if a task that it spawned, or a descendant of one, is still alive.
 ///
 /// Only descendants of the block count, so tests may run in parallel.
+/// A service or timer that the block began counts until it is over: with its run, or by itself between two.
 /// Tasks that end within 100 ms after the block do not count, which covers an aborted task. Where tokio's
 /// clock is paused, these are 100 ms of that clock. The panic names each task that is left, with its location
 /// and age. Blocks may be nested: a task counts for each block around it.
@@ -45,7 +52,8 @@ const STEPS: u32 = 100;
 #[track_caller]
 pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
     let scope = registry().scopes.fetch_add(1, Ordering::Relaxed);
-    let tracked = task("assert_no_leaks").scope(scope).track(block);
+    let opened = Arc::new(Scope { id: scope, outer: current_scope() });
+    let tracked = task("assert_no_leaks").scope(opened).track(block);
     async move {
         let output = tracked.await;
         let begun = Instant::now();
@@ -54,12 +62,12 @@ pub fn assert_no_leaks<F: Future>(block: F) -> impl Future<Output = F::Output> {
         loop {
             // Read before the search, so that each task found had all of that time.
             let is_over = if paused == Some(true) { STEPS < steps } else { SETTLE < begun.elapsed() };
-            let left = left_alive(scope);
+            let left = Left::find(scope);
             if left.is_empty() {
                 return output;
             }
-            assert!(!is_over, "{}", complaint(&left));
-            if *paused.get_or_insert_with(is_clock_paused) {
+            assert!(!is_over, "{left}");
+            if *paused.get_or_insert_with(clock::is_tokio_paused) {
                 // A paused clock moves only while every task waits, and only to the next timer: this one, at
                 // the latest.
                 tokio::time::sleep(SETTLE / STEPS).await;
@@ -96,31 +104,47 @@ pub fn advance(by: Duration) {
     timeout::advance(by);
 }
 
-/// Whether tokio's clock stands still, as `#[tokio::test(start_paused = true)]` has it.
-fn is_clock_paused() -> bool {
-    let (real, tokio) = (Instant::now(), tokio::time::Instant::now());
-    while real.elapsed() < Duration::from_micros(200) {
-        std::hint::spin_loop();
-    }
-    tokio.elapsed().is_zero()
+/// What is left of a block.
+struct Left {
+    tasks: Vec<TaskInfo>,
+    services: Vec<ServiceInfo>,
 }
 
-fn left_alive(scope: u64) -> Vec<TaskInfo> {
-    let mut describer = Describer::new();
-    let mut left = Vec::new();
-    registry().slab.slots().for_each(|slot| {
-        let scoped = slot.read().filter(Reading::is_scoped);
-        let is_within = |task: &Reading| describer.details(task)?.scope.map(|found| found.is_within(scope));
-        left.extend(scoped.filter(|task| is_within(task) == Some(true)));
-    });
-    left.iter().map(|task| describer.live(task)).collect()
+impl Left {
+    fn find(scope: u64) -> Self {
+        let mut describer = Describer::new();
+        let mut left = Vec::new();
+        registry().slab.slots().for_each(|slot| {
+            let scoped = slot.read().filter(Reading::is_scoped);
+            let is_within =
+                |task: &Reading| describer.details(task)?.scope.map(|found| found.is_within(scope));
+            left.extend(scoped.filter(|task| is_within(task) == Some(true)));
+        });
+        let tasks = left.iter().map(|task| describer.live(task)).collect();
+        Self { tasks, services: between_runs(scope) }
+    }
+
+    fn is_empty(&self) -> bool {
+        self.tasks.is_empty() && self.services.is_empty()
+    }
 }
 
-fn complaint(tasks: &[TaskInfo]) -> String {
-    let mut text = format!("{} task(s) left alive:", tasks.len());
-    for task in tasks {
-        let (task_named, age) = (named(&task.name, task.id), took(task.age));
-        let _ = write!(text, "\n  {task_named} {age} old ({})", place(&task.location));
+impl fmt::Display for Left {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let Self { tasks, services } = self;
+        match (tasks.len(), services.len()) {
+            (count, 0) => write!(f, "{count} task(s) left alive:")?,
+            (0, count) => write!(f, "{count} service(s) left alive:")?,
+            (count, more) => write!(f, "{count} task(s) and {more} service(s) left alive:")?,
+        }
+        for task in tasks {
+            let (task_named, age) = (named(&task.name, task.id), took(task.age));
+            write!(f, "\n  {task_named} {age} old ({})", place(&task.location))?;
+        }
+        for service in services {
+            let (name, state, age) = (escape(&service.name), service.state, took(service.age));
+            write!(f, "\n  {name} {state}, {age} old ({})", place(&service.location))?;
+        }
+        Ok(())
     }
-    text
 }

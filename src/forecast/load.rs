@@ -1,7 +1,8 @@
 //! What a forecast is made from, gathered in one pass over the live tasks.
 //!
 //! Tasks that differ from their group, since they block, come on, or have a grace or a timeout, are kept
-//! one by one, up to [`SINGLES`]. Of all others the ages are counted: a million tasks become a few hundred entries.
+//! one by one, up to [`SINGLES`]. Of all others the ages are counted: a million tasks become a few hundred
+//! entries.
 
 use std::sync::Arc;
 

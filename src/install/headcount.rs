@@ -148,6 +148,10 @@ impl Headcount {
     /// `exit_after`. Every caller gets the same report. A tracked task that awaits it is not waited for
     /// meanwhile.
     ///
+    /// The time of a shutdown is real. In a test with a paused clock (`start_paused = true`) tasks that sleep
+    /// end at once, and that clock stands still while the shutdown does its own work. So a timeout around
+    /// `drain()` is over before it only if a task waits for something else than time.
+    ///
     /// # Cancel safety
     ///
     /// Yes.

@@ -6,10 +6,12 @@
 use std::borrow::Cow;
 use std::collections::BTreeMap;
 use std::collections::btree_map::Entry;
+use std::convert::Infallible;
 use std::fmt;
+use std::pin::pin;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicUsize, Ordering};
 use std::sync::{Arc, OnceLock};
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio::sync::{mpsc, oneshot};
@@ -21,6 +23,7 @@ use super::off;
 use super::report::Report;
 use super::signal::{self, Signal};
 use super::status::Status;
+use crate::clock;
 use crate::name::{MAX_NAME, cut};
 use crate::registry::local::{self, Current};
 use crate::registry::{is_enabled, registry};
@@ -206,9 +209,47 @@ impl Control {
         let _awaiting = Awaiting::new(self);
         self.begin(Cause::Reason("drain()".into()));
         self.tell(Command::Look);
-        self.concluded.opened().await;
+        let mut concluded = pin!(self.concluded.opened());
+        if clock::is_tokio_paused() {
+            tokio::select! {
+                () = concluded.as_mut() => {}
+                never = hold_paused_clock() => match never {},
+            }
+        } else {
+            concluded.await;
+        }
         self.delivered.store(true, Ordering::Release);
         self.report().cloned().unwrap_or_else(Report::empty)
+    }
+}
+
+/// How long tasks that a gate has woken have to become runnable, in real time.
+const WOKEN_WITHIN: Duration = Duration::from_millis(20);
+
+/// Keeps the clock of a runtime of one thread from moving, while the stop waits for no task of the
+/// application but goes on by itself, in real time.
+///
+/// A paused clock moves to the next timer as soon as everything waits. So a timeout around the drain would be
+/// over before the coordinator, which has a thread of its own, has notified a task or written the report.
+async fn hold_paused_clock() -> Infallible {
+    let mut moved = Instant::now();
+    loop {
+        let none_left = registry().none_left();
+        tokio::pin!(none_left);
+        none_left.as_mut().enable();
+        let gates = gates();
+        let waits_for_us = match registry().counted(OnShutdown::Wait) {
+            0 => gates.last_turn.is_open() && !registry().is_idle(),
+            _ => gates.draining.is_open(),
+        };
+        if !waits_for_us {
+            moved = Instant::now();
+        }
+        if waits_for_us && WOKEN_WITHIN < moved.elapsed() {
+            none_left.await;
+        } else {
+            tokio::task::yield_now().await;
+        }
     }
 }
 

@@ -19,7 +19,8 @@ const CORE: &[&[&str]] = &[
     &["awaited", "current", "stacks"],
     &["tracked"],
     &["idle", "spawn"],
-    &["service", "testing"],
+    &["service"],
+    &["testing"],
     &["samples"],
 ];
 

@@ -144,3 +144,30 @@ async fn a_relay_of_policies_is_never_idle() {
         assert!(FINISHED.load(Ordering::SeqCst), "idle in the middle of the relay");
     }
 }
+
+/// A stop goes on in real time, by a thread of its own. The paused clock waits for it, so that a timeout
+/// around the drain is not over at once; tasks that sleep end at once all the same.
+#[tokio::test(start_paused = true)]
+async fn a_paused_clock_waits_for_the_drain() {
+    own_process!();
+    use std::time::Instant;
+
+    use headcount::Headcount;
+    use tokio::time::{sleep, timeout};
+
+    let hour = Duration::from_secs(3600);
+    let (began, virtually) = (Instant::now(), tokio::time::Instant::now());
+    let hc = Headcount::builder().admin(None).announce_delay(Duration::from_millis(200)).install().unwrap();
+    let told = || async {
+        headcount::draining().await;
+        sleep(Duration::from_secs(600)).await;
+    };
+    headcount::task("told").spawn(told());
+    headcount::task("last").on_shutdown(OnShutdown::Last).spawn(told());
+    headcount::task("cancelled").on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>());
+    let report = timeout(hour, hc.drain()).await.expect("the drain is over before the hour is");
+    assert_eq!((report.ended.ok, report.ended.cancelled, report.abandoned_total), (2, 1, 0));
+    let passed = virtually.elapsed();
+    assert!(Duration::from_secs(1200) <= passed && passed < hour, "{passed:?}");
+    assert!(began.elapsed() < Duration::from_secs(20), "{:?}", began.elapsed());
+}

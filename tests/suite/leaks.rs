@@ -168,3 +168,38 @@ async fn a_check_inside_that_is_given_up_hides_nothing_from_the_one_outside() {
     .await;
     assert!(text.contains("left-inside #"), "{text}");
 }
+
+/// Between two runs too, when no task of it lives.
+#[tokio::test(start_paused = true)]
+async fn a_service_counts_until_it_is_over() {
+    own_process!();
+    let hour = Duration::from_secs(3600);
+    let line = line!() + 2;
+    let text = complaint(async move {
+        headcount::every(hour, "hourly").run(|| async {}).unwrap();
+        headcount::service("consumer", pending::<()>).spawn().unwrap();
+        tokio::task::yield_now().await;
+    })
+    .await;
+    assert!(text.starts_with("1 task(s) and 1 service(s) left alive:\n  consumer #"), "{text}");
+    let (_, timer) = text.split_once("\n  hourly waiting, ").expect(&text);
+    assert!(timer.ends_with(&format!(" old ({}:{line})", file!())), "{text}");
+
+    // What a run spawned is of the block too.
+    let text = complaint(async {
+        let run = || async {
+            headcount::task("of-the-run").spawn(pending::<()>());
+        };
+        headcount::service("once", run).spawn().unwrap().ended().await;
+    });
+    assert!(text.await.starts_with("1 task(s) left alive:\n  of-the-run #"));
+
+    assert_no_leaks(async move {
+        let timer = headcount::every(hour, "hourly").run(|| async {}).unwrap();
+        let service = headcount::service("consumer", pending::<()>).spawn().unwrap();
+        tokio::task::yield_now().await;
+        timer.stop();
+        service.stop();
+    })
+    .await;
+}

@@ -39,8 +39,8 @@ pub struct NewTask<'a> {
     pub fields: &'a [(Cow<'static, str>, String)],
     pub policy: OnShutdown,
     pub grace: Option<Duration>,
-    /// The leak check that it opens.
-    pub scope: Option<u64>,
+    /// The leak check that it belongs to, if that is not its parent's.
+    pub scope: Option<Arc<Scope>>,
     /// Whether its polls are in a span.
     pub has_span: bool,
 }
@@ -411,11 +411,7 @@ fn enter(
 /// The entry in the side table, for a task that needs one.
 #[inline]
 fn details_of(registry: &Registry, task: &NewTask<'_>, parent: Option<Current>) -> Option<Box<Details>> {
-    let outer = parent.and_then(|parent| scope_of(registry, parent));
-    let scope = match task.scope {
-        Some(id) => Some(Arc::new(Scope { id, outer })),
-        None => outer,
-    };
+    let scope = task.scope.clone().or_else(|| scope_of(registry, parent?));
     if task.fields.is_empty() && task.grace.is_none() && scope.is_none() {
         return None;
     }
@@ -425,6 +421,11 @@ fn details_of(registry: &Registry, task: &NewTask<'_>, parent: Option<Current>) 
         details.set_field(key, value);
     }
     Some(Box::new(details))
+}
+
+/// The leak check around the code that runs here.
+pub fn current_scope() -> Option<Arc<Scope>> {
+    scope_of(registry(), local::current()?)
 }
 
 /// The leak check that a task belongs to, which its children inherit.

@@ -33,7 +33,7 @@ pub struct Timeout {
     pub allowed: Duration,
     /// The most that the operator allows.
     bound: Option<Duration>,
-    /// When it was admitted; 0 before.
+    /// When it was admitted, as the timer has it; 0 before.
     pub since: u64,
     due: u64,
     key: Option<Key>,
@@ -42,6 +42,11 @@ pub struct Timeout {
 }
 
 impl Timeout {
+    /// How long it has run at a reading of the clock.
+    pub fn elapsed(&self, until: u64) -> Duration {
+        if self.since == 0 { Duration::ZERO } else { clock::between(self.since, TIMER.at(until)) }
+    }
+
     pub fn new(allowed: Duration, bound: Option<Duration>) -> Self {
         Self { allowed, bound, since: 0, due: 0, key: None, is_overdue: false }
     }
@@ -79,7 +84,7 @@ pub fn arm(current: Current) {
         if timeout.since != 0 {
             return None;
         }
-        timeout.since = clock::ticks();
+        timeout.since = now;
         timeout.due = now.saturating_add(clock::ticks_in(timeout.allowed));
         Some(timeout.due)
     };

@@ -145,9 +145,14 @@ impl Common {
         }
     }
 
-    fn runs<F>(self, factory: F, location: &'static Location<'static>) -> Runs<F> {
+    fn runs<F>(self, factory: F, location: &'static Location<'static>, record: &Record) -> Runs<F> {
         let captured = Mutex::new(Captured::new(&self.name));
-        Runs { task: self.task, factory: Arc::new(Mutex::new(factory)), location, captured }
+        // The supervisor that spawns them is no task, so they have no parent to inherit it from.
+        let task = match &record.scope {
+            Some(scope) => self.task.scope(Arc::clone(scope)),
+            None => self.task,
+        };
+        Runs { task, factory: Arc::new(Mutex::new(factory)), location, captured }
     }
 }
 
@@ -277,7 +282,8 @@ where
         let record = Record::enter(terms);
         drop(entered);
         let supervised = Supervised::new(Arc::clone(&record));
-        runtime.spawn(supervisor::supervise(supervised, common.runs(factory, location), restart, backoff));
+        let runs = common.runs(factory, location, &record);
+        runtime.spawn(supervisor::supervise(supervised, runs, restart, backoff));
         Ok(ServiceHandle(record))
     }
 }
@@ -362,7 +368,8 @@ impl Timer {
         let record = Record::enter(terms);
         drop(entered);
         let supervised = Supervised::new(Arc::clone(&record));
-        runtime.spawn(ticker::tick(supervised, common.runs(factory, location), period, jitter));
+        let runs = common.runs(factory, location, &record);
+        runtime.spawn(ticker::tick(supervised, runs, period, jitter));
         Ok(ServiceHandle(record))
     }
 }

@@ -17,6 +17,8 @@ use crate::lifecycle::{Gate, gates};
 use crate::lock::Mutex;
 use crate::named::named;
 use crate::outcome::Outcome;
+use crate::registry::begin::current_scope;
+use crate::registry::details::Scope;
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::registry::storm::{Admission, Storm};
@@ -198,6 +200,8 @@ pub(super) struct Ended {
 pub struct Record {
     pub(super) id: ServiceId,
     pub(super) terms: Terms,
+    /// The leak check that it was begun in.
+    pub(super) scope: Option<Arc<Scope>>,
     begun: Instant,
     inner: Mutex<Inner>,
     /// Wakes a supervisor that waits: a run is wanted.
@@ -260,6 +264,7 @@ impl Record {
                 storm: Storm::default(),
             }),
             terms,
+            scope: current_scope(),
             begun: now,
             wanted: Notify::new(),
             stop: Gate::new(),
@@ -537,6 +542,14 @@ impl List {
 pub fn services() -> Vec<ServiceInfo> {
     let records = LIST.lock().records.clone();
     records.iter().map(|record| record.info()).collect()
+}
+
+/// Services and timers that go on, have no run alive, and were begun inside a leak check.
+pub fn between_runs(scope: u64) -> Vec<ServiceInfo> {
+    let records = LIST.lock().records.clone();
+    let is_within = |record: &&Arc<Record>| record.scope.as_ref().is_some_and(|found| found.is_within(scope));
+    let infos = records.iter().filter(is_within).map(|record| record.info());
+    infos.filter(|service| !service.state.is_over() && service.state != ServiceState::Running).collect()
 }
 
 /// The service or timer of this id.

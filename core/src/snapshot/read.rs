@@ -172,8 +172,7 @@ fn terms_info(terms: &GroupTerms, live: &LiveSums, now: u64) -> TermsInfo {
 
 /// What readers see of a timeout.
 pub fn timeout_info(timeout: &Timeout, until: u64) -> TimeoutInfo {
-    let elapsed = if timeout.since == 0 { Duration::ZERO } else { clock::between(timeout.since, until) };
-    TimeoutInfo { allowed: timeout.allowed, elapsed, overdue: timeout.is_overdue }
+    TimeoutInfo { allowed: timeout.allowed, elapsed: timeout.elapsed(until), overdue: timeout.is_overdue }
 }
 
 pub fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {

@@ -3,6 +3,7 @@
 use std::borrow::Cow;
 use std::fmt::Display;
 use std::panic::Location;
+use std::sync::Arc;
 use std::time::Duration;
 
 use tokio::runtime::Handle;
@@ -16,6 +17,7 @@ use super::launch::{
 use crate::registry::begin::{
     Begun, NewTask, begin_known, begin_site, begin_untracked, begin_with, code_name, plan_untracked,
 };
+use crate::registry::details::Scope;
 use crate::registry::group::{NameSource, Signature};
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::is_enabled;
@@ -32,7 +34,7 @@ pub struct TaskBuilder {
     labels: Pairs,
     policy: OnShutdown,
     grace: Option<Duration>,
-    scope: Option<u64>,
+    scope: Option<Arc<Scope>>,
     /// What most tasks do not have.
     more: Option<Box<More>>,
 }
@@ -173,8 +175,8 @@ impl TaskBuilder {
         self
     }
 
-    /// Opens a leak check with this task.
-    pub(crate) const fn scope(mut self, scope: u64) -> Self {
+    /// Lets it belong to a leak check that is not its parent's.
+    pub(crate) fn scope(mut self, scope: Arc<Scope>) -> Self {
         self.scope = Some(scope);
         self
     }

@@ -4,6 +4,7 @@
 //! others wakes it; removing one does not. Its clock is [`clock`](crate::clock), and tests move it forward.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::sync::{Condvar, Mutex, MutexGuard, PoisonError};
 use std::thread;
 use std::time::Duration;
@@ -23,6 +24,8 @@ pub struct Timer<T: 'static> {
     /// Wakes what waits in [`advance`](Self::advance).
     idle: Condvar,
     fire: fn(T),
+    /// Ticks that tests have moved the clock forward. Written under the lock.
+    ahead: AtomicU64,
 }
 
 #[derive(Debug)]
@@ -32,8 +35,6 @@ struct State<T> {
     is_firing: bool,
     /// Until when the thread sleeps.
     sleeps_until: u64,
-    /// Ticks that tests have moved the clock forward.
-    ahead: u64,
     /// How often the thread woke up.
     wakes: u64,
 }
@@ -45,10 +46,15 @@ impl<T: Send + 'static> Timer<T> {
             is_started: false,
             is_firing: false,
             sleeps_until: 0,
-            ahead: 0,
             wakes: 0,
         };
-        Self { state: Mutex::new(state), sooner: Condvar::new(), idle: Condvar::new(), fire }
+        Self {
+            state: Mutex::new(state),
+            sooner: Condvar::new(),
+            idle: Condvar::new(),
+            fire,
+            ahead: AtomicU64::new(0),
+        }
     }
 
     fn lock(&self) -> MutexGuard<'_, State<T>> {
@@ -57,8 +63,12 @@ impl<T: Send + 'static> Timer<T> {
 
     /// Now, in ticks, as this timer has it.
     pub fn now(&self) -> u64 {
-        let ahead = self.lock().ahead;
-        clock::ticks().saturating_add(ahead)
+        self.at(clock::ticks())
+    }
+
+    /// A reading of the clock, as this timer has it.
+    pub fn at(&self, ticks: u64) -> u64 {
+        ticks.saturating_add(self.ahead.load(Ordering::Relaxed))
     }
 
     /// Has an entry fired at `at`, or as soon after it as the thread runs.
@@ -98,11 +108,12 @@ impl<T: Send + 'static> Timer<T> {
     /// Moves the clock of this timer forward, and returns once all that is due has fired.
     pub fn advance(&self, by: Duration) {
         let mut state = self.lock();
-        state.ahead = state.ahead.saturating_add(clock::ticks_in(by));
+        let ahead = self.ahead.load(Ordering::Relaxed).saturating_add(clock::ticks_in(by));
+        self.ahead.store(ahead, Ordering::Relaxed);
         state.sleeps_until = 0;
         self.sooner.notify_one();
         loop {
-            let now = clock::ticks().saturating_add(state.ahead);
+            let now = self.now();
             let is_due = state.deadlines.next().is_some_and(|at| at <= now);
             if !state.is_started || !is_due && !state.is_firing {
                 return;
@@ -125,7 +136,7 @@ impl<T: Send + 'static> Timer<T> {
     fn run(&self) {
         let mut state = self.lock();
         loop {
-            let now = clock::ticks().saturating_add(state.ahead);
+            let now = self.now();
             if let Some(entry) = state.deadlines.pop_due(now) {
                 state.is_firing = true;
                 drop(state);

@@ -26,8 +26,9 @@ fn mail(millis: u64) -> tokio::task::JoinHandle<()> {
 
 /// A load of which something is known, something cannot make it, and something is unknown.
 async fn spawn_load() {
-    for _ in 0..8 {
-        mail(40).await.unwrap();
+    let mails: Vec<_> = (0..8).map(|_| mail(500)).collect();
+    for mail in mails {
+        mail.await.unwrap();
     }
     for _ in 0..3 {
         let refused = async { Err::<(), _>("connection refused") };
@@ -45,7 +46,7 @@ async fn spawn_load() {
     headcount::task("audit-log").on_shutdown(OnShutdown::Last).spawn(pending::<()>());
     headcount::task("main").spawn(pending::<()>());
     sleep(Duration::from_millis(400)).await;
-    mail(40);
+    mail(500);
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
@@ -187,6 +188,10 @@ async fn a_forecast_knows_timeouts() {
     assert!((15.0..30.1).contains(&done_in), "{forecast}");
     // A deadline before its timeout finds it alive; nothing else is known of it.
     assert_eq!(json(admin, "/api/v1/forecast?within=1s")["unknown"], 1);
+    headcount::testing::advance(Duration::from_secs(24));
+    let forecast = json(admin, "/api/v1/forecast?within=25s");
+    let done_in = forecast["done_in_seconds"].as_f64().unwrap();
+    assert!((2.0..6.0).contains(&done_in) && forecast["done"] == 1, "{forecast}");
     // More than are looked at one by one, and some of the group that have no timeout.
     let crowd: Vec<_> = (0..3_000).map(|_| timed()).collect();
     let plain: Vec<_> = (0..2_000).map(|_| headcount::task("timed").spawn(pending::<()>())).collect();
