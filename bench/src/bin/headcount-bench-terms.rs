@@ -36,11 +36,16 @@ static LIMIT: Limit = Limit::new("email", AT_ONCE).queue(QUEUE);
 
 const HOUR: Duration = Duration::from_secs(3600);
 
+/// The name of a part, the title of its row, and what measures it.
+type Part<T> = (&'static str, &'static str, fn(Settings) -> T);
+
 /// What is measured of a limit.
-const LIMITS: [(&str, &str, fn(Settings) -> Limited); 4] = [
-    ("limit-spawn", "`.limit(&L).spawn`", |settings| limited(settings, |done| async { drop(email(done)) })),
+const LIMITS: [Part<Limited>; 4] = [
+    ("limit-spawn", "`.limit(&L).spawn`", |settings| {
+        limited(settings, |done| async move { drop(email(done)) })
+    }),
     ("limit-when-free", "`.limit(&L).spawn_when_free`", |settings| {
-        limited(settings, |done| async {
+        limited(settings, |done| async move {
             drop(headcount::task("email").limit(&LIMIT).spawn_when_free(work(done)).await);
         })
     }),
@@ -69,7 +74,7 @@ const LIMITS: [(&str, &str, fn(Settings) -> Limited); 4] = [
 ];
 
 /// What is measured of timeouts.
-const TIMEOUTS: [(&str, &str, fn(Settings) -> Timed); 3] = [
+const TIMEOUTS: [Part<Timed>; 3] = [
     ("timeout-none", "`tokio::spawn`, no timeout", |settings| timed(settings, |_, work| tokio::spawn(work))),
     ("timeout-tokio", "`tokio::time::timeout` in each task", |settings| {
         timed(settings, |after, work| {
