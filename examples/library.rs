@@ -1,11 +1,11 @@
-//! A library that leaves tasks running: it depends on headcount with `default-features = false`, replaces
-//! `tokio::spawn`, and needs nothing else. Whether anything observes the tasks is up to the application.
+//! A library that leaves tasks running: it depends on `headcount-core`, replaces `tokio::spawn`, and needs
+//! nothing else. Whether anything observes the tasks is up to the application.
 //!
 //!     cargo run --example library
 
 use std::time::Duration;
 
-/// The library: in `Cargo.toml` of its own, `headcount = { version = "0.1", default-features = false }`.
+/// The library: in `Cargo.toml` of its own, `headcount-core = "0.1"`, which has the same functions.
 mod mailer {
     use std::time::Duration;
 

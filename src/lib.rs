@@ -24,8 +24,8 @@
 //! # }
 //! ```
 //!
-//! Nothing needs to be set up for that, so a library may use it as it is, with `default-features = false`. An
-//! application that wants metrics, dashboard and shutdown installs them first:
+//! Nothing needs to be set up for that. A library depends on `headcount-core`, which has the same functions
+//! and none of the rest. An application that wants metrics, dashboard and shutdown installs them first:
 //!
 //! ```no_run
 //! # async fn serve() {}
