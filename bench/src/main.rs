@@ -21,7 +21,7 @@ const TERMS: &str = "terms";
 
 const HEAD: &str = "# What it costs
 
-Written by `scripts/bench`; [README.md](README.md) says how it is measured. Times are nanoseconds for each task or poll, medians
+Written by `scripts/bench`; `bench/README.md` says how it is measured. Times are nanoseconds for each task or poll, medians
 over 15 rounds in which all subjects take turns. In brackets: times bare tokio, or more than it. Bare tokio is there
 twice, to show how far equal things differ here; the comparison is with the mean of the two.
 ";

@@ -10,9 +10,9 @@ fn the_document_of_metrics_is_fresh() {
          facade gets. A group is tasks of the same name, kind and labels: each of its families has the labels `task` and \
          `kind`, and those that the code gives with `.label(key, value)`.\n\n\
          For a client that prefers it, `/metrics` is OpenMetrics: the same series, with units and exemplars. \
-         [kit/prometheus](../kit/prometheus/README.md) has rules and alerts, and says how to get the last counts of a process \
+         [kit/prometheus][PROMETHEUS] has rules and alerts, and says how to get the last counts of a process \
          that stops.\n\nThe values of `outcome` are {}.\n\n\
-         | family | type | labels | what it is |\n|---|---|---|---|\n{rows}",
+         | family | type | labels | what it is |\n|---|---|---|---|\n{rows}\n[PROMETHEUS]: ../kit/prometheus/README.md\n",
         outcomes()
     );
     crate::fresh::assert_fresh("docs/METRICS.md", &text);

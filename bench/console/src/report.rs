@@ -11,7 +11,7 @@ const ROUNDS: usize = 7;
 
 const HEAD: &str = "# What a console costs
 
-Written by `scripts/bench-console`; [README.md](README.md) says how it is measured. Times are nanoseconds, medians over 7 rounds in which all
+Written by `scripts/bench-console`; `bench/README.md` says how it is measured. Times are nanoseconds, medians over 7 rounds in which all
 subjects take turns, each in a process of its own. In brackets: more than bare `tokio::spawn`, which is there twice, to show how far equal
 things differ here; the comparison is with the mean of the two.
 ";
