@@ -69,7 +69,7 @@ impl TrackLayer {
 
     /// Names requests as the function says: for services that are not axum's, and for axum of another major
     /// version than 0.8, whose matched route is a type that this crate does not know. Names are for few
-    /// values, so never the bare path: at most half of `max_groups` are kept apart.
+    /// values, so never the bare path: one layer has at most half of `max_groups`.
     ///
     /// With axum 0.7, where `axum` is that version:
     ///

@@ -136,7 +136,7 @@ async fn many_names_in_turn_are_counted_each() {
             }
         }
     }
-    // One location gives at most 20 names, and the others are one group.
+    // One location has at most half of the groups, and the others are one.
     let spawned: u64 = headcount::snapshot().groups.iter().map(|group| group.finished.ok).sum();
     assert_eq!(spawned, 8_000);
     assert!(names[..20].iter().all(|name| groups(name)[0].finished.ok == 20));

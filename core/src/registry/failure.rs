@@ -18,8 +18,8 @@ use crate::text::{length, named, took};
 
 /// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has
 /// neither name nor place of its own.
-const NO_PLACE: &str = "name and place not kept: more groups than `max_groups`, or more than 20 \
-    names from one place; see headcount_groups_overflowed_total";
+const NO_PLACE: &str = "name and place not kept: `max_groups` has no room for more groups of its place; \
+    see headcount_groups_overflowed_total";
 
 /// Where a task comes from, as far as it carries that.
 #[derive(Debug, Default)]

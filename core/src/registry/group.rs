@@ -24,9 +24,10 @@ use crate::registry::wakers;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::terms::rules::rules;
 
-/// Most names that users may give at one location. The code of a program has only so many, however many one
-/// wrapper spawns.
-const MAX_NAMES_PER_LOCATION: usize = 20;
+/// Groups that any location may have while there is room at all. A location with more may take no more than is
+/// left for all others, so that the first to be counted together are those of the largest offender. Names after
+/// the code are exempt: a program has only so many, however many one wrapper spawns.
+const SMALL: usize = 20;
 
 /// Labels as users give them.
 pub type GivenLabels = [(Cow<'static, str>, Cow<'static, str>)];
@@ -331,6 +332,20 @@ fn warn_alike(name: &str, one: &str, other: &str) {
     }));
 }
 
+/// Once a kind of tasks. A subscriber that panics must not take the spawn with it.
+#[cold]
+fn warn_overflow(first: &Key, here: usize, max_groups: usize) {
+    let name = name::escape(&first.name);
+    let location = first.location.map(name::location).unwrap_or_default();
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        warn!(
+            target: "headcount",
+            "New groups are counted together as {OTHER} from now on: {name} ({location}) found no room. Its place has \
+             {here} groups of at most {max_groups} in all (HEADCOUNT_MAX_GROUPS); use fewer names and values of labels"
+        );
+    }));
+}
+
 /// All groups of the process.
 #[derive(Debug, Default)]
 pub struct Groups {
@@ -343,7 +358,8 @@ struct Table {
     list: Vec<&'static Group>,
     overflow_groups: usize,
     blocks: Blocks,
-    names_at: HashMap<&'static Location<'static>, Vec<Arc<str>>>,
+    /// Groups with names that users gave, by location.
+    given_at: HashMap<&'static Location<'static>, usize>,
 }
 
 impl Groups {
@@ -375,7 +391,11 @@ impl Groups {
             return group;
         }
         table.overflow_groups += 1;
-        table.insert(overflow, &[], config)
+        let here = key.location.and_then(|location| table.given_at.get(location)).copied();
+        let group = table.insert(overflow, &[], config);
+        drop(table);
+        warn_overflow(&key, here.unwrap_or_default(), config.max_groups());
+        group
     }
 
     /// All groups, in the order of their ids.
@@ -394,21 +414,13 @@ impl Groups {
 }
 
 impl Table {
+    /// Whether a new group may be kept apart, which is then counted for its location.
     fn has_room(&mut self, key: &Key, given: bool, config: &Config) -> bool {
-        if config.max_groups() <= self.list.len() - self.overflow_groups {
-            return false;
-        }
-        let Some(location) = key.location.filter(|_| given) else { return true };
-        let names = self.names_at.entry(location).or_default();
-        if names.contains(&key.name) {
-            return true;
-        }
-        // A layer has one location and a name for each route.
-        let most = if key.kind == Kind::Request { config.max_groups() / 2 } else { MAX_NAMES_PER_LOCATION };
-        let room = names.len() < most;
-        if room {
-            names.push(key.name.clone());
-        }
+        let free = config.max_groups().saturating_sub(self.list.len() - self.overflow_groups);
+        let Some(location) = key.location.filter(|_| given) else { return 0 < free };
+        let here = self.given_at.entry(location).or_default();
+        let room = 0 < free && (*here < SMALL || *here < free);
+        *here += usize::from(room);
         room
     }
 
