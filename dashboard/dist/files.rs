@@ -15,9 +15,9 @@
         gzip: Some(Content { data: include_bytes!("assets/index-CN8Spx3O.css.gz"), tag: "\"b55a0708ba18b0bece3f002b51106520\"" }),
     },
     File {
-        path: "assets/index-D_lnOxVE.js",
-        plain: Content { data: include_bytes!("assets/index-D_lnOxVE.js"), tag: "\"cd81e3efec507885808cd9daa850960f\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-D_lnOxVE.js.gz"), tag: "\"1e3f0517ca152dd3f1c9cec923c9f86c\"" }),
+        path: "assets/index-CS1s04HS.js",
+        plain: Content { data: include_bytes!("assets/index-CS1s04HS.js"), tag: "\"15339eb60d5c5bd7accff11a5d25c472\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-CS1s04HS.js.gz"), tag: "\"b401f92372373821db40cf7037e39d56\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"08e3dfc0f461b4c96641b005c9471967\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"519bba619c77fc5d82b95fad37a10d75\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"69c2b86627d8cfab587fa137e2da49ea\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"67a729d0bf7817b043573fa4cfb9a5cb\"" }),
     },
 ]

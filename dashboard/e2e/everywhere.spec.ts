@@ -114,6 +114,8 @@ test("on a phone the first row comes soon, with what failed and what is slow", a
   await expect(page.locator(".tasks tbody tr").first()).toBeVisible();
   expect((await page.locator(".tasks tbody tr").first().boundingBox())!.y).toBeLessThan(300);
   await expect(page.locator(".tasks tbody .id").first()).toBeVisible();
+  await page.goto(`${process.page}?view=tasks&q=reindex`);
+  await expect(row(page, "reindex").locator(".below")).toContainText(/~4\s*m \d+\s*s left$/);
   await page.keyboard.press("g");
   await expect(page.locator("tr.group").first()).toBeVisible();
   expect((await page.locator("tr.group").first().boundingBox())!.y).toBeLessThan(340);
@@ -130,4 +132,35 @@ test("paper is dark on white with every row, whatever the theme", async ({ page,
   expect(inks[0]).toBe("rgb(255, 255, 255)");
   expect(inks[1]).toBe("rgb(23, 25, 28)");
   await expect(page.locator(".search, .tools, .c-do").first()).toBeHidden();
+});
+
+test("what has no place to break is broken, and all stands on one margin", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=40");
+  const id = (await process.api<Paged<Task>>("tasks?limit=500")).items.find(({ name }) => name === "reindex")!.id;
+  await page.route("**/api/v1/tasks/*", async (route) => {
+    const answer = await route.fetch();
+    const task = (await answer.json()) as Task;
+    await route.fulfill({ response: answer, json: { ...task, status: `https://example.com/${"a".repeat(235)}` } });
+  });
+  await page.goto(`${process.page}?view=task&task=${id}`);
+  await expect(page.locator("#main")).toContainText("https://example.com/aaaa");
+  await fits(page, "a status without a space");
+  await page.setViewportSize({ width: 720, height: 844 });
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator(".tasks tbody tr").first()).toBeVisible();
+  const lefts = await page.evaluate(() => [".tasks", "header nav a"].map((selector) => Math.round(document.querySelector(selector)!.getBoundingClientRect().left)));
+  expect(lefts[0]).toBe(lefts[1]);
+});
+
+test("charts say their span and their values, and the order that nobody chose is marked", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=40");
+  await page.goto(process.page);
+  await expect(page.getByRole("img", { name: /^live over the last \d+.*: now \d+, between \d+ and \d+$/ })).toBeVisible();
+  await expect(page.locator(".trace-time").first()).toHaveText(/^10 m ago\s*now$/);
+  const head = page.getByRole("columnheader", { name: /^Group/ });
+  await expect(head).toHaveAttribute("aria-sort", "other");
+  await expect(head).toContainText("gravest first");
+  await head.getByRole("button").click();
+  await expect(head).toHaveAttribute("aria-sort", "ascending");
+  await expect(head).not.toContainText("gravest first");
 });

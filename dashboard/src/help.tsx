@@ -92,7 +92,7 @@ export function Help() {
         </div>
         <p class="soft">
           A list holds still while the pointer or the focus is in it, after a touch, and while one of its rows is open. ~ before a figure is an estimate, ≤ an upper bound.
-          The address holds what you see, and the process it is of.
+          The address holds what you see, and the process it is of. A number is one task&#8217;s alone in its process, but not an order: threads take numbers in advance, so a later task may have a smaller one.
         </p>
       </div>
     </dialog>

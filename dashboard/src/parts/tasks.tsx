@@ -118,6 +118,7 @@ function Row({ task, left, depth, shared }: RowProps) {
             {stop !== null && <StateCell task={task} left={left} at={at} frozen={shared.frozen} outcome={shared.outcomes?.get(task.id)} />}
             {waits !== null && !left && <span class="waits">{waits}</span>}
             <Status status={task.status} progress={task.progress} />
+            {stop === null && !left && etaOf(task) !== null && <span><LeftCell task={task} /> left</span>}
           </span>
         </th>
         {columns.slice(1).map(cell)}
