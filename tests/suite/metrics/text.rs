@@ -89,3 +89,40 @@ fn sums_are_exact(scrape: &Samples) {
         assert!((told - exact.as_secs_f64()).abs() < 1e-9, "{name}: {told} against {exact:?}");
     }
 }
+
+/// As many groups as there may be, each with a task alive and one that has ended: no more series than the README
+/// says, and no fewer.
+#[tokio::test]
+async fn the_number_of_series_is_bounded_as_the_readme_says() {
+    own_process!();
+    let readme = include_str!("../../../README.md");
+    assert!(readme.contains("`groups × (17 + buckets) + 14`, with `buckets` 21 by default"));
+    assert!(readme.contains("`groups` at most 207"));
+    let hc = Headcount::builder().admin(None).install().unwrap();
+    let mut alive = Vec::new();
+    let lives = std::future::pending::<()>;
+    for number in 0..1_000 {
+        // Many places, since each leaves room for others.
+        alive.push(headcount::task(format!("one-{number}")).track(lives()));
+        alive.push(headcount::task(format!("two-{number}")).track(lives()));
+        alive.push(headcount::task(format!("three-{number}")).track(lives()));
+        alive.push(headcount::task(format!("four-{number}")).track(lives()));
+        alive.push(headcount::task(format!("five-{number}")).track(lives()));
+        alive.push(headcount::task(format!("six-{number}")).track(lives()));
+        alive.push(headcount::task(format!("seven-{number}")).track(lives()));
+        alive.push(headcount::task(format!("eight-{number}")).track(lives()));
+        alive.push(headcount::task(format!("nine-{number}")).track(lives()));
+        alive.push(headcount::task(format!("ten-{number}")).track(lives()));
+    }
+    headcount::spawn(async {}).await.unwrap();
+    headcount::spawn_blocking(|| {}).await.unwrap();
+    let local = tokio::task::LocalSet::new();
+    local.run_until(async { headcount::spawn_local(async {}).await.unwrap() }).await;
+    let groups = headcount::snapshot().groups.len();
+    assert_eq!(groups, 200 + 4, "and one for the rest of each kind that was spawned");
+    let series = samples(&hc.render_metrics()).len();
+    // Three kinds have no task alive, so no oldest; a forecast may know nothing.
+    let most = groups * (17 + 21) + 14;
+    assert!((most - 4..=most).contains(&series), "{series} of {most}");
+    drop(alive);
+}
