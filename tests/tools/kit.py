@@ -34,12 +34,13 @@ def check_names():
 
 
 def check_alerts():
-    """Each alert has a severity that is routed, a section of the runbook, and a test that raises it."""
+    """Each alert has a severity that is routed, a section of the runbook, a test that raises it, and one that does not."""
     runbook = pathlib.Path("docs/RUNBOOK.md").read_text()
     sections = {f"docs/RUNBOOK.md#{title.lower()}" for title in re.findall(r"^## (\w+)$", runbook, re.M)}
     tests = yaml.safe_load((KIT / "alerts.test.yml").read_text())["tests"]
     cases = [case for test in tests for case in test["alert_rule_test"]]
     raised = {case["alertname"] for case in cases if case["exp_alerts"]}
+    quiet = {case["alertname"] for case in cases if not case["exp_alerts"]}
     alerts = rules("alerts.yml")
     for alert in alerts:
         name = alert["alert"]
@@ -47,6 +48,7 @@ def check_alerts():
         assert alert["annotations"]["runbook"] == f"docs/RUNBOOK.md#{name.lower()}", name
         assert alert["annotations"]["runbook"] in sections, f"docs/RUNBOOK.md has no section {name}"
         assert name in raised, f"no test raises {name}"
+        assert name in quiet, f"no test has series that must not raise {name}"
     stale = sections - {alert["annotations"]["runbook"] for alert in alerts}
     assert not stale, f"no alert leads to {stale}"
     print(f"{len(alerts)} alerts have a test and a section of the runbook")
