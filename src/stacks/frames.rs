@@ -14,6 +14,10 @@ const MOST_ADDRESSES: usize = 65_536;
 /// Files whose last part names no module.
 const ROOTS: [&str; 3] = ["lib.rs", "main.rs", "mod.rs"];
 
+/// What `join!` and the like wrap a future in, which nobody waits for.
+const PLUMBING: [&str; 3] =
+    ["/src/future/maybe_done.rs", "/src/future/try_maybe_done.rs", "/src/future/poll_fn.rs"];
+
 /// Whose code a frame is.
 #[derive(Clone, Debug, PartialEq, Eq)]
 enum Origin {
@@ -123,6 +127,7 @@ impl Function {
         let origin = match (&file, &whole) {
             // The closure that a library's macro makes within another crate: its caller says where.
             (Some(file), whole) if is_of_a_macro(file, whole.as_deref()) => Origin::Standard,
+            (Some(file), _) if PLUMBING.iter().any(|known| file.ends_with(known)) => Origin::Standard,
             (Some(file), _) => origin_of_file(file),
             (None, Some(path)) => origin_of_path(path),
             (None, None) => Origin::Standard,

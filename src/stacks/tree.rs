@@ -10,6 +10,8 @@ use headcount_core::TaskId;
 
 /// Branches that a line of text names.
 const MOST_BRANCHES: usize = 3;
+/// Frames of libraries behind the last await of the application that a line names all of.
+const MOST_BEHIND: usize = 3;
 
 /// Where a task waits, from [`stack`](crate::stack).
 #[derive(Clone, Debug, Serialize)]
@@ -198,13 +200,14 @@ fn collect<'a>(
 /// of libraries behind them, and the last place of the application's.
 fn line(path: &[&StackFrame]) -> String {
     let last_own = path.iter().rposition(|frame| frame.library.is_none());
-    let shown = path
-        .iter()
-        .enumerate()
-        .filter(|(at, frame)| frame.library.is_none() || last_own.is_none_or(|last| last < *at));
-    let names: Vec<_> = shown
-        .map(|(_, frame)| if frame.library.is_none() { &*frame.function } else { short(&frame.function) })
-        .collect();
+    let own = path.iter().filter(|frame| frame.library.is_none()).map(|frame| &*frame.function);
+    let behind = &path[last_own.map_or(0, |last| last + 1)..];
+    let mut behind: Vec<_> = behind.iter().map(|frame| short(&frame.function)).collect();
+    if MOST_BEHIND < behind.len() {
+        // What was called, and what it waits for in the end: combinators and layers are between.
+        behind.splice(1..behind.len() - 1, ["…"]);
+    }
+    let names: Vec<_> = own.chain(behind).collect();
     let place = last_own.or(path.len().checked_sub(1)).and_then(|at| path[at].location.as_deref());
     let place = place.map_or_else(String::new, |place| format!(" ({place})"));
     format!("{}{place}", names.join(" → "))
@@ -275,6 +278,16 @@ mod tests {
         let only = merge(&stacks[..1]);
         assert!(only[0].draining);
         assert_eq!(words(&only), "waits for draining() in shop::run → draining (src/run.rs:5)");
+    }
+
+    #[test]
+    fn a_long_way_through_libraries_has_its_ends() {
+        let functions =
+            ["sqlx::Pool::acquire", "tokio::Timeout", "sqlx::Inner::acquire", "tokio::Semaphore::acquire"];
+        let libraries = functions.iter().map(|function| of(function.split("::").next().unwrap(), function));
+        let stack = std::iter::once(own("shop::pay", "src/pay.rs:3")).chain(libraries).collect();
+        let text = words(&merge(&[stack]));
+        assert_eq!(text, "waits in shop::pay → Pool::acquire → … → Semaphore::acquire (src/pay.rs:3)");
     }
 
     #[test]
