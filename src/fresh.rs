@@ -24,7 +24,8 @@ fn the_list_of_examples_is_fresh() {
     let mut files: Vec<_> =
         entries.filter(|path| path.extension().is_some_and(|kind| kind == "rs")).collect();
     files.sort();
-    let mut text = "# Examples\n\n`cargo run --example quickstart` runs one of them; `console` needs `--features console`.\n\
+    let mut text = "# Examples\n\n`cargo run --example quickstart` runs one of them; `console` and `stuck` need `--features console`\n\
+        and `--features stacks`.\n\
         `../kit/` has what runs beside a service: rules and alerts for Prometheus, a dashboard for Grafana. `frameworks/` is a workspace\n\
         of its own: services of axum, tonic, actix-web and plain hyper, of which `cargo run --bin axum-service` runs one.\n\
         [traces](traces/README.md) is a crate of its own: OpenTelemetry by OTLP, tasks linked to their requests, and Sentry.\n\n| example | what it shows |\n|---|---|\n"

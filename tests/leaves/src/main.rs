@@ -2,10 +2,11 @@
 //! back. `scripts/leaves` starts the servers that it needs and runs it.
 //!
 //! `leaves [NAME...]` prints what each answers, or those with one of these in their names; it fails where one
-//! is wrong.
+//! is wrong. `leaves --times` prints what asking takes.
 
 mod net;
 mod servers;
+mod times;
 mod tokio_parts;
 
 use std::future::Future;
@@ -15,7 +16,7 @@ use std::time::Duration;
 
 use headcount::settings::Stacks;
 use headcount::snapshot::TaskQuery;
-use headcount::{Headcount, OnShutdown, State};
+use headcount::{Headcount, OnShutdown, State, TaskId};
 
 /// Longer than the program runs.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -98,13 +99,17 @@ fn main() -> ExitCode {
 }
 
 async fn run() -> ExitCode {
-    let admin: Option<SocketAddr> = None;
-    let _headcount = Headcount::builder().admin(admin).stacks(Stacks::Request).install().expect("headcount");
+    let names: Vec<String> = std::env::args().skip(1).collect();
+    let admin = SocketAddr::from(([127, 0, 0, 1], 0));
+    let headcount = Headcount::builder().admin(admin).stacks(Stacks::Request).install().expect("headcount");
+    if names.iter().any(|name| name == "--times") {
+        times::print(headcount.admin_addr().expect("it listens")).await;
+        std::process::exit(0);
+    }
     let mut leaves = Leaves::default();
     tokio_parts::spawn(&mut leaves).await;
     net::spawn(&mut leaves).await;
     servers::spawn(&mut leaves).await;
-    let names: Vec<String> = std::env::args().skip(1).collect();
     let is_asked = |leaf: &&Leaf| names.is_empty() || names.iter().any(|name| leaf.name.contains(&**name));
     let (mut asked, mut failed) = (0, 0);
     for leaf in leaves.0.iter().filter(is_asked) {
@@ -121,6 +126,17 @@ async fn run() -> ExitCode {
     println!("{asked} of {} leaves asked, {failed} failed", leaves.0.len());
     // Threads of the blocking pool wait for ever: nothing is dropped.
     std::process::exit(i32::from(failed != 0 || leaves.0.len() < 40))
+}
+
+/// The oldest task of this name, once it waits.
+pub(crate) async fn idle(name: &str) -> TaskId {
+    loop {
+        let page = headcount::snapshot::tasks(&TaskQuery::default().name(name)).expect("a page");
+        match page.items.first().filter(|task| task.state == State::Idle) {
+            Some(task) => return task.id,
+            None => tokio::time::sleep(Duration::from_millis(1)).await,
+        }
+    }
 }
 
 /// Where a task waits, once its answer is the same twice: connections take a while to be made.
