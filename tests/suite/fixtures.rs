@@ -123,3 +123,31 @@ fn two_incompatible_versions_of_the_core_do_not_build() {
     assert!(error.contains("links to the native library `headcount`"), "{error}");
     assert!(error.contains("headcount-core v0.0.1"), "{error}");
 }
+
+/// Compiled with `panic = "abort"`, then also without symbols: the file and the offset, which name the line
+/// where the symbols are kept.
+#[test]
+#[cfg(target_os = "linux")]
+fn a_program_that_aborts_is_asked_with_and_without_its_symbols() {
+    own_process!();
+    let line = std::fs::read_to_string(fixture("aborting").join("src/main.rs")).unwrap();
+    let line = line.lines().position(|line| line.ends_with("// waits")).unwrap() + 1;
+    let place = format!("src/main.rs:{line}");
+    let output = cargo("aborting", &["run", "--quiet"]);
+    let (out, error) = (String::from_utf8_lossy(&output.stdout), String::from_utf8_lossy(&output.stderr));
+    assert_eq!(out, format!("waits in aborting::answer → oneshot::Receiver ({place})\n42\n"), "{error}");
+
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("aborting/debug");
+    let (program, stripped) = (folder.join("aborting"), folder.join("without-symbols"));
+    let strip = Command::new("strip").arg("-o").args([&stripped, &program]).status().unwrap();
+    assert!(strip.success());
+    let output = Command::new(&stripped).output().unwrap();
+    let out = String::from_utf8(output.stdout).unwrap();
+    let (waits, rest) = out.split_once('\n').unwrap();
+    assert_eq!(rest, "42\n");
+    let frames: Vec<_> = waits.strip_prefix("waits in ").unwrap().split(" → ").collect();
+    let offsets = frames.iter().map(|frame| frame.strip_prefix("without-symbols+").expect(waits));
+    let named = Command::new("addr2line").arg("-e").arg(program).args(offsets).output().unwrap();
+    let named = String::from_utf8(named.stdout).unwrap();
+    assert!(named.contains(&place), "{waits}\n{named}");
+}

@@ -58,7 +58,7 @@ impl Future for Yields {
 fn main() {
     let arguments: Vec<String> = env::args().skip(1).collect();
     let [subject, what, count] = &arguments[..] else {
-        panic!("usage: headcount-instructions SUBJECT spawn|burst|poll COUNT");
+        panic!("usage: headcount-instructions SUBJECT spawn|wait|burst|poll COUNT");
     };
     let count = count.parse().expect("COUNT is a number");
     let mut turn = 0;
@@ -77,6 +77,11 @@ fn main() {
             turn = (turn + 1) % NAMES.len();
             headcount::task(NAMES[turn]).spawn(yields)
         }),
+        // As with the setting `stacks`: each task that waits has its waker stored.
+        "stored" => {
+            headcount_core::internal::stacks::store_wakers();
+            run(what, count, |yields| headcount::spawn(yields));
+        }
         _ => panic!("{subject}: unknown"),
     }
 }
@@ -87,6 +92,11 @@ fn run(what: &str, count: usize, mut spawn: impl FnMut(Yields) -> JoinHandle<()>
         "spawn" => {
             for _ in 0..count {
                 spawn(Yields(0)).await.expect("the task ends");
+            }
+        }
+        "wait" => {
+            for _ in 0..count {
+                spawn(Yields(1)).await.expect("the task ends");
             }
         }
         "burst" => {
