@@ -212,14 +212,7 @@ fn depth_after(text: &str, at: usize, depth: usize) -> usize {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::unused_async,
-    reason = "a test may"
-)]
+#[allow(clippy::unused_async, reason = "a test may")]
 mod tests {
     use super::*;
 

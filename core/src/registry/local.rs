@@ -157,14 +157,6 @@ pub fn shared_id() -> u64 {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::unused_async,
-    reason = "a test may"
-)]
 mod tests {
     use std::collections::HashSet;
     use std::panic::Location;

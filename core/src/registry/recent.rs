@@ -170,14 +170,7 @@ pub fn stretches_of(group: u32) -> Arc<[Stretch]> {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::unused_async,
-    reason = "a test may"
-)]
+#[allow(clippy::cast_possible_truncation, clippy::cast_sign_loss, clippy::float_cmp, reason = "a test may")]
 mod tests {
     use super::*;
 

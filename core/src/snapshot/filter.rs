@@ -367,14 +367,7 @@ fn length(text: &str) -> Option<Duration> {
 }
 
 #[cfg(all(test, not(headcount_loom)))]
-#[allow(
-    clippy::unwrap_used,
-    clippy::cast_possible_truncation,
-    clippy::cast_sign_loss,
-    clippy::float_cmp,
-    clippy::unused_async,
-    reason = "a test may"
-)]
+#[allow(clippy::unwrap_used, reason = "a test may")]
 mod tests {
     use super::*;
 

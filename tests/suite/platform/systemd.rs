@@ -90,6 +90,22 @@ impl Manager {
     }
 }
 
+/// Stops a process that does not end before its deadline: when that began, and the extensions asked for.
+#[track_caller]
+fn stopped_at_the_deadline(
+    settings: &[(&str, &str)],
+    tasks: &[&str],
+) -> (Duration, Vec<(Duration, Duration)>) {
+    let mut manager = Manager::new();
+    let mut process = manager.start(settings, tasks);
+    process.signal(SIGTERM);
+    manager.wait_for("STOPPING");
+    let (began, _) = *manager.heard.last().unwrap();
+    manager.wait_for("STATUS=Stopped at the deadline");
+    process.end().exited_with(124);
+    (began, manager.extensions())
+}
+
 #[test]
 fn a_service_reports_its_life() {
     own_process!();
@@ -142,15 +158,8 @@ fn a_service_is_ready_when_it_says_so() {
 #[test]
 fn time_is_asked_for_while_progress_moves() {
     own_process!();
-    let mut manager = Manager::new();
     let limits = [("HEADCOUNT_DRAIN_TIMEOUT", "8s"), ("HEADCOUNT_EXIT_AFTER", "9s")];
-    let mut process = manager.start(&limits, &["moves import 4500", "forever loop"]);
-    process.signal(SIGTERM);
-    manager.wait_for("STOPPING");
-    let (began, _) = *manager.heard.last().unwrap();
-    manager.wait_for("STATUS=Stopped at the deadline");
-    process.end().exited_with(124);
-    let extensions = manager.extensions();
+    let (began, extensions) = stopped_at_the_deadline(&limits, &["moves import 4500", "forever loop"]);
     let within = |from: u64, to: u64| {
         let (from, to) = (began + Duration::from_millis(from), began + Duration::from_millis(to));
         extensions.iter().filter(|(at, _)| (from..to).contains(at)).count()
@@ -165,14 +174,8 @@ fn time_is_asked_for_while_progress_moves() {
 #[test]
 fn nothing_that_moves_means_no_more_time() {
     own_process!();
-    let mut manager = Manager::new();
-    let mut process = manager.start(&[("HEADCOUNT_DRAIN_TIMEOUT", "5s")], &["forever loop"]);
-    process.signal(SIGTERM);
-    manager.wait_for("STOPPING");
-    let (began, _) = *manager.heard.last().unwrap();
-    manager.wait_for("STATUS=Stopped at the deadline");
-    process.end().exited_with(124);
-    let extensions = manager.extensions();
+    let (began, extensions) =
+        stopped_at_the_deadline(&[("HEADCOUNT_DRAIN_TIMEOUT", "5s")], &["forever loop"]);
     // Of the stages, the first and the last alone.
     let between = began + Duration::from_millis(1_500)..began + Duration::from_millis(4_800);
     assert!(!extensions.iter().any(|(at, _)| between.contains(at)), "{extensions:?}");
