@@ -66,8 +66,8 @@ fn hint(task: &TaskInfo, cut: Cut, finished: bool, drain_timeout: Option<Duratio
             Some(format!("it had the rest of the time: {longer} gives it more"))
         }
         (Cut::Force, OnShutdown::Last) => None,
-        (Cut::Deadline, _) => needs_time(task, drain_timeout).or_else(|| never_ended(task, finished, drain_timeout)),
-        (Cut::Force, _) => never_ended(task, finished, None),
+        (Cut::Deadline, _) => needs_time(task, drain_timeout).or_else(|| unknown(task, finished, drain_timeout)),
+        (Cut::Force, _) => unknown(task, finished, None),
     }
 }
 
@@ -94,24 +94,32 @@ fn longer(drain_timeout: Duration, by: Duration) -> Option<String> {
     Some(format!("HEADCOUNT_DRAIN_TIMEOUT='{value}'"))
 }
 
-/// A task of which nothing is known but that none like it ever ended: a loop, or a job that takes long.
-fn never_ended(task: &TaskInfo, finished: bool, drain_timeout: Option<Duration>) -> Option<String> {
+/// A task of which nothing is known but whether others like it ended: a loop, a connection, or a job that
+/// takes long.
+fn unknown(task: &TaskInfo, finished: bool, drain_timeout: Option<Duration>) -> Option<String> {
     if task.progress.and_then(text::percent).is_some() {
         return None;
     }
     if is_of_a_library(&task.location) {
         // Whatever spawned it and however others ended: a policy is all that there is for such code.
-        return policy(task).map(|setting| format!("a loop of a library? Set {setting}"));
-    }
-    if finished {
-        return None;
+        return policy(task, "Cancel").map(|setting| format!("a loop of a library? Set {setting}"));
     }
     let longer = drain_timeout.and_then(|timeout| longer(timeout, timeout));
+    if finished {
+        // No loop, since others like it have ended: it waits for its peer, or it takes longer than they did.
+        return match (policy(task, "Connection"), longer) {
+            (Some(setting), Some(longer)) => {
+                Some(format!("waits for its peer only? Set {setting}. A long job? Set {longer}"))
+            }
+            (Some(setting), None) => Some(format!("waits for its peer only? Set {setting}")),
+            (None, longer) => longer.map(|longer| format!("a long job? Set {longer}")),
+        };
+    }
     if task.parent.is_some() {
         // Loops are spawned where a process starts; what a task spawns is a job.
         return longer.map(|longer| format!("a long job? {longer} gives it more time"));
     }
-    let setting = policy(task);
+    let setting = policy(task, "Cancel");
     let mut hint = "a loop? End it on `draining()`, or spawn it with `OnShutdown::Last`".to_owned();
     if let Some(setting) = setting {
         hint.push_str(", or set ");
@@ -125,13 +133,13 @@ fn never_ended(task: &TaskInfo, finished: bool, drain_timeout: Option<Duration>)
 }
 
 /// `HEADCOUNT_POLICY='bb8::*=Cancel'`; `None` for a name that the setting cannot hold.
-fn policy(task: &TaskInfo) -> Option<String> {
+fn policy(task: &TaskInfo, value: &str) -> Option<String> {
     let pattern = match task.name.split_once("::") {
         Some((krate, _)) if is_of_a_library(&task.location) => format!("{krate}::*"),
         _ => task.name.to_string(),
     };
     let is_plain = |c: char| !c.is_control() && !matches!(c, ',' | '=' | '\'' | '…');
-    pattern.chars().all(is_plain).then(|| format!("HEADCOUNT_POLICY='{pattern}=Cancel'"))
+    pattern.chars().all(is_plain).then(|| format!("HEADCOUNT_POLICY='{pattern}={value}'"))
 }
 
 /// Whether code is of a package that cargo fetched: `bb8-0.9.1/src/inner.rs:28`, or in a folder for such.
@@ -212,7 +220,23 @@ mod tests {
                 true,
                 Some("a loop of a library? Set HEADCOUNT_POLICY='bb8::*=Cancel'"),
             ),
-            ("a group that ends its tasks", bare(), Cut::Deadline, true, None),
+            (
+                "others like it have ended",
+                bare(),
+                Cut::Deadline,
+                true,
+                Some(
+                    "waits for its peer only? Set HEADCOUNT_POLICY='send-email=Connection'. A long job? Set \
+                     HEADCOUNT_DRAIN_TIMEOUT='1m 1s'",
+                ),
+            ),
+            (
+                "the same of a task that another spawned, forced",
+                changed!(bare(), parent: Some(3.into())),
+                Cut::Force,
+                true,
+                Some("waits for its peer only? Set HEADCOUNT_POLICY='send-email=Connection'"),
+            ),
             (
                 "a job that says how far it is",
                 example(),
