@@ -5,6 +5,7 @@
 
 mod account;
 mod bounds;
+mod contract;
 mod output;
 mod policies;
 mod random;
