@@ -3,7 +3,7 @@
 
 use std::convert::Infallible;
 use std::net::SocketAddr;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headcount::snapshot::{GroupInfo, TaskQuery, tasks};
 use headcount::{Headcount, OnShutdown, executor, task};
@@ -16,6 +16,8 @@ use hyper_util::rt::TokioIo;
 use hyper_util::server::conn::auto;
 use tokio::io::{AsyncReadExt, AsyncWriteExt};
 use tokio::net::{TcpListener, TcpStream};
+
+use crate::support::wait::until_yielding;
 
 type Answer = Response<Full<Bytes>>;
 
@@ -80,18 +82,13 @@ fn install() -> Headcount {
 
 /// Waits until no task of the runtime is unknown, and so many of the name live.
 async fn settled(hc: &Headcount, name: &str, many: u64) {
-    let patience = Instant::now() + Duration::from_secs(20);
-    loop {
-        let untracked = hc
-            .render_metrics()
-            .lines()
-            .find_map(|line| line.strip_prefix("headcount_tasks_untracked ").map(str::to_owned));
-        if untracked.as_deref() == Some("0") && live(name) == many {
-            return;
-        }
-        assert!(Instant::now() < patience, "untracked {untracked:?}, {} of {name}", live(name));
-        tokio::time::sleep(Duration::from_millis(5)).await;
-    }
+    until_yielding(|| {
+        let metrics = hc.render_metrics();
+        let untracked = metrics.lines().find_map(|line| line.strip_prefix("headcount_tasks_untracked "));
+        let seen = (untracked.map(str::to_owned), live(name));
+        if seen == (Some("0".to_owned()), many) { Ok(()) } else { Err(seen) }
+    })
+    .await;
 }
 
 #[tokio::test]

@@ -1,7 +1,6 @@
 //! How a request under the tower layer ends, over a real connection.
 
 use std::net::SocketAddr;
-use std::time::Duration;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
@@ -13,6 +12,7 @@ use headcount::TrackLayer;
 use headcount::snapshot::{Outcome, OutcomeCounts};
 
 use crate::support::http::{send, try_send};
+use crate::support::wait::until_yielding;
 
 fn chunks(headers: &[(header::HeaderName, &str)]) -> Response {
     // A stream that does not end by itself: a server that knows the length does not wait for that.
@@ -67,15 +67,12 @@ async fn serve() -> SocketAddr {
 
 /// How the requests of a route ended, once as many have.
 async fn ended(route: &str, many: u64) -> OutcomeCounts {
-    for _ in 0..500 {
+    until_yielding(|| {
         let snapshot = headcount::snapshot();
         let group = snapshot.groups.into_iter().find(|group| &*group.name == route);
-        if let Some(group) = group.filter(|group| many <= group.finished.total()) {
-            return group.finished;
-        }
-        tokio::time::sleep(Duration::from_millis(10)).await;
-    }
-    panic!("{route} goes on");
+        group.filter(|group| many <= group.finished.total()).map(|group| group.finished).ok_or(route)
+    })
+    .await
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]

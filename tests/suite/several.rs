@@ -4,7 +4,7 @@
 use std::future::pending;
 use std::net::SocketAddr;
 use std::sync::mpsc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headcount::{Builder, Headcount};
 use serde_json::Value;
@@ -12,6 +12,7 @@ use tokio::runtime::{Builder as RuntimeBuilder, Runtime};
 use tokio::task::{JoinSet, LocalSet};
 
 use crate::support::http::get;
+use crate::support::wait::until;
 
 const LIMIT: Duration = Duration::from_millis(200);
 
@@ -34,15 +35,10 @@ fn summary(hc: &Headcount) -> Value {
 /// Waits until the summary is as it should be, and gives it back.
 #[track_caller]
 fn wait_for(hc: &Headcount, is_so: impl Fn(&Value) -> bool) -> Value {
-    let patience = Instant::now() + Duration::from_secs(30);
-    loop {
+    until(|| {
         let summary = summary(hc);
-        if is_so(&summary) {
-            return summary;
-        }
-        assert!(Instant::now() < patience, "{:#}", summary["runtimes"]);
-        std::thread::sleep(Duration::from_millis(10));
-    }
+        if is_so(&summary) { Ok(summary) } else { Err(summary["runtimes"].clone()) }
+    })
 }
 
 #[test]
@@ -184,15 +180,10 @@ fn a_runtime_that_is_not_driven_is_silent_only_if_a_task_is_stuck() {
         runtime.block_on(task).unwrap();
     };
     sender.send(Box::new(blocks)).unwrap();
-    let patience = Instant::now() + Duration::from_secs(30);
-    let answer = loop {
+    let answer = until(|| {
         let answer = get(admin, "/livez");
-        if answer.status == 503 {
-            break answer;
-        }
-        assert!(Instant::now() < patience);
-        std::thread::sleep(Duration::from_millis(10));
-    };
+        if answer.status == 503 { Ok(answer) } else { Err(answer) }
+    });
     let detail = answer.json()["detail"].as_str().unwrap().to_owned();
     assert!(detail.contains("the runtime of thread at-times; stuck #"), "{detail}");
     drop((release, sender));

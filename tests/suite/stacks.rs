@@ -9,6 +9,7 @@ use headcount::{Headcount, StackResult, TaskId, TaskStack};
 use tokio::sync::{Mutex, mpsc, oneshot};
 
 use crate::support::http::{act, get, send};
+use crate::support::wait::until_yielding;
 
 mod deep {
     #[inline(never)]
@@ -40,13 +41,12 @@ fn id_of(name: &str) -> TaskId {
 
 /// Waits until a task has been polled and waits.
 async fn until_idle(name: &str) -> TaskId {
-    loop {
+    until_yielding(|| {
         let page = headcount::snapshot::tasks(&TaskQuery::default().search(name)).unwrap();
-        if let Some(task) = page.items.iter().find(|task| task.state == headcount::State::Idle) {
-            return task.id;
-        }
-        tokio::task::yield_now().await;
-    }
+        let idle = page.items.iter().find(|task| task.state == headcount::State::Idle);
+        idle.map(|task| task.id).ok_or(page.items)
+    })
+    .await
 }
 
 async fn stack_of(name: &str) -> TaskStack {
@@ -322,8 +322,11 @@ async fn asking_has_the_guards_of_an_action() {
             .filter(|answer| answer.as_ref().is_err_and(headcount::StackError::is_busy))
             .count();
     }
-    tokio::time::sleep(Duration::from_millis(1_100)).await;
-    let list = act(admin, "/api/v1/stacks", "").expect(200).json();
+    let list = until_yielding(|| {
+        let answer = act(admin, "/api/v1/stacks", "");
+        if answer.status == 200 { Ok(answer.json()) } else { Err(answer) }
+    })
+    .await;
     assert!(refused as u64 <= list["refused"].as_u64().unwrap(), "{list:#}");
 }
 

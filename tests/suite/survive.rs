@@ -2,7 +2,7 @@
 
 use std::sync::Mutex;
 use std::sync::atomic::{AtomicUsize, Ordering};
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use headcount::snapshot::TaskInfo;
 use headcount::{Headcount, task};
@@ -12,6 +12,7 @@ use tracing_subscriber::Layer;
 use tracing_subscriber::layer::{Context, SubscriberExt};
 
 use crate::support::http::get;
+use crate::support::wait::until;
 
 /// The lines that a subscriber took, and what it panics at.
 static TAKEN: Mutex<Vec<String>> = Mutex::new(Vec::new());
@@ -48,11 +49,7 @@ fn taken(text: &str) -> usize {
 
 #[track_caller]
 fn eventually(what: &str, is_so: impl Fn() -> bool) {
-    let patience = Instant::now() + Duration::from_secs(30);
-    while !is_so() {
-        assert!(Instant::now() < patience, "{what}: {:#?}", TAKEN.lock().unwrap());
-        std::thread::sleep(Duration::from_millis(10));
-    }
+    until(|| if is_so() { Ok(()) } else { Err((what, TAKEN.lock().unwrap().clone())) });
 }
 
 static CALLS: AtomicUsize = AtomicUsize::new(0);

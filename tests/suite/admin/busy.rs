@@ -5,6 +5,7 @@ use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
 use crate::support::http::get;
+use crate::support::wait::until_yielding;
 use headcount::Headcount;
 use serde_json::Value;
 
@@ -48,13 +49,9 @@ async fn spin() {
 
 /// There are none in the first second.
 async fn summary_with_rates(admin: SocketAddr) -> Value {
-    let patience = Instant::now() + Duration::from_secs(20);
-    loop {
+    until_yielding(|| {
         let summary = get(admin, "/api/v1/summary").expect(200).json();
-        if !summary["busy_share"].is_null() {
-            return summary;
-        }
-        assert!(Instant::now() < patience, "there never were any: {summary}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+        if summary["busy_share"].is_null() { Err(summary) } else { Ok(summary) }
+    })
+    .await
 }

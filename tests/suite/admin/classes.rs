@@ -11,6 +11,7 @@ use headcount::Headcount;
 use crate::support::alone;
 use crate::support::http::{events, get, send};
 use crate::support::samples::{samples, value};
+use crate::support::wait::{until, until_yielding};
 
 fn install() -> (Headcount, SocketAddr) {
     let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
@@ -88,10 +89,7 @@ async fn followers_that_never_read_lose_their_places() {
     let unread: Vec<_> = (0..200).map(follow).collect();
     all_is_well(admin);
     // Each frame is some 50 kB, so that their windows are full soon.
-    while events(admin, "/api/v1/events").is_none() {
-        assert!(began.elapsed() < Duration::from_secs(40), "they keep their places");
-        tokio::time::sleep(Duration::from_millis(200)).await;
-    }
+    drop(until_yielding(|| events(admin, "/api/v1/events").ok_or("they keep their places")).await);
     println!("a place was free after {:?}", began.elapsed());
     all_is_well(admin);
     let samples = samples(get(admin, "/metrics").expect(200).text());
@@ -186,15 +184,10 @@ fn health_has_an_address_of_its_own_without_names() {
         assert!([404, 421].contains(&answer.status), "{path}: {}", answer.status);
     }
     headcount::task("secret-name").spawn(async { std::thread::sleep(Duration::from_secs(5)) });
-    let began = Instant::now();
-    let silent = loop {
+    let silent = until(|| {
         let answer = send(free, "GET", "/livez", &hosted, "");
-        if answer.status == 503 {
-            break answer;
-        }
-        assert!(began.elapsed() < Duration::from_secs(5), "it is not noticed");
-        std::thread::sleep(Duration::from_millis(20));
-    };
+        if answer.status == 503 { Ok(answer) } else { Err(answer) }
+    });
     assert!(!silent.text().contains("secret-name"), "{}", silent.text());
     let told = get(hc.admin_addr().unwrap(), "/livez");
     assert!(told.status == 503 && told.text().contains("secret-name"), "{}", told.text());

@@ -7,6 +7,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::http::{Answer, get};
 use crate::support::samples::{samples, sum};
+use crate::support::wait::until;
 use headcount::Headcount;
 
 const WORKERS: usize = 2;
@@ -113,14 +114,9 @@ fn block(runtime: &tokio::runtime::Runtime, worker: usize, begun: mpsc::Sender<(
     release
 }
 
-fn wait_for(ask: impl Fn() -> Answer, until: impl Fn(&Answer) -> bool) -> Answer {
-    let patience = Instant::now() + Duration::from_secs(30);
-    loop {
+fn wait_for(ask: impl Fn() -> Answer, is_so: impl Fn(&Answer) -> bool) -> Answer {
+    until(|| {
         let answer = ask();
-        if until(&answer) {
-            return answer;
-        }
-        assert!(Instant::now() < patience, "{answer:?}");
-        std::thread::sleep(Duration::from_millis(5));
-    }
+        if is_so(&answer) { Ok(answer) } else { Err(answer) }
+    })
 }

@@ -5,11 +5,13 @@ use std::future::pending;
 use std::net::SocketAddr;
 use std::time::Duration;
 
-use headcount::{Headcount, OnShutdown};
+use headcount::snapshot::{TaskInfo, TaskQuery};
+use headcount::{Headcount, OnShutdown, State};
 use serde_json::Value;
 use tokio::time::sleep;
 
 use crate::support::http::get;
+use crate::support::wait::until_yielding;
 
 fn json(admin: SocketAddr, path: &str) -> Value {
     get(admin, path).expect(200).json()
@@ -45,7 +47,22 @@ async fn spawn_load() {
     headcount::task("hog").spawn(async { std::thread::sleep(Duration::from_secs(3)) });
     headcount::task("audit-log").on_shutdown(OnShutdown::Last).spawn(pending::<()>());
     headcount::task("main").spawn(pending::<()>());
-    sleep(Duration::from_millis(400)).await;
+    // What the forecast needs to know of them: a pace, and a poll that does not end.
+    until_yielding(|| {
+        let tasks = headcount::snapshot::tasks(&TaskQuery::default()).unwrap().items;
+        let known = |name: &str, is_so: fn(&TaskInfo) -> bool| {
+            tasks.iter().any(|task| &*task.name == name && is_so(task))
+        };
+        let has_pace = |task: &TaskInfo| {
+            task.pace.is_some() && task.progress.is_some_and(|progress| 20 <= progress.done)
+        };
+        let is_ready = known("hog", |task| task.state == State::Blocked)
+            && known("index-rebuild", has_pace)
+            && known("main", |task| task.state == State::Idle)
+            && known("audit-log", |task| task.state == State::Idle);
+        if is_ready { Ok(()) } else { Err(tasks) }
+    })
+    .await;
     mail(500);
 }
 
@@ -219,13 +236,11 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     headcount::task("short").grace(Duration::from_millis(700)).spawn(pending::<()>());
     headcount::task("left").on_shutdown(OnShutdown::Detach).spawn(pending::<()>());
     headcount::shutdown("test");
-    let announcing = loop {
+    let announcing = until_yielding(|| {
         let shutdown = json(admin, "/api/v1/summary")["shutdown"].clone();
-        if shutdown["stage"] == "announcing" {
-            break shutdown;
-        }
-        sleep(Duration::from_millis(10)).await;
-    };
+        if shutdown["stage"] == "announcing" { Ok(shutdown) } else { Err(shutdown) }
+    })
+    .await;
     assert_eq!((&announcing["total"], &announcing["pending"]), (&3.into(), &3.into()));
     let told_in = announcing["told_in_seconds"].as_f64().unwrap();
     assert!(0.0 < told_in && told_in <= 1.0, "{told_in}");

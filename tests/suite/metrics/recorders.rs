@@ -2,9 +2,10 @@
 //! own.
 
 use std::collections::BTreeMap;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use crate::support::samples::{Samples, samples};
+use crate::support::wait::until_yielding;
 use headcount::Headcount;
 use metrics_exporter_prometheus::{Matcher, PrometheusBuilder, PrometheusHandle};
 use metrics_util::debugging::{DebugValue, DebuggingRecorder, Snapshotter};
@@ -23,11 +24,11 @@ async fn all_readers_agree() {
 
     let text = without_stray(&samples(&hc.render_metrics()));
     // The next rounds of publishing bring it; one is seen half done.
-    let patience = Instant::now() + Duration::from_secs(20);
-    while let Some(difference) = difference(&text, &without_stray(&samples(&handle.render()))) {
-        assert!(Instant::now() < patience, "{difference}");
-        tokio::time::sleep(Duration::from_millis(20)).await;
-    }
+    until_yielding(|| match difference(&text, &without_stray(&samples(&handle.render()))) {
+        Some(difference) => Err(difference),
+        None => Ok(()),
+    })
+    .await;
     agree_with_debugging(&text, &debugging);
 }
 

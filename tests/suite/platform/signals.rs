@@ -3,6 +3,7 @@
 use std::fs::File;
 use std::os::fd::OwnedFd;
 use std::process::{Command, Stdio};
+use std::thread;
 use std::time::Duration;
 
 use nix::pty::{OpenptyResult, openpty};
@@ -11,7 +12,7 @@ use nix::sys::signal::kill;
 use nix::unistd::Pid;
 
 use super::Scratch;
-use crate::support::process::{Process, command, through, unshare};
+use crate::support::process::{APART, Process, command, through, unshare};
 
 fn set(command: &mut Command, settings: &[(&str, &str)]) {
     command.envs(settings.iter().map(|(name, value)| (format!("HEADCOUNT_{name}"), *value)));
@@ -46,9 +47,9 @@ fn in_the_background_of_a_script_an_interrupt_is_nothing_and_a_term_drains() {
     let mut process = Process::spawn(through("sh", &["-c", "\"$0\" \"$@\" & wait $!"], &child));
     process.wait_for("ready");
     let service = child_of(process.pid());
+    // The system drops the first two when they are sent, so none of them can come after the third.
     for signal in [SIGINT, SIGQUIT, SIGTERM] {
         kill(service, signal).unwrap();
-        std::thread::sleep(Duration::from_millis(300));
     }
     let end = process.end();
     end.exited_with(0).never_logged("(SIGINT)").logged(&["Shutting down (SIGTERM)", "All background tasks"]);
@@ -93,7 +94,7 @@ fn as_the_first_process_signals_climb_the_same_ladder() {
     let send = |process: &mut Process, signal: Signal, text: &str| {
         kill(first, signal).unwrap();
         process.wait_for(text);
-        std::thread::sleep(Duration::from_millis(300));
+        thread::sleep(APART);
     };
     // Neither is handled, so the system keeps them away.
     kill(first, SIGHUP).unwrap();
@@ -158,7 +159,8 @@ fn a_terminal_that_closes_does_what_the_setting_says() {
 
     let mut ignored = in_terminal(&[("SIGHUP", "ignore")], &["wait send-email 300"], &scratch);
     drop(ignored.master.take());
-    std::thread::sleep(Duration::from_millis(500));
+    // What is ignored leaves no trace, so it is given time to come.
+    thread::sleep(Duration::from_millis(500));
     ignored.process.signal(SIGTERM);
     ignored.process.end().exited_with(0).never_logged("(SIGHUP)").logged(&["Shutting down (SIGTERM)"]);
 }

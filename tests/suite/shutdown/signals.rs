@@ -8,7 +8,10 @@ use nix::sys::signal::Signal::{self, SIGHUP, SIGINT, SIGTERM};
 use serde_json::Value;
 
 use crate::support::http::{act, get};
-use crate::support::process::{End, LINGERING, Process, WAITING, command, report, start, term};
+use crate::support::process::{
+    End, LINGERING, Process, WAITING, command, report, start, term, through, unshare,
+};
+use crate::support::wait::until_true;
 
 /// A process whose log nobody reads, so that who writes to it hangs.
 fn with_a_full_log(arguments: &[&str]) -> std::process::Child {
@@ -36,6 +39,7 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
     while child.try_wait().unwrap().is_none() && Instant::now() < until {
         std::thread::sleep(Duration::from_millis(10));
     }
+    // A process that stays is none of a panic's to leave behind.
     let _ = child.kill();
     child.wait().unwrap().code()
 }
@@ -47,22 +51,13 @@ fn is_in(mask: &str, pid: nix::unistd::Pid, signal: Signal) -> Option<bool> {
     Some(u64::from_str_radix(mask.trim(), 16).unwrap() & 1 << (signal as i32 - 1) != 0)
 }
 
-#[track_caller]
-fn wait_until(what: &str, is_so: impl Fn() -> bool) {
-    let until = Instant::now() + Duration::from_secs(20);
-    while !is_so() {
-        assert!(Instant::now() < until, "never {what}");
-        std::thread::sleep(Duration::from_millis(10));
-    }
-}
-
 /// Waits until a process has a handler for a signal: it has one once it polls, and says nothing of that.
 fn wait_until_caught(pid: nix::unistd::Pid, signal: Signal) {
-    wait_until("caught", || is_in("SigCgt", pid, signal) == Some(true));
+    until_true("caught", || is_in("SigCgt", pid, signal) == Some(true));
 }
 
 fn wait_until_delivered(pid: nix::unistd::Pid, signal: Signal) {
-    wait_until("delivered", || is_in("ShdPnd", pid, signal) != Some(true));
+    until_true("delivered", || is_in("ShdPnd", pid, signal) != Some(true));
 }
 
 fn forced(first: Signal, second: Signal) -> End {
@@ -270,19 +265,8 @@ fn under_timeout() {
 fn as_pid_1() {
     own_process!();
     let child = command(&["wait send-email 600"]);
-    let namespaces = [&["--pid", "--fork"][..], &["--user", "--map-root-user", "--pid", "--fork"][..]];
-    let allowed = |options: &&&[&str]| {
-        let status = Command::new("unshare").args(**options).arg("true").status();
-        status.is_ok_and(|status| status.success())
-    };
-    let Some(options) = namespaces.iter().find(allowed) else {
-        eprintln!("as_pid_1: this machine allows no process namespaces");
-        return;
-    };
-    let mut wrapper = Command::new("unshare");
-    wrapper.args(*options).arg(child.get_program()).args(child.get_args());
-    wrapper.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let mut process = Process::spawn(wrapper);
+    let options = [unshare(), &["--pid", "--fork"]].concat();
+    let mut process = Process::spawn(through("unshare", &options, &child));
     process.wait_for("ready");
     let children = format!("/proc/{0}/task/{0}/children", process.pid());
     let children = std::fs::read_to_string(children).unwrap();
@@ -397,7 +381,7 @@ fn a_process_forked_after_install_is_told_and_can_be_ended() {
     assert!(line.contains(" got 1 Nothing was waited for: headcount was installed in process "), "{line}");
     let pid = nix::unistd::Pid::from_raw(line.split(' ').nth(1).unwrap().parse().unwrap());
     nix::sys::signal::kill(pid, SIGTERM).unwrap();
-    wait_until("gone", || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
+    until_true("gone", || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {
         // Nothing may be there to reap it.
         Ok(stat) => stat.contains(") Z "),
         Err(_) => true,

@@ -6,13 +6,13 @@ use std::os::fd::OwnedFd;
 use std::process::Stdio;
 use std::sync::{Arc, Mutex};
 use std::thread;
-use std::time::{Duration, Instant};
 
 use nix::pty::{Winsize, openpty};
 use nix::sys::signal::{Signal, kill};
 use nix::unistd::Pid;
 
 use crate::support::process::command;
+use crate::support::wait::until;
 
 const ROWS: u16 = 24;
 const COLUMNS: u16 = 100;
@@ -55,15 +55,10 @@ impl OnTerminal {
     /// Waits until the screen is as wanted.
     #[track_caller]
     fn wait_until(&self, wanted: impl Fn(&[String]) -> bool) -> Vec<String> {
-        let until = Instant::now() + Duration::from_secs(20);
-        loop {
+        until(|| {
             let rows = self.rows();
-            if wanted(&rows) {
-                return rows;
-            }
-            assert!(Instant::now() < until, "never as wanted: {rows:#?}");
-            thread::sleep(Duration::from_millis(20));
-        }
+            if wanted(&rows) { Ok(rows) } else { Err(rows) }
+        })
     }
 
     fn signal(&self, signal: Signal) {

@@ -19,6 +19,7 @@ use futures_util::FutureExt;
 use headcount::{Headcount, OnShutdown, Report};
 
 use super::child_services;
+use super::wait::until_true;
 
 /// What the process is to do; set in no other.
 pub(super) const ARGUMENTS: &str = "SUITE_ARGUMENTS";
@@ -293,9 +294,7 @@ fn flood() {
         poll(&mut [PollFd::new(out.as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).unwrap() != 0
     };
     // Nobody reads it, so once it is full it stays so.
-    while has_room() {
-        std::thread::sleep(Duration::from_millis(5));
-    }
+    until_true("full", || !has_room());
     eprintln!("the log is full");
 }
 

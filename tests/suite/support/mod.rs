@@ -15,3 +15,4 @@ pub(crate) mod lines;
 pub(crate) mod process;
 #[cfg(feature = "admin")]
 pub(crate) mod samples;
+pub(crate) mod wait;

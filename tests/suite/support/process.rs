@@ -14,12 +14,13 @@ use nix::unistd::Pid;
 use super::alone;
 use super::child::ARGUMENTS;
 use super::lines::matches;
+use super::wait::until;
 
 /// Long enough for the busiest machine; a test that reaches it has failed.
 const PATIENCE: Duration = Duration::from_secs(120);
 
 /// Two signals that far apart are two.
-const APART: Duration = Duration::from_millis(260);
+pub(crate) const APART: Duration = Duration::from_millis(260);
 
 pub(crate) struct Process {
     child: Child,
@@ -134,15 +135,10 @@ impl Process {
 
     #[track_caller]
     fn wait(&mut self) -> ExitStatus {
-        let until = Instant::now() + PATIENCE;
-        loop {
-            if let Some(status) = self.child.try_wait().unwrap() {
-                return status;
-            }
+        until(|| {
             self.seen.extend(self.lines.try_iter());
-            assert!(Instant::now() < until, "it never ended; there was {:#?}", self.seen);
-            thread::sleep(Duration::from_millis(10));
-        }
+            self.child.try_wait().unwrap().ok_or_else(|| self.seen.clone())
+        })
     }
 }
 
@@ -209,9 +205,9 @@ pub(crate) fn unshare() -> &'static [&'static str] {
         status.is_ok_and(|status| status.success())
     };
     let ways: [&'static [&'static str]; 2] = [&[], &["--user", "--map-root-user"]];
-    ways.iter()
-        .find(allowed)
-        .expect("a machine that allows namespaces: run as root, in a privileged container")
+    ways.iter().find(allowed).expect(
+        "`unshare` of util-linux, on a machine that allows namespaces: run as root, in a privileged container",
+    )
 }
 
 /// Starts a process, ends it with SIGTERM, and gives its end.
