@@ -9,7 +9,8 @@ use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::service::{LastRun, Restart, ServiceInfo, ServiceState};
 use crate::snapshot::{
-    self, Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, TaskQuery, TermsInfo, TimeoutInfo, Usual,
+    self, Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, TaskQuery, TermsInfo, TimeoutInfo,
+    Usual,
 };
 
 /// An idle task.
