@@ -4,8 +4,8 @@ use std::future::pending;
 
 use crate::support::lines::Lines;
 
-/// A name for each task, then a label with too many values: each place has as many groups as it leaves free for
-/// all others. Then many places fill the rest.
+/// A name for each task, then a label with too many values: each place has as many groups as it leaves free
+/// for all others. Then many places fill the rest.
 #[test]
 fn later_groups_are_counted_together() {
     own_process!();

@@ -169,9 +169,9 @@ pub fn track<F: Future>(future: F) -> Tracked<F> {
 /// Begins a task with a name, and whatever else it is to have.
 ///
 /// Names are for few values: each is a group with metrics of its own, at most `max_groups` (200) in all. One
-/// place in the code may have as many names and values of labels as it leaves free for all others, and 20 while
-/// there is room at all; what is above that is counted under `__other__`, with one warning. An empty name is
-/// none. Names longer than 128 bytes are cut.
+/// place in the code may have as many names and values of labels as it leaves free for all others, and 20
+/// while there is room at all; what is above that is counted under `__other__`, with one warning. An empty
+/// name is none. Names longer than 128 bytes are cut.
 ///
 /// # Examples
 ///

@@ -90,8 +90,7 @@ fn sums_are_exact(scrape: &Samples) {
     }
 }
 
-/// As many groups as there may be, each with a task alive and one that has ended: no more series than the README
-/// says, and no fewer.
+/// As many groups as there may be, each with a task alive: no more series than the README says, and no fewer.
 #[tokio::test]
 async fn the_number_of_series_is_bounded_as_the_readme_says() {
     own_process!();
