@@ -1,4 +1,4 @@
-//! What becomes of each task when the process stops.
+//! What happens to each task when the process stops.
 //!
 //!     cargo run --example policies        then Ctrl-C
 //!

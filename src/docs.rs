@@ -15,6 +15,7 @@
 //! | [`design`] | questions and answers |
 //! | [`traces`] | what is carried beyond a spawn: links, trace ids, OpenTelemetry, Sentry |
 //! | [`stacks`] | in which `await` a task waits |
+//! | [`stuck`] | six incidents, and the line of the log that names the place |
 //! | [`log`] | the lines of a shutdown, and their data |
 //! | [`architecture`] | the map of the code, for contributors |
 
@@ -40,6 +41,7 @@ macro_rules! document {
         #[doc = "[RUNBOOK]: crate::docs::runbook"]
         #[doc = "[SETTINGS]: crate::settings"]
         #[doc = "[STACKS]: crate::docs::stacks"]
+        #[doc = "[STUCK]: crate::docs::stuck"]
         #[doc = "[TERMS]: crate::docs::terms"]
         #[doc = "[TRACES]: crate::docs::traces"]
         #[doc = ""]
@@ -62,6 +64,7 @@ document!(prometheus, "../kit/prometheus/README.md");
 document!(rollout, "../docs/ROLLOUT.md");
 document!(runbook, "../docs/RUNBOOK.md");
 document!(stacks, "../docs/STACKS.md");
+document!(stuck, "../docs/STUCK.md");
 document!(terms, "../docs/TERMS.md");
 document!(traces, "../docs/TRACES.md");
 

@@ -203,8 +203,8 @@ impl Life {
         match result {
             Ok(Poll::Pending) => Poll::Pending,
             Ok(ready) => {
-                // What is dropped next has destructors, as that which a timeout gave up: the task ends behind
-                // them.
+                // What is dropped next has destructors, as the future that a timeout cuts: the task ends
+                // behind them.
                 slot.mark_ready();
                 ready
             }

@@ -101,7 +101,7 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_shutdown_abandoned_total",
-        help: "Tasks that the shutdown gave up.",
+        help: "Tasks that the shutdown abandoned.",
         values: Values::Counter(|series| series.abandoned),
     },
     Family {
@@ -116,12 +116,12 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_task_limited_seconds",
-        help: "How long tasks waited for their limit or their key that had to; of groups that have terms.",
+        help: "How long those tasks waited that had to wait for their limit or their key; of groups that have terms.",
         values: Values::Histogram(|series| &series.waits),
     },
     Family {
         name: "headcount_tasks_untracked",
-        help: "Tasks of the runtimes that headcount does not know, about: connections, pools, plain tokio::spawn.",
+        help: "Approximate number of runtime tasks not tracked by headcount: connections, pools, plain tokio::spawn.",
         values: Values::ProcessGauge(|figures| figures.untracked.map(|count| count as f64)),
     },
     Family {

@@ -228,14 +228,14 @@ settings! {
     ["HEADCOUNT_STACKS", "Off", "stacks"]
     stacks(stacks: Stacks): Stacks = stacks;
 
-    /// What becomes of tasks that are spawned while the process drains: `Adopt` (waited for) or `Refuse`
-    /// (dropped).
+    /// What happens to tasks that are spawned while the process drains: `Adopt` (they are waited for) or
+    /// `Refuse` (they are dropped).
     ["HEADCOUNT_LATE_SPAWNS", "Adopt"]
     late_spawns(late_spawns: LateSpawns): LateSpawns = late_spawns;
 
-    /// What becomes of tasks by their names when the process stops, for code that one cannot change, as
-    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. A `*`,
-    /// anywhere, stands for anything; the first that fits counts.
+    /// Shutdown policies by task name, for code that you cannot change, as
+    /// `shop::cache::*=Last,poller=Cancel`: `Wait`, `Cancel`, `Last`, `Detach` or `Connection`. `*` matches
+    /// any text; the first match wins.
     ["HEADCOUNT_POLICY", "none"]
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());

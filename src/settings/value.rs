@@ -224,7 +224,7 @@ impl Value for Buckets {
     }
 }
 
-/// What becomes of tasks by their names, in the order in which the patterns are tried.
+/// Shutdown policies by task name, in the order in which the patterns are tried.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Policy(pub(crate) Vec<(String, OnShutdown)>);
 
@@ -487,7 +487,7 @@ pub enum Linger {
     Auto,
 }
 
-/// What becomes of tasks that are spawned while the process drains.
+/// What happens to tasks that are spawned while the process drains.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum LateSpawns {

@@ -14,7 +14,7 @@ const MOST_ADDRESSES: usize = 65_536;
 /// Files whose last part names no module.
 const ROOTS: [&str; 3] = ["lib.rs", "main.rs", "mod.rs"];
 
-/// What `join!` and the like wrap a future in, which nobody waits for.
+/// What `join!` and the like wrap a future in: no task waits for it by itself.
 const PLUMBING: [&str; 3] =
     ["/src/future/maybe_done.rs", "/src/future/try_maybe_done.rs", "/src/future/poll_fn.rs"];
 

@@ -123,7 +123,7 @@ pub fn publish<T, C>(key: &'static LocalKey<C>, cell: fn(&C) -> &Shared<T>) {
             cell.cast::<AtomicPtr<()>>()
         });
         if let Ok(to) = to {
-            // In the thread's own memory, which is there until all destructors have run, that of the guard too.
+            // In the thread's own memory, which is there until all destructors have run, the guard's too.
             guard.0.set(to);
             published().push(Published { id: thread_id(), to });
         }

@@ -7,7 +7,8 @@ use std::ptr;
 /// A function at an instruction pointer.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Symbol {
-    /// Its name in the debug information, which may be the last part of its path alone, with generic arguments.
+    /// Its name in the debug information, which may be the last part of its path alone, with generic
+    /// arguments.
     pub name: Option<String>,
     /// Its path in the symbol table, without generic arguments and without the compiler's hash. An inlined
     /// function has none.
@@ -54,7 +55,8 @@ fn whole_name(_: usize) -> Option<String> {
     None
 }
 
-/// The file that an address was loaded from, and the offset in it, for a stack without symbols: `shop+0x1f2c`.
+/// The file that an address was loaded from, and the offset in it, for a stack without symbols:
+/// `shop+0x1f2c`.
 ///
 /// Known on Linux; elsewhere `None`.
 pub fn module_of(ip: usize) -> Option<String> {

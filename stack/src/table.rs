@@ -1,7 +1,7 @@
 //! The symbol table of the program itself.
 //!
-//! Line tables name a function by its last part alone, as `{async_fn#0}`. The symbol table has the whole path of
-//! each function that the compiler has not inlined.
+//! Line tables name a function by its last part alone, as `{async_fn#0}`. The symbol table has the whole path
+//! of each function that the compiler has not inlined.
 
 use std::fs::File;
 use std::sync::OnceLock;

@@ -13,7 +13,7 @@ import time
 import yaml
 
 KIT = pathlib.Path("kit/prometheus")
-ROUTES = {"critical": "page", "warning": "ticket", "none": "nobody"}
+ROUTES = {"critical": "page", "warning": "ticket", "none": "none"}
 PATIENCE = 30
 
 

@@ -5,7 +5,7 @@
 //!
 //! # `unsafe`
 //!
-//! Reading the counter needs an intrinsic or inline assembly, which Rust lets nobody use without `unsafe`.
+//! Reading the counter needs an intrinsic or inline assembly, which Rust permits in `unsafe` alone.
 //! Each block says why it is sound. Nothing here takes or returns a pointer.
 
 #![no_std]

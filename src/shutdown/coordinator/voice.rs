@@ -426,8 +426,7 @@ impl Voice {
             return;
         };
         let after = text::length(after);
-        let text =
-            format!("Exiting with code {code}: {after} after its shutdown began the process is still there");
+        let text = format!("Exiting with code {code}: still running {after} after shutdown began");
         self.last.push(self.log.last_line(Line::warn(text).with(data)));
         let mut describer = Describer::new();
         for (_, task) in holders.iter().take(NAMED) {

@@ -33,7 +33,7 @@ fn a_blocking_closure_that_never_ends() {
         "Deadline of 300ms reached: aborting 1 task",
         "  thumbnail #~ abandoned after ~",
         "  thumbnail #~ not gone ~s after the abort: inside its closure",
-        "Exiting with code 124: ~s after its shutdown began the process is still there",
+        "Exiting with code 124: still running ~s after shutdown began",
         "  thumbnail #~ running",
     ]);
     assert!(end.log().iter().any(|line| line.contains("a running closure is not ours to abort")));
@@ -56,7 +56,7 @@ fn an_application_that_hangs_is_ended_after_exit_after() {
     let end =
         term(&[("DRAIN_TIMEOUT", "1s"), ("EXIT_AFTER", "2500ms")], &["wait send-email 100", "--main hang"]);
     end.exited_with(0).logged(&[
-        "Exiting with code 0: ~s after its shutdown began the process is still there",
+        "Exiting with code 0: still running ~s after shutdown began",
         "  no task is left: the application has not returned from main",
     ]);
 }
