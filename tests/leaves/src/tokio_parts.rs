@@ -277,7 +277,7 @@ pub(crate) async fn spawn(leaves: &mut Leaves) {
     leaf!(leaves, flume_send(sender), "SendFut");
     std::mem::forget(receiver);
     let (sender, receiver) = async_channel::bounded(1);
-    leaf!(leaves, async_channel_recv(receiver), "EventListener");
+    leaf!(leaves, async_channel_recv(receiver), "event_listener");
     std::mem::forget(sender);
     leaf!(leaves, cancelled(tokio_util::sync::CancellationToken::new()), "WaitForCancellationFuture");
     let busy = tokio_util::task::TaskTracker::new();
