@@ -24,9 +24,9 @@ use crate::registry::wakers;
 use crate::sync::{AtomicU64, Mutex, Ordering};
 use crate::terms::rules::rules;
 
-/// Groups that any location may have while there is room at all. A location with more may take no more than is
-/// left for all others, so that the first to be counted together are those of the largest offender. Names after
-/// the code are exempt: a program has only so many, however many one wrapper spawns.
+/// Groups that any location may have while there is room at all. A location with more may take no more than
+/// is left for all others, so that the first to be counted together are those of the largest offender. Names
+/// after the code are exempt: a program has only so many, however many one wrapper spawns.
 const SMALL: usize = 20;
 
 /// Labels as users give them.
