@@ -292,7 +292,8 @@ pub(crate) fn critical_ended(end: &CriticalEnd) {
 
 /// Begins the shutdown of this process, as a signal would. `reason` is what log and report say of it.
 ///
-/// Does nothing if a shutdown has begun already, or [`Headcount`](crate::Headcount) is not installed.
+/// Does nothing if a shutdown has begun already, [`Headcount`](crate::Headcount) is not installed, or this
+/// process was forked from the one that it was installed in.
 ///
 /// # Examples
 ///
@@ -304,6 +305,7 @@ pub(crate) fn critical_ended(end: &CriticalEnd) {
 /// ```
 pub fn shutdown(reason: impl Into<Cow<'static, str>>) {
     if is_enabled() {
+        gates().forked_from();
         let reason: Cow<'static, str> = reason.into();
         control().begin(Cause::Reason(crate::name::cut(reason, crate::name::MAX_MESSAGE).into()));
     } else {

@@ -1,5 +1,6 @@
 //! `draining()` and `shutdown_requested()`.
 
+use std::cell::Cell;
 use std::fmt;
 use std::pin::Pin;
 use std::task::{Context, Poll, ready};
@@ -25,15 +26,31 @@ pub struct Off {
 /// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has
 /// come.
 ///
-/// Costs two loads. For loops that do not await; others better await [`draining`]. Unlike that it is true
-/// already while the shutdown is announced and the service goes on.
+/// Costs two loads, and at one of 64 calls of a thread a system call (`getpid`). For loops that do not
+/// await; others better await [`draining`]. Unlike that it is true already while the shutdown is announced
+/// and the service goes on.
 pub fn shutdown_requested() -> bool {
     let gates = gates();
     gates.note_asking();
+    look_for_fork();
     match local::current() {
         _ if !is_enabled() => gates.off.get().is_some_and(|off| (off.begun)()),
         Some(task) if is_last(task) => gates.last_turn.is_open(),
         _ => gates.is_requested(),
+    }
+}
+
+/// In a process that was forked from the one that headcount was installed in, signals get their default
+/// action back. Looks at one of some calls.
+fn look_for_fork() {
+    const CALLS: u8 = 64;
+    thread_local! {
+        static CALL: Cell<u8> = const { Cell::new(0) };
+    }
+    let call = CALL.get();
+    CALL.set((call + 1) % CALLS);
+    if call == 0 {
+        gates().forked_from();
     }
 }
 

@@ -17,7 +17,7 @@ pub use draining::{Draining, draining, shutdown_requested};
 pub use draining::{Off, OffSignal};
 pub use gate::Gate;
 
-use crate::registry::local;
+use crate::registry::{local, registry};
 
 /// One for the process.
 #[derive(Debug)]
@@ -75,6 +75,10 @@ impl Gates {
     /// Headcount is installed in this process.
     pub fn settle_here(&self, when_forked: fn()) {
         let _ = self.home.set(Home { pid: std::process::id(), when_forked });
+        // A forked process has a runtime of its own before it can spawn anything.
+        registry().runtimes.when_met(|| {
+            gates().forked_from();
+        });
     }
 
     /// The process that headcount was installed in, if this one was forked from it since. None of its threads

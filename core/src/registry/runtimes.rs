@@ -7,7 +7,7 @@
 
 use std::collections::HashMap;
 use std::pin::pin;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::task::{Context, Poll, Waker};
 
 use tokio::runtime::{Handle, Id};
@@ -23,6 +23,8 @@ const MANY: usize = 16;
 #[derive(Debug, Default)]
 pub struct Runtimes {
     known: Mutex<Known>,
+    /// What is to be done when one is met.
+    when_met: OnceLock<fn()>,
 }
 
 #[derive(Debug, Default)]
@@ -58,6 +60,9 @@ impl Runtimes {
         if let Some(met) = self.find(handle.id()) {
             return met;
         }
+        if let Some(then) = self.when_met.get() {
+            then();
+        }
         if MANY <= self.known.lock().list.len() {
             self.prune();
         }
@@ -71,6 +76,11 @@ impl Runtimes {
         let met = Arc::new(Met { number: known.met, name, handle: handle.clone(), roots: Mutex::default() });
         known.list.push(Arc::clone(&met));
         met
+    }
+
+    /// What is to be done when a runtime is met, from now on.
+    pub fn when_met(&self, then: fn()) {
+        let _ = self.when_met.set(then);
     }
 
     fn find(&self, id: Id) -> Option<Arc<Met>> {
