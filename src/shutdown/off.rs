@@ -23,6 +23,8 @@ use tokio::signal::windows;
 use super::gates::{Off, OffSignal, gates};
 use super::report::CRITICAL;
 use super::signal::exit_now;
+#[cfg(unix)]
+use super::signal::{Signal, not_ignored};
 use headcount_core::internal::registry::untracked;
 use headcount_core::internal::service::critical::{self, CriticalEnd};
 
@@ -111,10 +113,8 @@ fn has_come() -> bool {
 /// Whether the next signal ends the process. Its handlers are there before tokio's, and once.
 #[cfg(unix)]
 static ARMED: LazyLock<Arc<AtomicBool>> = LazyLock::new(|| {
-    use signal_hook::consts::{SIGINT, SIGTERM};
-
     let armed = Arc::new(AtomicBool::new(false));
-    for number in [SIGINT, SIGTERM] {
+    for number in LISTENED.iter().copied() {
         let _ = signal_hook::flag::register_conditional_shutdown(number, 128 + number, Arc::clone(&armed));
     }
     armed
@@ -145,16 +145,19 @@ fn end_with_the_next() {
     }
 }
 
+/// What ends the process, without the signals that its parent had set to be ignored: those stay ignored.
+#[cfg(unix)]
+static LISTENED: LazyLock<Vec<i32>> = LazyLock::new(|| not_ignored(&[Signal::Interrupt, Signal::Terminate]));
+
 /// What ends a process, as tokio has it.
 #[cfg(unix)]
-struct Signals([unix::Signal; 2]);
+struct Signals(Vec<unix::Signal>);
 
 #[cfg(unix)]
 impl Signals {
     fn listen() -> io::Result<Self> {
-        let kinds = [unix::SignalKind::interrupt(), unix::SignalKind::terminate()];
-        let [interrupt, terminate] = kinds.map(unix::signal);
-        Ok(Self([interrupt?, terminate?]))
+        let kinds = LISTENED.iter().map(|number| unix::SignalKind::from_raw(*number));
+        kinds.map(unix::signal).collect::<io::Result<_>>().map(Self)
     }
 
     fn poll_recv(&mut self, context: &mut Context<'_>) -> Poll<()> {

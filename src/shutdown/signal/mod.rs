@@ -14,7 +14,7 @@ use std::time::Instant;
 
 pub(crate) use ladder::{Meaning, Signal};
 #[cfg(unix)]
-pub(crate) use unix::{Listener, blocked, exit_now, give_back, ignore_hang_up};
+pub(crate) use unix::{Listener, blocked, exit_now, give_back, ignore_hang_up, not_ignored};
 #[cfg(windows)]
 pub(crate) use windows::{Listener, blocked, exit_now, give_back, ignore_hang_up};
 

@@ -22,9 +22,7 @@ impl Listener {
     ///
     /// A signal that the parent process had set to be ignored stays ignored.
     pub(crate) fn start(wanted: &[Signal]) -> io::Result<Self> {
-        let ignored = ignored();
-        let numbers = wanted.iter().map(|signal| number(*signal));
-        let numbers: Vec<i32> = numbers.filter(|number| !is_in(ignored, *number)).collect();
+        let numbers = not_ignored(wanted);
         let (ours, mut theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
         theirs.set_nonblocking(true)?;
@@ -80,9 +78,10 @@ const fn number(signal: Signal) -> i32 {
     }
 }
 
-/// The mask of the signals that this process ignores.
-fn ignored() -> u64 {
-    mask("self", "SigIgn:")
+/// The numbers of those of these that this process does not ignore.
+pub(crate) fn not_ignored(wanted: &[Signal]) -> Vec<i32> {
+    let ignored = mask("self", "SigIgn:");
+    wanted.iter().map(|signal| number(*signal)).filter(|number| !is_in(ignored, *number)).collect()
 }
 
 /// Those of these that are blocked in the main thread and in this one: what started the process blocked them,
