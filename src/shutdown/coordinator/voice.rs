@@ -17,7 +17,8 @@ use crate::shutdown::machine::{Forcer, Moment};
 use crate::shutdown::report::Report;
 use crate::shutdown::signal::Signal;
 use crate::shutdown::words::{
-    BackOff, Cut, Data, Hints, LastLine, Line, Logger, Sums, Waiting, closing, heading, screen_task, text,
+    self, BackOff, Cut, Data, Hints, LastLine, Line, Logger, Sums, Waiting, closing, heading, screen_task,
+    text,
 };
 use crate::snapshot::TaskInfo;
 use crate::stacks::{self, StackDump};
@@ -68,10 +69,6 @@ impl Voice {
         &self.log
     }
 
-    fn info(&self, text: impl Into<String>) {
-        self.log.line(Line::info(text));
-    }
-
     pub(super) fn warn(&self, text: impl Into<String>) {
         self.log.line(Line::warn(text));
     }
@@ -87,22 +84,28 @@ impl Voice {
     }
 
     pub(super) fn announcing(&self, delay: Duration) {
+        let data = Data { duration_seconds: Some(delay.as_secs_f64()), ..Data::default() };
         let delay = text::setting(Some(delay));
-        self.info(format!("Announcing for {delay}: readiness is off, the service goes on"));
+        let text = format!("Announcing for {delay}: readiness is off, the service goes on");
+        self.log.line(Line::info(text).with(data));
     }
 
     pub(super) fn came_after(&self, signal: Signal) {
         let effect = if signal == Signal::HangUp { "SIGINT or SIGTERM forces" } else { "SIGINT forces" };
-        self.info(format!("{signal} came after the shutdown had begun: nothing changes, {effect}"));
+        let data = Data { reason: Some(signal.to_string()), ..Data::default() };
+        let text = format!("{signal} came after the shutdown had begun: nothing changes, {effect}");
+        self.log.line(Line::info(text).with(data));
     }
 
     pub(super) fn forced_again(&self, by: Forcer) {
-        self.warn(format!("Forced again by {}", by.as_str()));
+        self.log.line(Line::warn(format!("Forced again by {}", by.as_str())).with(forced(by)));
     }
 
     pub(super) fn forced_when_done(&self, by: Forcer, within: Duration) {
+        let data = Data { deadline_seconds: Some(within.as_secs_f64()), ..forced(by) };
         let within = text::length(within);
-        self.warn(format!("Forced by {}: the process ends within {within}", by.as_str()));
+        let text = format!("Forced by {}: the process ends within {within}", by.as_str());
+        self.log.line(Line::warn(text).with(data));
     }
 
     pub(super) fn extended(&self, by: Duration, left: Option<Duration>) {
@@ -276,7 +279,7 @@ impl Voice {
         self.log.line(line.with(data));
     }
 
-    /// Aborting begins. The last task may have ended as it did.
+    /// Aborting begins.
     pub(super) fn aborting(
         &self,
         forced_by: Option<Forcer>,
@@ -284,37 +287,43 @@ impl Voice {
         abandoned: u64,
         last: u64,
     ) {
-        let what = match (abandoned, last) {
-            (0, 0) => "nothing is left to abort".to_owned(),
-            (0, _) => "what comes last has its grace".to_owned(),
-            _ => format!("aborting {}", text::tasks(abandoned)),
-        };
-        let why = match forced_by {
-            Some(by) => format!("Forced by {}", by.as_str()),
-            None => format!("Deadline of {} reached", text::setting(budget.map(to_millis))),
-        };
-        let data = Data { abandoned: Some(abandoned), ..Data::default() };
-        self.log.line(Line::warn(format!("{why}: {what}")).with(data));
+        let forced_by = forced_by.map(Forcer::as_str);
+        let reason = forced_by.map(str::to_owned);
+        let data = Data { abandoned: Some(abandoned), reason, ..Data::default() };
+        let text = words::aborting(forced_by, budget, abandoned, last);
+        self.log.line(Line::warn(text).with(data));
     }
 
     pub(super) fn giving_last_tasks(&self, tasks: &[Seen], at_most: Duration) {
         if !tasks.is_empty() {
             let come = if tasks.len() == 1 { "that comes" } else { "that come" };
             let (count, names) = (text::tasks(tasks.len() as u64), text::by_name(&counted(tasks)));
+            let data = Data {
+                count: Some(tasks.len() as u64),
+                deadline_seconds: Some(at_most.as_secs_f64()),
+                ..Data::default()
+            };
             let at_most = text::length(at_most);
-            self.info(format!("Giving {count} {come} last {at_most} at most: {names}"));
+            let line = Line::info(format!("Giving {count} {come} last {at_most} at most: {names}"));
+            self.log.line(line.with(data));
         }
     }
 
     pub(super) fn graces_over(&self, abandoned: u64) {
-        self.warn(format!("Grace over: aborting {}", text::tasks(abandoned)));
+        let data = Data { abandoned: Some(abandoned), ..Data::default() };
+        self.log.line(Line::warn(format!("Grace over: aborting {}", text::tasks(abandoned))).with(data));
     }
 
     pub(super) fn hook_missed(&self, (missed, all): (usize, usize), limit: Duration) {
+        let data = Data {
+            count: Some(missed as u64),
+            duration_seconds: Some(limit.as_secs_f64()),
+            ..Data::default()
+        };
         let limit = text::setting(Some(limit));
-        self.warn(format!(
-            "on_abandon did not return within {limit}: {missed} of {all} tasks not handed over"
-        ));
+        let text =
+            format!("on_abandon did not return within {limit}: {missed} of {all} tasks not handed over");
+        self.log.line(Line::warn(text).with(data));
     }
 
     /// Names tasks that were cut, oldest first, as long as there are lines left for that; then counts them.
@@ -375,7 +384,8 @@ impl Voice {
         }
         let rest: u64 = refusals.iter().skip(NAMED).map(|(_, count)| count).sum();
         if 0 < rest {
-            self.warn(format!("{rest} more spawns were refused"));
+            let data = Data { count: Some(rest), ..Data::default() };
+            self.log.line(Line::warn(format!("{rest} more spawns were refused")).with(data));
         }
     }
 
@@ -397,17 +407,21 @@ impl Voice {
     }
 
     pub(super) fn lingering(&self, at_most: Option<Duration>) {
+        let data = Data { deadline_seconds: at_most.map(|left| left.as_secs_f64()), ..Data::default() };
         let at_most = at_most.map(text::length).unwrap_or_default();
-        self.info(format!("Staying for a last scrape of the metrics, {at_most} at most"));
+        let text = format!("Staying for a last scrape of the metrics, {at_most} at most");
+        self.log.line(Line::info(text).with(data));
     }
 
     pub(super) fn lingered(&self, after: Duration, was_scraped: bool) {
+        let data = Data { duration_seconds: Some(after.as_secs_f64()), ..Data::default() };
         let after = text::length(after);
-        self.info(if was_scraped {
+        let text = if was_scraped {
             format!("The last scrape came after {after}")
         } else {
             format!("No scrape came within {after}")
-        });
+        };
+        self.log.line(Line::info(text).with(data));
     }
 
     /// The line of a shutdown that did not come to its end by itself.
@@ -420,13 +434,11 @@ impl Voice {
     /// The process is ended. `holders`: what still holds it.
     pub(super) fn exiting(&mut self, code: u8, after: Duration, holders: Option<&[Seen]>) {
         let data = Data { exit_code: Some(code.into()), ..Data::default() };
+        let text = words::exiting(code, holders.map(|_| after));
         let Some(holders) = holders else {
-            let text = format!("Exiting with code {code}: nothing in the application waits for the shutdown");
             self.log.line(Line::info(text).with(data));
             return;
         };
-        let after = text::length(after);
-        let text = format!("Exiting with code {code}: still running {after} after shutdown began");
         self.last.push(self.log.last_line(Line::warn(text).with(data)));
         let mut describer = Describer::new();
         for (_, task) in holders.iter().take(NAMED) {
@@ -454,17 +466,23 @@ impl Voice {
     }
 }
 
+/// What forces.
+fn forced(by: Forcer) -> Data {
+    Data { reason: Some(by.as_str().to_owned()), ..Data::default() }
+}
+
 fn sums(account: &Account) -> Data {
     let ended = &account.ended;
     Data {
         completed: Some(ended.ok),
-        failed: Some(ended.error + ended.panic),
+        failed: Some(ended.error),
+        panicked: Some(ended.panic),
+        timed_out: Some(ended.timeout),
+        rejected: Some(ended.rejected),
         cancelled: Some(ended.cancelled),
         abandoned: Some(account.abandoned),
+        connections_closed: Some(account.connections),
+        refused: Some(account.refused),
         ..Data::default()
     }
-}
-
-fn to_millis(duration: Duration) -> Duration {
-    Duration::from_millis(u64::try_from(duration.as_millis()).unwrap_or(u64::MAX))
 }

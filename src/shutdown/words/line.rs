@@ -46,8 +46,13 @@ pub(crate) struct Data {
     pub(crate) reason: Option<String>,
     pub(crate) completed: Option<u64>,
     pub(crate) failed: Option<u64>,
+    pub(crate) panicked: Option<u64>,
+    pub(crate) timed_out: Option<u64>,
+    pub(crate) rejected: Option<u64>,
     pub(crate) cancelled: Option<u64>,
     pub(crate) abandoned: Option<u64>,
+    pub(crate) connections_closed: Option<u64>,
+    pub(crate) refused: Option<u64>,
     pub(crate) untracked: Option<u64>,
     pub(crate) exit_code: Option<u64>,
 }

@@ -344,8 +344,13 @@ macro_rules! event_with {
                 reason = data.reason.as_deref(),
                 completed = data.completed,
                 failed = data.failed,
+                panicked = data.panicked,
+                timed_out = data.timed_out,
+                rejected = data.rejected,
                 cancelled = data.cancelled,
                 abandoned = data.abandoned,
+                connections_closed = data.connections_closed,
+                refused = data.refused,
                 untracked = data.untracked,
                 exit_code = data.exit_code,
                 "{text}"

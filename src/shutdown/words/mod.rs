@@ -10,7 +10,7 @@ mod screen;
 pub(crate) mod text;
 
 pub(crate) use budget::{line as budget_line, warnings as budget_warnings};
-pub(crate) use closing::{Sums, closing};
+pub(crate) use closing::{Sums, aborting, closing, exiting};
 pub(crate) use hint::{Cut, Hints};
 pub(crate) use line::{Data, Line};
 pub(crate) use log::{BackOff, LastLine, Logger, Waiting};
