@@ -153,6 +153,38 @@ fn where_the_default_address_is_taken_another_serves() {
     assert_says(&said, &["WARN", "127.0.0.1:7717 is taken", "installed: Some(127.0.0.1:"]);
 }
 
+/// As soon as the default address is free the server is there as well.
+#[tokio::test]
+async fn a_server_moves_to_the_default_address_when_it_is_free() {
+    own_process!();
+    use crate::support::http::try_send;
+
+    let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 7717));
+    let patience = std::time::Instant::now() + Duration::from_secs(120);
+    // Another test may hold it for a moment, and take it again.
+    let held = loop {
+        match TcpListener::bind(default) {
+            Ok(held) => break held,
+            Err(problem) => assert!(std::time::Instant::now() < patience, "{default}: {problem}"),
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    };
+    let hc = Headcount::install().unwrap();
+    let fallback = hc.admin_addr().unwrap();
+    assert_ne!(fallback, default);
+    drop(held);
+    let pid = std::process::id();
+    let is_here = |address| {
+        let answer = try_send(address, "GET", "/api/v1/summary", &[], "");
+        answer.is_ok_and(|answer| answer.status == 200 && answer.json()["pid"] == pid)
+    };
+    while !is_here(default) {
+        assert!(std::time::Instant::now() < patience, "it did not move to {default}");
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    assert!(is_here(fallback), "the first address serves still");
+}
+
 #[test]
 fn where_a_chosen_address_is_taken_that_is_an_error() {
     own_process!();

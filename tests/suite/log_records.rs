@@ -2,29 +2,10 @@
 //! headcount.
 
 use std::net::SocketAddr;
-use std::sync::Mutex;
 
 use headcount::Headcount;
 
-static RECORDS: Mutex<Vec<String>> = Mutex::new(Vec::new());
-
-struct Logger;
-
-impl log::Log for Logger {
-    fn enabled(&self, _: &log::Metadata<'_>) -> bool {
-        true
-    }
-
-    fn log(&self, record: &log::Record<'_>) {
-        RECORDS.lock().unwrap().push(record.args().to_string());
-    }
-
-    fn flush(&self) {}
-}
-
-fn has(text: &str) -> bool {
-    RECORDS.lock().unwrap().iter().any(|record| record.contains(text))
-}
+use crate::support::lines::Lines;
 
 fn install() -> Headcount {
     Headcount::builder()
@@ -38,24 +19,31 @@ fn install() -> Headcount {
 #[tokio::test]
 async fn records_of_the_application_still_appear_after_install() {
     own_process!();
-    log::set_logger(&Logger).unwrap();
-    log::set_max_level(log::LevelFilter::Trace);
+    let lines = Lines::default();
+    let mut logger = env_logger::Builder::new();
+    logger.filter_level(log::LevelFilter::Trace).target(env_logger::Target::Pipe(Box::new(lines.clone())));
+    logger.init();
+    let mut said = Vec::new();
+    let mut has = |text: &str| {
+        said.extend(lines.take());
+        said.iter().any(|line: &String| line.contains(text))
+    };
     tracing::info!("before");
     let hc = install();
     tracing::info!("after");
     log::info!("by log itself");
-    assert!(has("before") && has("after") && has("by log itself"), "{RECORDS:?}");
+    assert!(has("before") && has("after") && has("by log itself"));
     let _ = hc.drain().await;
     tracing::info!("at the end");
-    assert!(has("at the end"), "{RECORDS:?}");
-    assert!(has("Dashboard at"), "headcount's own lines: {RECORDS:?}");
+    assert!(has("at the end"));
+    assert!(has("Dashboard at"), "headcount's own lines");
 }
 
 #[tokio::test]
 async fn a_subscriber_that_is_set_later_hears_the_shutdown() {
     own_process!();
     let hc = install();
-    let lines = crate::support::lines::Lines::default();
+    let lines = Lines::default();
     tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).init();
     let _ = hc.drain().await;
     let said = lines.take();

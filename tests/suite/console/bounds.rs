@@ -24,7 +24,7 @@ async fn bounds() {
     let log = Log::default();
     let writer = log.clone();
     tracing_subscriber::fmt().with_ansi(false).with_writer(move || writer.clone()).init();
-    a_pause_is_for_all_until_one_resumes_or_all_are_gone().await;
+    a_pause_is_for_all_until_one_resumes_or_its_client_is_gone().await;
     a_task_that_is_watched_stays_on_the_list().await;
     of_many_live_tasks_the_oldest_and_newest_are_shown().await;
     what_comes_and_goes_unseen_is_counted().await;
@@ -37,7 +37,7 @@ async fn state(states: &mut Streaming<State>) -> Temporality {
     next.expect("it is told").unwrap().unwrap().temporality()
 }
 
-async fn a_pause_is_for_all_until_one_resumes_or_all_are_gone() {
+async fn a_pause_is_for_all_until_one_resumes_or_its_client_is_gone() {
     let mut watching = Console::attach().await;
     let mut pausing = Console::attach().await;
     let mut states = watching.client.watch_state(StateRequest {}).await.unwrap().into_inner();
@@ -50,8 +50,7 @@ async fn a_pause_is_for_all_until_one_resumes_or_all_are_gone() {
     let mut late_states = late.client.watch_state(StateRequest {}).await.unwrap().into_inner();
     assert_eq!(state(&mut late_states).await, Temporality::Paused);
     assert!(late.named("while-paused").is_empty());
-    // Who paused leaves, and another resumes.
-    drop(pausing);
+    // Another resumes.
     late.client.resume(ResumeRequest {}).await.unwrap();
     for states in [&mut states, &mut late_states] {
         assert_eq!(state(states).await, Temporality::Live);
@@ -60,10 +59,19 @@ async fn a_pause_is_for_all_until_one_resumes_or_all_are_gone() {
         console.until("while-paused", is_dropped).await;
     }
 
-    watching.client.pause(PauseRequest {}).await.unwrap();
-    assert_eq!(state(&mut states).await, Temporality::Paused);
-    drop((watching, late));
-    assert_eq!(state(&mut states).await, Temporality::Live);
+    // A pause ends with the client that asked for it, though others stay.
+    pausing.client.pause(PauseRequest {}).await.unwrap();
+    for states in [&mut states, &mut late_states] {
+        assert_eq!(state(states).await, Temporality::Paused);
+    }
+    headcount::task("while-paused-again").spawn(async {}).await.unwrap();
+    drop(pausing);
+    for states in [&mut states, &mut late_states] {
+        assert_eq!(state(states).await, Temporality::Live);
+    }
+    for console in [&mut watching, &mut late] {
+        console.until("while-paused-again", is_dropped).await;
+    }
 }
 
 async fn a_task_that_is_watched_stays_on_the_list() {

@@ -108,3 +108,39 @@ fn agree_with_debugging(text: &Samples, debugging: &Snapshotter) {
     }
     assert!(20 < seen);
 }
+
+/// A recorder that comes after `install` is refused its place unless the setting leaves it free. A line of
+/// the log names headcount and the setting.
+#[tokio::test]
+async fn a_recorder_that_is_set_later_needs_the_setting() {
+    own_process!();
+    let lines = crate::support::lines::Lines::default();
+    tracing_subscriber::fmt().with_writer(lines.clone()).with_ansi(false).init();
+    let hc = Headcount::builder().admin(None).install().unwrap();
+    let late = PrometheusBuilder::new().build_recorder();
+    assert!(metrics::set_global_recorder(late).is_err());
+    let said = lines.take();
+    let named = |line: &String| line.contains("headcount") && line.contains("HEADCOUNT_RECORDER=Private");
+    assert_eq!(said.iter().filter(|line| named(line)).count(), 1, "{said:#?}");
+    metrics::counter!("shop_orders_total").increment(1);
+    assert!(hc.render_metrics().contains("shop_orders_total 1"));
+}
+
+#[tokio::test]
+async fn a_recorder_that_is_set_later_has_its_place_with_the_setting() {
+    own_process!();
+    let private = headcount::settings::Recorder::Private;
+    let hc = Headcount::builder().admin(None).recorder(private).install().unwrap();
+    let late = PrometheusBuilder::new().build_recorder();
+    let handle = late.handle();
+    metrics::set_global_recorder(late).unwrap();
+    metrics::counter!("shop_orders_total").increment(1);
+    headcount::task("job").spawn(async {}).await.unwrap();
+    headcount::idle().await;
+    assert!(handle.render().contains("shop_orders_total 1"));
+    let own = hc.render_metrics();
+    assert!(
+        own.contains("headcount_tasks_spawned_total{task=\"job\"") && !own.contains("shop_orders"),
+        "{own}"
+    );
+}

@@ -125,3 +125,45 @@ async fn the_number_of_series_is_bounded_as_the_readme_says() {
     assert!((most - 4..=most).contains(&series), "{series} of {most}");
     drop(alive);
 }
+
+/// With the setting, each outcome has a histogram, and they add up to the one that is there without.
+#[tokio::test]
+async fn durations_have_the_label_outcome_if_it_is_set() {
+    own_process!();
+    let hc = Headcount::builder().admin(None).duration_outcome(true).install().unwrap();
+    for round in 0..5 {
+        let job = headcount::task("job");
+        let work = async move { if round == 0 { Err("as it must") } else { Ok(()) } };
+        let _ = job.spawn_fallible(work).await.unwrap();
+    }
+    let dropped = headcount::task("job").spawn_fallible(std::future::pending::<Result<(), &str>>());
+    dropped.abort();
+    assert!(dropped.await.is_err());
+    headcount::idle().await;
+    let scrape = samples(&hc.render_metrics());
+    for (outcome, count) in [("ok", 4.0), ("error", 1.0), ("cancelled", 1.0)] {
+        let labels = [("task", "job"), ("kind", "task"), ("outcome", outcome)];
+        assert_eq!(value(&scrape, "headcount_task_duration_seconds_count", &labels), count, "{outcome}");
+        let last = [&labels[..], &[("le", "+Inf")]].concat();
+        assert_eq!(value(&scrape, "headcount_task_duration_seconds_bucket", &last), count, "{outcome}");
+        assert_eq!(value(&scrape, "headcount_tasks_finished_total", &labels), count, "{outcome}");
+    }
+    let counts = scrape.keys().filter(|(name, _)| name == "headcount_task_duration_seconds_count");
+    assert!(counts.clone().all(|(_, labels)| labels.contains_key("outcome")), "{scrape:#?}");
+    assert_eq!(sum(&scrape, "headcount_task_duration_seconds_count", &[("task", "job")]), 6.0);
+}
+
+#[tokio::test]
+async fn durations_have_no_label_outcome_unless_it_is_set() {
+    own_process!();
+    let hc = Headcount::builder().admin(None).install().unwrap();
+    headcount::task("job").spawn(async {}).await.unwrap();
+    headcount::idle().await;
+    let scrape = samples(&hc.render_metrics());
+    let mut durations = scrape.keys().filter(|(name, _)| name.starts_with("headcount_task_duration_seconds"));
+    assert!(durations.all(|(_, labels)| !labels.contains_key("outcome")), "{scrape:#?}");
+    assert_eq!(
+        value(&scrape, "headcount_task_duration_seconds_count", &[("task", "job"), ("kind", "task")]),
+        1.0
+    );
+}

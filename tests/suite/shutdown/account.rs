@@ -1,6 +1,6 @@
 //! Whatever is cut is in the log, the report, the hook, the metrics and the API, and their sums agree.
 
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use nix::sys::signal::Signal::SIGTERM;
 use proptest::prelude::*;
@@ -35,6 +35,9 @@ fn task() -> impl Strategy<Value = String> {
         1 => name.prop_map(|name| format!("blocking {name} 600000")),
         1 => name.prop_map(|name| format!("late {name}")),
         1 => (name, 0u64..300).prop_map(|(name, ms)| format!("panic {name} {ms}")),
+        1 => name.prop_map(|name| format!("queued {name} 3")),
+        1 => (name, 0u64..900).prop_map(|(name, ms)| format!("times-out {name} {ms}")),
+        1 => name.prop_map(|name| format!("family {name} 3")),
     ]
 }
 
@@ -119,6 +122,8 @@ fn agree(end: &End, report: &Value, summary: &Value) -> Result<(), String> {
     same("failed", sum("failed"), ended["error"])?;
     same("panicked", sum("panicked"), ended["panic"])?;
     same("cancelled", sum("cancelled"), ended["cancelled"])?;
+    same("timed out", sum("timed out"), ended["timeout"])?;
+    same("rejected", sum("rejected"), ended["rejected"])?;
     same("closed", sum("closed"), closed)?;
     same("abandoned", sum("abandoned"), abandoned)?;
     if last.starts_with("All") && 0 < abandoned {
@@ -133,11 +138,7 @@ fn agree(end: &End, report: &Value, summary: &Value) -> Result<(), String> {
         .sum();
     same("refused in the log", said_refused, refused)?;
 
-    // The hook had each task, before it was aborted.
-    let handed = end.lines.iter().filter(|line| line.starts_with("handed ")).count() as u64;
-    if handed < abandoned {
-        return Err(format!("{handed} handed over of {abandoned}"));
-    }
+    handed_over(end, report)?;
 
     // The metrics, of the moment of the report.
     let metrics: String =
@@ -174,6 +175,28 @@ fn agree(end: &End, report: &Value, summary: &Value) -> Result<(), String> {
     };
     same("exit code", u64::try_from(end.code.unwrap()).unwrap(), code)?;
     same("exit code in the report", number(&report["exit_code"]), code)
+}
+
+/// The hook had each task of the report, and besides those only tasks that were cut and ended on their own
+/// after all; each once.
+fn handed_over(end: &End, report: &Value) -> Result<(), String> {
+    let list = report["abandoned"].as_array().unwrap();
+    let reported: HashSet<u64> = list.iter().map(|task| number(&task["id"])).collect();
+    let ids = end.lines.iter().filter_map(|line| line.strip_prefix("handed-id "));
+    let handed: Vec<u64> = ids.map(|id| id.parse().unwrap()).collect();
+    let once: HashSet<u64> = handed.iter().copied().collect();
+    let cut: HashSet<u64> = end
+        .log()
+        .iter()
+        .filter_map(|line| line.split_once(" abandoned after ")?.0.rsplit_once('#')?.1.parse().ok())
+        .collect();
+    if reported.len() as u64 != number(&report["abandoned_total"]) {
+        return Err(format!("the report does not list all: {reported:?}"));
+    }
+    if handed.len() != once.len() || !reported.is_subset(&once) || !once.is_subset(&cut) {
+        return Err(format!("cut {cut:?}, handed over {handed:?}, reported {reported:?}"));
+    }
+    Ok(())
 }
 
 #[test]

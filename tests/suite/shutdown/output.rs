@@ -225,6 +225,99 @@ fn events_have_their_data_as_fields() {
 }
 
 #[test]
+fn events_have_labels_hints_and_every_sum_as_fields() {
+    own_process!();
+    let tasks = [
+        "labelled index",
+        "detach audit 600000",
+        "last-grace flusher 200",
+        "grace impatient 100",
+        "fail broken 50",
+        "panic worse 50",
+        "closes client 100",
+        "times-out import 50",
+        "many crowd 3",
+    ];
+    let settings = [("DRAIN_TIMEOUT", "900ms"), ("ANNOUNCE_DELAY", "100ms"), ("LATE_SPAWNS", "adopt")];
+    let mut process = with_log_as("json", &settings, &tasks);
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(124);
+    let events = events(&end);
+    let find = |text: &str| {
+        let found = events.iter().find(|event| event["fields"]["message"].as_str().unwrap().contains(text));
+        found.unwrap_or_else(|| panic!("no {text:?} among {events:#?}"))["fields"].clone()
+    };
+    assert_eq!(find("Announcing for ")["duration_seconds"], 0.1);
+    let index = find("  index #");
+    assert_eq!(index["state"], "idle");
+    for (field, of) in [("labels", r#"{"team":"search"}"#), ("fields", r#"{"shard":"7"}"#)] {
+        assert_eq!(index[field], of, "{index}");
+    }
+    let lost = events.iter().map(|event| &event["fields"]);
+    let lost: Vec<_> = lost.filter(|fields| fields["outcome"] == "abandoned").collect();
+    let hinted = lost.iter().find(|fields| fields["task"] == "index").unwrap();
+    let (hint, message) = (hinted["hint"].as_str().unwrap(), hinted["message"].as_str().unwrap());
+    assert!(message.ends_with(hint) && hint.contains("HEADCOUNT_DRAIN_TIMEOUT="), "{hinted}");
+    assert_eq!(find("Not waiting for 1 task")["count"], 1);
+    assert_eq!(find("Grace over")["abandoned"], 1);
+    let giving = find("Giving 1 task that comes last");
+    assert_eq!(giving["count"], 1);
+    assert!((0.1..0.3).contains(&giving["deadline_seconds"].as_f64().unwrap()), "{giving}");
+    let last = find("Stopped at the deadline");
+    let sums = [
+        ("completed", 4),
+        ("failed", 1),
+        ("panicked", 1),
+        ("timed_out", 1),
+        ("rejected", 0),
+        ("cancelled", 0),
+        ("abandoned", 3),
+        ("connections_closed", 1),
+        ("refused", 0),
+    ];
+    for (field, count) in sums {
+        assert_eq!(last[field], count, "{field} of {last:#}");
+    }
+}
+
+/// The lines of each round: from one that says what is waited for to the next line that is none of its own.
+fn rounds(end: &End) -> Vec<usize> {
+    let mut rounds = Vec::new();
+    for line in end.log() {
+        if line.contains(WAITING) {
+            rounds.push(1);
+        } else if let Some(lines) = rounds.last_mut().filter(|_| line.starts_with("  ")) {
+            *lines += 1;
+        }
+    }
+    rounds
+}
+
+#[test]
+fn a_round_has_at_most_25_lines() {
+    own_process!();
+    // The most that all have a line; and a crowd in which many are past their usual.
+    let few: Vec<String> = (0..20).map(|n| format!("forever job-{n}")).collect();
+    let unknown = (0..5).map(|n| format!("forever job-{n}"));
+    let many = unknown.chain((0..45).map(|n| format!("overdue old-{}", n % 14))).collect();
+    for (tasks, last, at_least) in [(few, "  job-19 #", 21), (many, "  old-9 #", 15)] {
+        let mut tasks: Vec<&str> = tasks.iter().map(String::as_str).collect();
+        tasks.push("--main ignore");
+        let mut process = start(&[("DRAIN_TIMEOUT", "none"), ("LOG_INTERVAL", "500ms")], &tasks);
+        process.signal(SIGTERM);
+        process.wait_for(last);
+        process.signal(SIGTERM);
+        let end = process.end();
+        let before_the_force = end.lines.iter().position(|line| line.contains("Forced by")).unwrap();
+        let end = End { lines: end.lines[..before_the_force].to_vec(), ..end };
+        let rounds = rounds(&end);
+        assert!(rounds.iter().all(|lines| *lines <= 25), "{rounds:?}");
+        assert!(rounds.iter().any(|lines| at_least <= *lines), "{rounds:?} {:#?}", end.log());
+    }
+}
+
+#[test]
 fn text_does_not_repeat_itself_as_fields() {
     own_process!();
     let end = term(&[("DRAIN_TIMEOUT", "900ms")], &["status index", "wait send-email 300"]);
@@ -277,6 +370,38 @@ fn a_subscriber_that_panics_costs_its_lines_and_nothing_else() {
     let said = end.log().into_iter().filter(|line| line.starts_with("The subscriber of this log panicked"));
     assert_eq!(said.count(), 1, "{:#?}", end.lines);
     end.logged(&[WAITING, "  send-email #~ running"]);
+}
+
+/// Where no thread can be had at the end, the report is written by the one that is there.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_report_is_written_without_a_thread() {
+    own_process!();
+    use std::os::unix::fs::MetadataExt as _;
+    use std::os::unix::process::CommandExt as _;
+
+    // The limit does not hold for root: a user that has no other thread.
+    const NOBODY: u32 = 4_294_901;
+    let directory = std::env::temp_dir().join(format!("headcount-in-place-{}", std::process::id()));
+    std::fs::create_dir(&directory).unwrap();
+    std::fs::set_permissions(&directory, std::fs::Permissions::from_mode(0o777)).unwrap();
+    let path = directory.join("report.json");
+    let mut command = command(&["wait send-email 300"]);
+    command.env("HEADCOUNT_REPORT_FILE", &path).current_dir("/");
+    let mut prlimit = std::process::Command::new("prlimit");
+    if std::fs::metadata("/proc/self").unwrap().uid() == 0 {
+        command.uid(NOBODY);
+        prlimit.uid(NOBODY);
+    }
+    let mut process = Process::spawn(command);
+    process.wait_for("ready");
+    assert!(prlimit.args(["--nproc=1", &format!("--pid={}", process.pid())]).status().unwrap().success());
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).never_logged("was not written").logged(&["All background tasks completed"]);
+    let report: Value = serde_json::from_slice(&std::fs::read(&path).unwrap()).unwrap();
+    std::fs::remove_dir_all(&directory).unwrap();
+    assert_eq!((&report["result"], &report["ended"]["ok"]), (&"drained".into(), &1.into()));
 }
 
 #[test]

@@ -340,6 +340,23 @@ fn what_the_parent_had_ignored_stays_ignored() {
 }
 
 #[test]
+fn turned_off_what_the_parent_had_ignored_stays_ignored() {
+    own_process!();
+    let child = command(&["wait send-email 800"]);
+    let mut shell = Command::new("sh");
+    shell.args(["-c", "trap '' INT; exec \"$0\" \"$@\""]).arg(child.get_program()).args(child.get_args());
+    shell.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?)))).env("HEADCOUNT", "off");
+    let mut process = Process::spawn(shell);
+    process.wait_for("ready");
+    wait_until_caught(process.pid(), SIGTERM);
+    assert_eq!(is_in("SigIgn", process.pid(), SIGINT), Some(true));
+    process.signal(SIGINT);
+    process.signal(SIGTERM);
+    // Had SIGINT counted, SIGTERM would be the second and end it with 143.
+    process.end().exited_with(0);
+}
+
+#[test]
 fn turned_off_a_second_signal_ends_it() {
     own_process!();
     let mut command = command(&["forever loop", "--main hang"]);
@@ -376,9 +393,21 @@ fn the_last_lines_go_past_a_log_that_nothing_reads_once_and_whole() {
 #[test]
 fn a_process_forked_after_install_is_told_and_can_be_ended() {
     own_process!();
-    let mut process = Process::spawn(command(&["--main daemon"]));
-    let line = process.wait_for("daemon ");
-    assert!(line.contains(" got 1 Nothing was waited for: headcount was installed in process "), "{line}");
+    let table = [
+        ("daemon", " got 1 Nothing was waited for: headcount was installed in process "),
+        ("daemon-spawns", " spawned true"),
+        ("daemon-asks", " stops false"),
+    ];
+    for (main, said) in table {
+        let mut process = Process::spawn(command(&[&format!("--main {main}")]));
+        let line = process.wait_for("daemon ");
+        assert!(line.contains(said), "{line}");
+        ends_by_sigterm(&line);
+    }
+}
+
+/// The process that a line of its own names can be ended, as it could be without headcount.
+fn ends_by_sigterm(line: &str) {
     let pid = nix::unistd::Pid::from_raw(line.split(' ').nth(1).unwrap().parse().unwrap());
     nix::sys::signal::kill(pid, SIGTERM).unwrap();
     until_true("gone", || match std::fs::read_to_string(format!("/proc/{pid}/stat")) {

@@ -2,13 +2,14 @@
 //!
 //! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last
 //! NAME MS`, `last-grace NAME MS`. Others: `forever NAME`, `status NAME`, `cancel NAME`, `detach NAME MS`,
-//! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `late NAME`,
-//! `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`,
-//! `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection
-//! NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in `child_services`. What
-//! `main` does: `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon`,
-//! `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
-//! When it calls `set_ready`: `--set-ready MS`.
+//! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `overdue
+//! NAME`, `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`,
+//! `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME MS`, `requests NAME
+//! COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection NAME`, `closes
+//! NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in `child_services`. What `main` does:
+//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon | daemon-spawns |
+//! daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
+//! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -49,8 +50,8 @@ fn child() {
         std::panic::set_hook(Box::new(|_| std::process::abort()));
     }
     let options = Options::parse(&arguments);
-    if options.main == "daemon" {
-        return daemon();
+    if options.main.starts_with("daemon") {
+        return daemon(&options.main);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
     let report = runtime.block_on(run(options));
@@ -59,13 +60,23 @@ fn child() {
 }
 
 /// Installs headcount, goes to the background, and only then begins to work, which is the wrong order.
-fn daemon() {
+fn daemon(main: &str) {
     let hc = Headcount::builder().service("child").install().expect("headcount installs");
     nix::unistd::daemon(true, true).unwrap();
+    if main == "daemon-asks" {
+        let stops = headcount::shutdown_requested();
+        say(&format!("daemon {} stops {stops}", std::process::id()));
+        std::thread::sleep(Duration::MAX);
+    }
     let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
     runtime.block_on(async {
-        let report = hc.drain().await;
-        say(&format!("daemon {} got {} {report}", std::process::id(), report.exit_code));
+        if main == "daemon-spawns" {
+            let done = headcount::task("job").spawn(async {}).await.is_ok();
+            say(&format!("daemon {} spawned {done}", std::process::id()));
+        } else {
+            let report = hc.drain().await;
+            say(&format!("daemon {} got {} {report}", std::process::id(), report.exit_code));
+        }
         std::future::pending::<()>().await;
     });
 }
@@ -270,6 +281,7 @@ async fn stop(main: &str, after: Duration, hc: &Arc<Headcount>) -> Option<Report
 
 fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
     say(&format!("handed {} {}", task.name, task.status.as_deref().unwrap_or("-")));
+    say(&format!("handed-id {}", task.id));
     match hook {
         "hangs" => loop {
             std::thread::park();
@@ -432,6 +444,15 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 headcount::task(name.clone()).spawn(headcount::draining());
             }
         }
+        "labelled" => {
+            drop(task.label("team", "search").field("shard", 7).spawn(std::future::pending::<()>()))
+        }
+        "queued" => begin_closures(name, time.as_millis()),
+        "times-out" => drop(task.spawn(async move {
+            headcount::draining().await;
+            let brief = headcount::task("brief").timeout(time).spawn(std::future::pending::<()>());
+            let _ = brief.await;
+        })),
         "requests" => {
             begin_requests(time.as_millis());
             alive(time.as_millis()).await;
@@ -453,6 +474,20 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 }
             }
         }
+        "overdue" => {
+            for is_last in [false, false, false, false, false, false, true] {
+                // All are spawned at one place, so that they are of one group.
+                let work = async move {
+                    if is_last {
+                        std::future::pending::<()>().await;
+                    }
+                };
+                let task = headcount::task(name.clone()).spawn(work);
+                if !is_last {
+                    task.await.unwrap();
+                }
+            }
+        }
         "late" => drop(task.spawn(async {
             headcount::draining().await;
             let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
@@ -468,6 +503,17 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
         }
         _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
         unknown => panic!("no task: {unknown}"),
+    }
+}
+
+/// Closures without an end, of which one runs and the others wait for its thread.
+fn begin_closures(name: &str, count: u128) {
+    let mut pool = tokio::runtime::Builder::new_multi_thread();
+    let runtime = pool.worker_threads(1).max_blocking_threads(1).build().unwrap();
+    let runtime = Box::leak(Box::new(runtime));
+    for _ in 0..count {
+        let task = headcount::task(name.to_owned());
+        drop(task.spawn_blocking_on(|| std::thread::sleep(Duration::MAX), runtime.handle()));
     }
 }
 
