@@ -1,16 +1,12 @@
-//! What unit tests share with those of `headcount`: plain data, since literals of non-exhaustive structs
-//! cannot be written there, and a task to look at.
+//! Plain data for the unit tests of `headcount`, which cannot write literals of non-exhaustive structs.
 
 use std::time::{Duration, SystemTime};
 
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
-use crate::registry::local::Current;
-use crate::registry::registry;
 use crate::service::{LastRun, Restart, ServiceInfo, ServiceState};
 use crate::snapshot::{
-    self, Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, TaskQuery, TermsInfo, TimeoutInfo,
-    Usual,
+    Bucket, Durations, GroupInfo, Oldest, Pace, State, TaskInfo, TermsInfo, TimeoutInfo, Usual,
 };
 
 /// An idle task.
@@ -138,16 +134,4 @@ pub fn durations(buckets: Vec<Bucket>) -> Durations {
 
 pub fn bucket(upper_bound: f64, count: u64, sum: Duration) -> Bucket {
     Bucket { upper_bound, count, sum }
-}
-
-/// The task of this name, once it has been polled and waits.
-pub async fn idle(name: &str) -> Current {
-    loop {
-        let page = snapshot::tasks(&TaskQuery::default().search(name));
-        let task = page.ok().and_then(|page| page.items.into_iter().find(|task| task.state == State::Idle));
-        if let Some(current) = task.and_then(|task| registry().find(task.id.get())) {
-            return current;
-        }
-        tokio::task::yield_now().await;
-    }
 }

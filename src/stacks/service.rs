@@ -462,7 +462,15 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_secs(3600)) => {}
             }
         });
-        let current = headcount_core::internal::samples::idle("a-tree").await;
+        let id = loop {
+            let page =
+                crate::snapshot::tasks(&crate::snapshot::TaskQuery::default().search("a-tree")).unwrap();
+            match page.items.first().filter(|task| task.state == crate::State::Idle) {
+                Some(task) => break task.id.get(),
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let current = registry().find(id).unwrap();
         let state = Arc::<Mutex<State>>::default();
         let ask = move || ask(&state, &[current], false, Duration::from_secs(20)).0.pop().unwrap();
         let stack = tokio::task::spawn_blocking(ask).await.unwrap();

@@ -208,7 +208,15 @@ mod tests {
                 () = tokio::time::sleep(Duration::from_secs(3600)) => {}
             }
         });
-        let current = crate::samples::idle("asker-branches").await;
+        let id = loop {
+            let page =
+                crate::snapshot::tasks(&crate::snapshot::TaskQuery::default().search("asker-branches"));
+            match page.unwrap().items.first().filter(|task| task.state == crate::State::Idle) {
+                Some(task) => break task.id.get(),
+                None => tokio::task::yield_now().await,
+            }
+        };
+        let current = registry().find(id).unwrap();
         let ask = move || capture(&[current], Duration::from_secs(20)).pop().unwrap();
         let captured = tokio::task::spawn_blocking(ask).await.unwrap();
         let Capture::Waits(buffer) = captured.capture else { panic!("{captured:?}") };
