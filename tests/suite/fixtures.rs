@@ -80,20 +80,34 @@ fn misuse_is_told_as_tokio_tells_it() {
 #[test]
 fn clippy_finds_bare_spawns() {
     own_process!();
-    let guide = std::fs::read_to_string(repository().join("docs/ADOPTING.md")).unwrap();
-    let (_, rest) = guide.split_once("```toml\n").expect("the guide shows a clippy.toml");
-    let (settings, _) = rest.split_once("```").unwrap();
-    assert!(settings.starts_with("disallowed-methods"), "{settings}");
-    std::fs::write(fixture("adopting").join("clippy.toml"), settings).unwrap();
+    clippy_finds("adopting", 0);
+}
 
-    let code = std::fs::read_to_string(fixture("adopting").join("src/lib.rs")).unwrap();
-    let marked =
-        code.lines().zip(1_u64..).filter(|(line, _)| line.ends_with("// found")).map(|(_, number)| number);
-    let found = messages("adopting", &["clippy"]).into_iter().filter_map(|message| {
+/// A path that is wrong is an error to no one, since the list permits paths that the code does not have.
+#[test]
+fn clippy_finds_what_has_no_replacement_of_the_same_shape() {
+    own_process!();
+    clippy_finds("sets", 1);
+}
+
+/// With a list of the guide, clippy complains of the lines of a fixture that are marked, and of no others.
+#[track_caller]
+fn clippy_finds(name: &str, list: usize) {
+    let guide = std::fs::read_to_string(repository().join("docs/ADOPTING.md")).unwrap();
+    let lists = guide.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
+    let mut lists = lists.filter(|text| text.starts_with("disallowed-methods"));
+    let settings = lists.nth(list).expect("the guide shows a clippy.toml");
+    std::fs::write(fixture(name).join("clippy.toml"), settings).unwrap();
+
+    let code = std::fs::read_to_string(fixture(name).join("src/lib.rs")).unwrap();
+    let lines = code.lines().zip(1_u64..).filter(|(line, _)| line.ends_with("// found"));
+    let marked: BTreeSet<u64> = lines.map(|(_, number)| number).collect();
+    assert!(settings.matches("path = ").count() <= marked.len(), "each path has a line: {settings}");
+    let found = messages(name, &["clippy"]).into_iter().filter_map(|message| {
         let is_ours = message["code"]["code"] == "clippy::disallowed_methods";
         is_ours.then(|| message["spans"][0]["line_start"].as_u64().unwrap())
     });
-    assert_eq!(found.collect::<BTreeSet<_>>(), marked.collect::<BTreeSet<_>>());
+    assert_eq!(found.collect::<BTreeSet<_>>(), marked);
 }
 
 /// What cargo writes for a fixture that has no messages to be read.

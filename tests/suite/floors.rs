@@ -83,10 +83,17 @@ fn statics(path: &Path, found: &mut BTreeSet<String>) {
     }
 }
 
-/// A file up to its tests.
-fn without_tests(text: &str) -> &str {
-    let code = text.split("#[cfg(test)]\nmod").next().unwrap();
-    code.split("#[cfg(all(test, not(headcount_loom)))]\nmod").next().unwrap()
+/// A file up to the module that holds its tests.
+fn without_tests(text: &str) -> String {
+    let lines: Vec<&str> = text.lines().collect();
+    let is_test = |at: &usize| {
+        let item = lines[*at..].iter().find(|line| !line.starts_with("#["));
+        lines[*at].starts_with("#[cfg(")
+            && lines[*at].contains("test")
+            && item.is_some_and(|item| item.starts_with("mod ") && item.ends_with('{'))
+    };
+    let end = (0..lines.len()).find(is_test).unwrap_or(lines.len());
+    lines[..end].join("\n")
 }
 
 #[track_caller]

@@ -53,17 +53,20 @@ fn a_file_that_is_there_is_written_in_place() {
     assert!(text.starts_with("Drained in ") && text.ends_with(" (1 completed), exit code 0\n"), "{text}");
 }
 
-/// Runs the process as a container does: with a `/dev` of its own, and the log mounted into it by itself.
+/// Runs the process as a container does: with a `/dev` of its own, and the log mounted into it by itself. With
+/// the mount `none` there is no log, as on a machine that is no container.
 fn in_a_container(scratch: &Scratch, mount: &str, settings: &[(&str, &str)]) -> End {
     fs::write(scratch.path("log"), "").unwrap();
     fs::create_dir(scratch.path("dev")).unwrap();
     let script = r#"
         set -e
-        mount -t tmpfs none "$0/dev"
+        mount --bind "$0/dev" "$0/dev"
         for name in null zero urandom; do touch "$0/dev/$name"; mount --bind "/dev/$name" "$0/dev/$name"; done
-        touch "$0/dev/termination-log"
-        mount --bind "$0/log" "$0/dev/termination-log"
-        [ "$1" = rw ] || mount -o remount,ro,bind "$0/dev/termination-log"
+        if [ "$1" != none ]; then
+            touch "$0/dev/termination-log"
+            mount --bind "$0/log" "$0/dev/termination-log"
+            [ "$1" = rw ] || mount -o remount,ro,bind "$0/dev/termination-log"
+        fi
         mount --move "$0/dev" /dev
         shift
         exec "$@"
@@ -132,14 +135,19 @@ fn a_pipe_that_nothing_reads_holds_up_nothing() {
 #[test]
 fn without_a_container_there_is_no_log() {
     own_process!();
-    assert!(!Path::new("/dev/termination-log").exists(), "this test needs a machine that is no container");
-    let mut process = start(&[("TERMINATION_LOG", "none")], &["wait quick 50"]);
-    process.signal(SIGTERM);
-    process.end().exited_with(0).never_logged("termination_log");
-    let mut process = start(&[], &["wait quick 50"]);
-    process.signal(SIGTERM);
-    process.end().exited_with(0).never_logged("termination_log");
-    assert!(!Path::new("/dev/termination-log").exists());
+    let scratch = Scratch::new();
+    in_a_container(&scratch, "none", &[]).exited_with(124).never_logged("termination_log");
+    assert!(scratch.path("dev/null").exists(), "this is the folder that was its /dev");
+    assert!(!scratch.path("dev/termination-log").exists());
+}
+
+#[test]
+fn a_container_whose_log_is_turned_off_has_none() {
+    own_process!();
+    let scratch = Scratch::new();
+    let off = [("HEADCOUNT_TERMINATION_LOG", "none")];
+    in_a_container(&scratch, "rw", &off).exited_with(124).never_logged("termination_log");
+    assert_eq!(fs::read_to_string(scratch.path("log")).unwrap(), "");
 }
 
 #[test]
