@@ -83,7 +83,7 @@ mod tests {
         let (forced, deadline) = (ShutdownOutcome::Forced, ShutdownOutcome::Deadline);
         let ok = || changed!(OutcomeCounts::default(), ok: 3);
         let mixed = changed!(ok(), error: 1, panic: 2, cancelled: 3, timeout: 4, rejected: 5);
-        let table: [(ShutdownOutcome, Option<&'static str>, OutcomeCounts, u64, u64, &str); 7] = [
+        let table = [
             (
                 deadline,
                 None,

@@ -55,6 +55,7 @@ fn the_lines_that_people_search_for_stay_as_they_are() {
 
 #[test]
 fn the_documentation_shows_them() {
+    own_process!();
     let path = concat!(env!("CARGO_MANIFEST_DIR"), "/docs/LOG.md");
     let shown = FIXED.map(|(level, text)| format!("{level}  {text}\n")).concat();
     let log = std::fs::read_to_string(path).unwrap();

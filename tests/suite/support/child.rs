@@ -428,15 +428,6 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             work(time).await;
             Err::<(), _>("as told")
         })),
-        "moves" => drop(task.spawn(async move {
-            headcount::draining().await;
-            let steps = time.as_millis() / 300;
-            for step in 1..=steps {
-                tokio::time::sleep(Duration::from_millis(300)).await;
-                let (step, steps) = (step.try_into().unwrap(), steps.try_into().unwrap());
-                headcount::current().unwrap().set_progress(step, steps);
-            }
-        })),
         "blocking" => drop(task.spawn_blocking(move || std::thread::sleep(time))),
         "stuck" => drop(task.spawn(async move { std::thread::sleep(time) })),
         "many" => {
@@ -444,15 +435,6 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
                 headcount::task(name.clone()).spawn(headcount::draining());
             }
         }
-        "labelled" => {
-            drop(task.label("team", "search").field("shard", 7).spawn(std::future::pending::<()>()))
-        }
-        "queued" => begin_closures(name, time.as_millis()),
-        "times-out" => drop(task.spawn(async move {
-            headcount::draining().await;
-            let brief = headcount::task("brief").timeout(time).spawn(std::future::pending::<()>());
-            let _ = brief.await;
-        })),
         "requests" => {
             begin_requests(time.as_millis());
             alive(time.as_millis()).await;
@@ -466,6 +448,34 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             });
             alive(time.as_millis() + 1).await;
         }
+        _ if ["service", "timer", "critical"].iter().any(|kind| what.starts_with(kind)) => {
+            child_services::begin(what, name.clone(), time).await;
+        }
+        _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
+        _ => begin_another(what, name.clone(), task, time).await,
+    }
+}
+
+async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, time: Duration) {
+    match what {
+        "labelled" => {
+            drop(task.label("team", "search").field("shard", 7).spawn(std::future::pending::<()>()));
+        }
+        "queued" => begin_closures(&name, time.as_millis()),
+        "times-out" => drop(task.spawn(async move {
+            headcount::draining().await;
+            let brief = headcount::task("brief").timeout(time).spawn(std::future::pending::<()>());
+            let _ = brief.await;
+        })),
+        "moves" => drop(task.spawn(async move {
+            headcount::draining().await;
+            let steps = time.as_millis() / 300;
+            for step in 1..=steps {
+                tokio::time::sleep(Duration::from_millis(300)).await;
+                let (step, steps) = (step.try_into().unwrap(), steps.try_into().unwrap());
+                headcount::current().unwrap().set_progress(step, steps);
+            }
+        })),
         "usual" => {
             for length in [time, time, time, time, time, 8 * time] {
                 let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));
@@ -498,10 +508,6 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             headcount::idle().await;
             say("idle");
         })),
-        _ if ["service", "timer", "critical"].iter().any(|kind| what.starts_with(kind)) => {
-            child_services::begin(what, name.clone(), time).await;
-        }
-        _ if what.starts_with("drains") => await_drain(what, task, time, Arc::clone(hc)),
         unknown => panic!("no task: {unknown}"),
     }
 }
