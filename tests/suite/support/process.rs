@@ -100,6 +100,10 @@ impl Process {
         self.was_signalled = true;
     }
 
+    pub(crate) fn has_ended(&mut self) -> bool {
+        self.child.try_wait().unwrap().is_some()
+    }
+
     /// Waits for a line that holds a text, and gives it.
     #[track_caller]
     pub(crate) fn wait_for(&mut self, text: &str) -> String {
