@@ -53,8 +53,8 @@ fn a_file_that_is_there_is_written_in_place() {
     assert!(text.starts_with("Drained in ") && text.ends_with(" (1 completed), exit code 0\n"), "{text}");
 }
 
-/// Runs the process as a container does: with a `/dev` of its own, and the log mounted into it by itself. With
-/// the mount `none` there is no log, as on a machine that is no container.
+/// Runs the process as a container does: with a `/dev` of its own, and the log mounted into it by itself.
+/// With the mount `none` there is no log, as on a machine that is no container.
 fn in_a_container(scratch: &Scratch, mount: &str, settings: &[(&str, &str)]) -> End {
     fs::write(scratch.path("log"), "").unwrap();
     fs::create_dir(scratch.path("dev")).unwrap();
