@@ -177,9 +177,9 @@ def expected(gone, stays, stuck, report, untracked):
         "Restarts of services": lambda answer: answer.of("task") == {"consumer"} and max(answer.values()) > 0,
         "Since the last success of a timer": lambda answer: "orders" in answer.of("task") and answer.within(0, 60),
         "Live tasks by instance": lambda answer: answer.of("instance") == both and max(answer.values(instance=stays)) > 10,
-        # The connections of the load come and go.
-        "Not known to headcount": lambda answer: answer.of("instance") == both and answer.within(0, 1000)
-        and min(answer.values(instance=stays)[-5:]) - 10 <= untracked <= max(answer.values(instance=stays)[-5:]) + 10,
+        # The server is one; connections of the load come and go.
+        "Not known to headcount": lambda answer: answer.of("instance") == both and answer.within(0, 100)
+        and 0 < max(answer.values(instance=stays)) and abs(answer.values(instance=stays)[-1] - untracked) <= 5,
         "Threads kept busy by instance": lambda answer: answer.of("instance") == both and max(answer.values()) > 0,
         "Blocked tasks by instance": lambda answer: answer.of("instance") == {stuck} and set(answer.values()) <= {0, 1}
         and answer.values()[-1] == 1,
