@@ -477,6 +477,7 @@ fn hold_special(begun: Begun, born: u64, handle: Handle) {
 fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>) {
     // Whatever is not held is dropped after the lock.
     let mut handle = handle;
+    let is_spawned = handle.is_some();
     let mut is_aborted = false;
     let group = registry.group(task.slot.own().group());
     let Some(mut locked) = task.slot.lock(task.id) else { return };
@@ -502,7 +503,7 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
         // The process began to stop after this task had begun: the coordinator may have looked for tasks
         // before it was there.
-        is_aborted |= registry.admission.refuses();
+        is_aborted |= is_spawned && registry.admission.refuses(group);
         registry.admission.look();
     }
     if is_aborted {

@@ -71,6 +71,8 @@ pub struct Group {
     pub bounds: Arc<Bounds>,
     pub(crate) last_failure: Mutex<Option<LastFailure>>,
     pub(crate) storm: Mutex<Storm>,
+    /// Spawns that were refused, since the process stops.
+    pub refused: AtomicU64,
     /// Of a group whose tasks have a timeout, a limit or keys, or that the operator gave one.
     pub terms: OnceLock<Box<GroupTerms>>,
     /// 0, or one more than the policy's place in [`POLICIES`].
@@ -119,6 +121,7 @@ impl Group {
             bounds,
             last_failure: Mutex::new(None),
             storm: Mutex::new(Storm::default()),
+            refused: AtomicU64::new(0),
             terms: OnceLock::new(),
             stripes: Mutex::new(Stripes { all: vec![shared], free: Vec::new() }),
             shared: Mutex::new(shared),

@@ -9,6 +9,7 @@ use tokio::sync::{Notify, mpsc};
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::census;
 use crate::registry::flags::{COUNTING, NOT_OPEN, flags};
+use crate::registry::group::Group;
 use crate::registry::kind::OnShutdown;
 use crate::registry::local::Current;
 use crate::registry::outcomes::outcomes;
@@ -59,17 +60,19 @@ impl Admission {
         self.arrival.notify_one();
     }
 
-    /// Whether a task just begun is to be dropped again; counts those.
+    /// Whether a task of the group that has just begun is to be dropped again; counts those. They end as
+    /// cancelled.
     #[inline]
-    pub fn refuses(&self) -> bool {
+    pub fn refuses(&self, group: &Group) -> bool {
         let refuses = self.current() == Admit::Refuse;
         if refuses {
+            group.refused.fetch_add(1, crate::sync::Ordering::Relaxed);
             self.refused.fetch_add(1, Ordering::Relaxed);
         }
         refuses
     }
 
-    /// Tasks dropped because they came too late; all of them ended as cancelled.
+    /// Tasks of all groups that were refused.
     pub fn refused(&self) -> u64 {
         self.refused.load(Ordering::Relaxed)
     }

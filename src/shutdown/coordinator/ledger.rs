@@ -1,6 +1,7 @@
 //! The account of the tasks: what is waited for until when, what was abandoned, and the sums at the end.
 
 use std::collections::{HashMap, HashSet};
+use std::sync::atomic::Ordering;
 
 use super::abandoned::Abandoned;
 use crate::registry::local::Current;
@@ -10,7 +11,7 @@ use crate::shutdown::census::{Seen, Tally, slots};
 use crate::shutdown::machine::Moment;
 use crate::shutdown::report::{MAX_LISTED, ReportTask};
 use crate::shutdown::words::Cut;
-use crate::snapshot::{Kind, OnShutdown, TaskInfo};
+use crate::snapshot::{OnShutdown, TaskInfo};
 use headcount_core::internal::snapshot::read::Describer;
 use headcount_core::{Outcome, OutcomeCounts};
 
@@ -44,8 +45,9 @@ pub(crate) struct Ledger {
     closed: OutcomeCounts,
     /// Tasks that a line named and that have not ended.
     listed: HashMap<u64, Current>,
-    /// Spawns of each group before any was refused, and those that were reported.
-    refusals: Option<HashMap<u32, u64>>,
+    /// Refused spawns that were logged: of each group, and of all.
+    refusals: HashMap<u32, u64>,
+    refused: u64,
     /// The sums, from the moment at which nothing was waited for any more.
     account: Option<Account>,
 }
@@ -160,24 +162,20 @@ impl Ledger {
         self.listed.remove(&id).is_some() && !was_dropped
     }
 
-    /// New spawns are refused from now on.
-    pub(crate) fn begin_refusing(&mut self) {
-        self.refusals.get_or_insert_with(spawned);
-    }
-
-    /// Groups whose spawns were refused since this was last asked, with how many.
+    /// Groups whose spawns were refused since this was last asked, with how many; the most first.
     pub(crate) fn new_refusals(&mut self) -> Vec<(u32, u64)> {
-        let Some(known) = &mut self.refusals else { return Vec::new() };
-        if registry().admission.refused() == 0 {
+        if registry().admission.refused() == self.refused {
             return Vec::new();
         }
-        let now = spawned();
-        let mut new: Vec<_> = now
-            .iter()
-            .map(|(group, spawned)| (*group, spawned - known.get(group).copied().unwrap_or(0).min(*spawned)))
-            .filter(|(_, count)| 0 < *count)
-            .collect();
-        *known = now;
+        let mut new = Vec::new();
+        for group in registry().groups.all() {
+            let refused = group.refused.load(Ordering::Relaxed);
+            let known = self.refusals.insert(group.id, refused).unwrap_or_default();
+            if known < refused {
+                new.push((group.id, refused - known));
+            }
+        }
+        self.refused += new.iter().map(|(_, count)| count).sum::<u64>();
         new.sort_by_key(|(group, count)| (std::cmp::Reverse(*count), *group));
         new
     }
@@ -206,7 +204,7 @@ impl Ledger {
             connections: self.closed.total(),
             abandoned: self.abandoned.total(),
             is_past_deadline: self.abandoned.any_at_the_deadline(),
-            refused: registry().admission.refused(),
+            refused: self.refused,
             untracked: 0,
         }
     }
@@ -254,11 +252,4 @@ impl Ledger {
             .map(|(_, task)| ReportTask::new(&describer.live(task), false, "not waited for", hide_fields));
         (total, tasks.collect())
     }
-}
-
-/// Spawns so far, by group. Requests are not spawned, and never refused.
-fn spawned() -> HashMap<u32, u64> {
-    let groups = registry().groups.all();
-    let spawned = groups.iter().filter(|group| group.kind != Kind::Request);
-    spawned.map(|group| (group.id, group.totals().spawned)).collect()
 }

@@ -57,7 +57,7 @@ impl Coordinator {
         self.ledger.begin();
         match self.process.settings.late_spawns {
             LateSpawns::Adopt => registry().admission.set(Admit::Adopt),
-            LateSpawns::Refuse => self.refuse_spawns(),
+            LateSpawns::Refuse => registry().admission.set(Admit::Refuse),
         }
         if CROWD < self.ledger.live() {
             gates().draining.open();
@@ -70,11 +70,6 @@ impl Coordinator {
         self.voice.attention(&self.process.settings);
         self.write_lines();
         gates().draining.open();
-    }
-
-    fn refuse_spawns(&mut self) {
-        self.ledger.begin_refusing();
-        registry().admission.set(Admit::Refuse);
     }
 
     /// Applies policies and graces to tasks that have not been seen before.
@@ -227,7 +222,7 @@ impl Coordinator {
     /// Aborting begins: everything that is left is abandoned, but for `Last` tasks that have not had their
     /// grace.
     fn begin_aborting(&mut self) {
-        self.refuse_spawns();
+        registry().admission.set(Admit::Refuse);
         self.voice.log().close_screen();
         self.timers.set(Round::Lines, None);
         self.timers.clear();
