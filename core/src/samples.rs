@@ -82,6 +82,7 @@ pub fn terms() -> TermsInfo {
         timeout_by_operator: false,
         limit: None,
         queue: None,
+        queued: 0,
         limited: 0,
         first_in_line: None,
         rejected: Vec::new(),

@@ -120,8 +120,10 @@ impl Left {
                 |task: &Reading| describer.details(task)?.scope.map(|found| found.is_within(scope));
             left.extend(scoped.filter(|task| is_within(task) == Some(true)));
         });
-        let tasks = left.iter().map(|task| describer.live(task)).collect();
-        Self { tasks, services: between_runs(scope) }
+        let tasks: Vec<_> = left.iter().map(|task| describer.live(task)).collect();
+        let found: Vec<_> = tasks.iter().map(|task| task.id).collect();
+        let services = between_runs(scope, &found);
+        Self { tasks, services }
     }
 
     fn is_empty(&self) -> bool {

@@ -53,7 +53,7 @@ fn rejected(seen: &Seen<'_>, group: &GroupInfo, terms: &TermsInfo) -> Option<Ite
 fn limited(group: &GroupInfo, terms: &TermsInfo) -> Option<Item> {
     let first = terms.first_in_line?;
     // In whole numbers: four fifths of the queue.
-    let queue = terms.queue.filter(|queue| 0 < *queue && 4 * queue <= 5 * terms.limited);
+    let queue = terms.queue.filter(|queue| 0 < *queue && 4 * queue <= 5 * terms.queued);
     if queue.is_none() && first.age < LONG {
         return None;
     }
@@ -62,7 +62,8 @@ fn limited(group: &GroupInfo, terms: &TermsInfo) -> Option<Item> {
         count => format!("{count} tasks wait"),
     };
     let what = match terms.limit {
-        Some(limit) => format!("the limit of {limit}"),
+        Some(limit) if 0 < terms.queued => format!("the limit of {limit}"),
+        Some(limit) => format!("a task with the same key or the limit of {limit}"),
         None => "a task with the same key".to_owned(),
     };
     let full = queue.map_or_else(String::new, |queue| format!("; its queue has {queue} places"));
@@ -116,22 +117,24 @@ mod tests {
     #[test]
     fn what_waits_long_or_fills_the_queue_is_told() {
         let first = |seconds| Some(samples::oldest(17, Duration::from_secs(seconds)));
-        assert_eq!(said(changed!(terms(), limited: 79, first_in_line: first(59)), None), []);
+        assert_eq!(said(changed!(terms(), limited: 79, queued: 79, first_in_line: first(59)), None), []);
         assert_eq!(
-            said(changed!(terms(), limited: 79, first_in_line: first(120)), None),
+            said(changed!(terms(), limited: 79, queued: 79, first_in_line: first(120)), None),
             [(
                 Severity::Notice,
                 "send-email: 79 tasks wait for the limit of 4, the first (#17) for 2 m".to_owned()
             )]
         );
         assert_eq!(
-            said(changed!(terms(), limited: 80, first_in_line: first(1)), None),
+            said(changed!(terms(), limited: 80, queued: 80, first_in_line: first(1)), None),
             [(
                 Severity::Warning,
                 "send-email: 80 tasks wait for the limit of 4, the first (#17) for 1 s; its queue has 100 places"
                     .to_owned()
             )]
         );
+        // Those that wait for their key take no place of the queue.
+        assert_eq!(said(changed!(terms(), limited: 80, first_in_line: first(1)), None), []);
         let keyed = changed!(samples::terms(), limited: 1, first_in_line: first(60));
         assert_eq!(
             said(keyed, None)[0].1,

@@ -249,7 +249,8 @@ impl Crowd {
             progress: None,
             pace: None,
             grace: None,
-            timeout: timeout.map(|timeout| (timeout - age / NANOS).max(0.0)),
+            // An older one was held back, extended, or cannot be aborted: nothing is known of its end.
+            timeout: timeout.map(|timeout| timeout - age / NANOS).filter(|left| 0.0 < *left),
         };
         waited.extend(self.exact.iter().map(|(id, nanos)| of(Some(*id), *nanos as f64, 1.0)));
         // Fewer than SHARE tasks that no place counts yet: they go to the youngest.

@@ -224,7 +224,7 @@ impl Control {
 }
 
 /// How long tasks that a gate has woken have to become runnable, in real time.
-const WOKEN_WITHIN: Duration = Duration::from_millis(20);
+const WOKEN_WITHIN: Duration = Duration::from_millis(100);
 
 /// Keeps the clock of a runtime of one thread from moving, while the stop waits for no task of the
 /// application but goes on by itself, in real time.

@@ -144,13 +144,24 @@ fn a_variable_chooses_the_address() {
     assert_says(&said, &["installed: None"]);
 }
 
-/// Whether this test holds the default address or somebody else does, it is taken.
 #[test]
 fn where_the_default_address_is_taken_another_serves() {
     own_process!();
-    let _held = TcpListener::bind("127.0.0.1:7717");
+    let _held = hold_default();
     let said = run("default address", &[]);
     assert_says(&said, &["WARN", "127.0.0.1:7717 is taken", "installed: Some(127.0.0.1:"]);
+}
+
+/// Another test may hold it for a moment, and take it again.
+fn hold_default() -> TcpListener {
+    let patience = std::time::Instant::now() + Duration::from_secs(120);
+    loop {
+        match TcpListener::bind("127.0.0.1:7717") {
+            Ok(held) => return held,
+            Err(problem) => assert!(std::time::Instant::now() < patience, "{problem}"),
+        }
+        std::thread::sleep(Duration::from_millis(50));
+    }
 }
 
 /// As soon as the default address is free the server is there as well.
@@ -161,14 +172,7 @@ async fn a_server_moves_to_the_default_address_when_it_is_free() {
 
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 7717));
     let patience = std::time::Instant::now() + Duration::from_secs(120);
-    // Another test may hold it for a moment, and take it again.
-    let held = loop {
-        match TcpListener::bind(default) {
-            Ok(held) => break held,
-            Err(problem) => assert!(std::time::Instant::now() < patience, "{default}: {problem}"),
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    };
+    let held = hold_default();
     let hc = Headcount::install().unwrap();
     let fallback = hc.admin_addr().unwrap();
     assert_ne!(fallback, default);

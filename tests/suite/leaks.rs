@@ -185,6 +185,10 @@ async fn a_service_counts_until_it_is_over() {
     let (_, timer) = text.split_once("\n  hourly waiting, ").expect(&text);
     assert!(timer.ends_with(&format!(" old ({}:{line})", file!())), "{text}");
 
+    // One whose first run has not begun.
+    let text = complaint(async { drop(headcount::service("at-once", pending::<()>).spawn().unwrap()) }).await;
+    assert!(text.contains("left alive:\n  at-once "), "{text}");
+
     // What a run spawned is of the block too.
     let text = complaint(async {
         let run = || async {

@@ -74,6 +74,16 @@ fn a_failure_says_why_it_has_no_name() {
     assert!(line.contains("`max_groups`") && line.contains("headcount_groups_overflowed_total"), "{line}");
 }
 
+/// A label alone takes no more than a name does.
+#[test]
+fn labels_of_tasks_without_a_name_are_bounded() {
+    own_process!();
+    for number in 0..1_000 {
+        drop(headcount::task("").label("user", number.to_string()).track(pending::<()>()));
+    }
+    assert_eq!(headcount::snapshot().groups.len(), 101, "half of max_groups, and the rest");
+}
+
 /// The jobs of one helper, as an application has them.
 #[test]
 fn names_that_are_few_are_all_kept() {

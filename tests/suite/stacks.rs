@@ -111,8 +111,10 @@ async fn the_first_answer_holds_no_task_up() {
         last = now;
     }
     assert_eq!(asked.await.unwrap().unwrap().result, StackResult::Waits);
-    // Named on this thread, the only one of the runtime, it would be nearly all of the time.
-    assert!(longest < began.elapsed() / 2, "{longest:?} of {:?}", began.elapsed());
+    // Named on this thread, the only one of the runtime, it would be nearly all of the time. The machine itself
+    // may keep a thread waiting for a moment.
+    let allowed = (began.elapsed() / 2).max(Duration::from_millis(500));
+    assert!(longest < allowed, "{longest:?} of {:?}", began.elapsed());
 }
 
 /// A future whose polls do what these say, in turn; the last goes on for ever. It keeps no waker.

@@ -28,7 +28,7 @@ use crate::registry::slot::{
 use crate::registry::stripe::Stripe;
 use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
 use crate::registry::untracked::AtStop;
-use crate::registry::wait::Admit;
+use crate::registry::wait::{Abort, Admit};
 use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
 use crate::terms::rules::rules;
 
@@ -477,7 +477,7 @@ fn hold_special(begun: Begun, born: u64, handle: Handle) {
 fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>) {
     // Whatever is not held is dropped after the lock.
     let mut handle = handle;
-    let is_spawned = handle.is_some();
+    let mut may_refuse = handle.is_some();
     let mut is_aborted = false;
     let group = registry.group(task.slot.own().group());
     let Some(mut locked) = task.slot.lock(task.id) else { return };
@@ -489,6 +489,7 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
         is_aborted = locked.has(ABORT_WANTED);
         locked.hold(handle);
     }
+    may_refuse &= !locked.has(NOT_CANCELLABLE);
     registry.count_locked(&mut locked);
     let has_details = locked.has(DETAILS);
     let is_waiting = locked.has(LIMITED);
@@ -503,7 +504,9 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
         // The process began to stop after this task had begun: the coordinator may have looked for tasks
         // before it was there.
-        is_aborted |= is_spawned && registry.admission.refuses(group);
+        if may_refuse && registry.admission.refuses() && task.abort() == Some(Abort::Told) {
+            registry.admission.count_refused(group);
+        }
         registry.admission.look();
     }
     if is_aborted {

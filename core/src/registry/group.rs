@@ -361,7 +361,7 @@ struct Table {
     list: Vec<&'static Group>,
     overflow_groups: usize,
     blocks: Blocks,
-    /// Groups with names that users gave, by location.
+    /// Groups with names or labels that users gave, by location.
     given_at: HashMap<&'static Location<'static>, usize>,
 }
 
@@ -380,7 +380,7 @@ impl Groups {
         if let Some(group) = table.by_key.get(&key) {
             return group;
         }
-        let given = matches!(signature.name, NameSource::Given(_));
+        let given = matches!(signature.name, NameSource::Given(_)) || !signature.labels.is_empty();
         if table.has_room(&key, given, config) {
             let group = table.insert(key, signature.labels, config);
             drop(table);

@@ -60,16 +60,16 @@ impl Admission {
         self.arrival.notify_one();
     }
 
-    /// Whether a task of the group that has just begun is to be dropped again; counts those. They end as
-    /// cancelled.
+    /// Whether a task that has just begun is to be dropped again.
     #[inline]
-    pub fn refuses(&self, group: &Group) -> bool {
-        let refuses = self.current() == Admit::Refuse;
-        if refuses {
-            group.refused.fetch_add(1, crate::sync::Ordering::Relaxed);
-            self.refused.fetch_add(1, Ordering::Relaxed);
-        }
-        refuses
+    pub fn refuses(&self) -> bool {
+        self.current() == Admit::Refuse
+    }
+
+    /// Counts a task of the group that was refused. It ends as cancelled.
+    pub fn count_refused(&self, group: &Group) {
+        group.refused.fetch_add(1, crate::sync::Ordering::Relaxed);
+        self.refused.fetch_add(1, Ordering::Relaxed);
     }
 
     /// Tasks of all groups that were refused.

@@ -544,12 +544,13 @@ pub fn services() -> Vec<ServiceInfo> {
     records.iter().map(|record| record.info()).collect()
 }
 
-/// Services and timers that go on, have no run alive, and were begun inside a leak check.
-pub fn between_runs(scope: u64) -> Vec<ServiceInfo> {
+/// Services and timers that go on, were begun inside a leak check, and have no run among `found`.
+pub fn between_runs(scope: u64, found: &[TaskId]) -> Vec<ServiceInfo> {
     let records = LIST.lock().records.clone();
     let is_within = |record: &&Arc<Record>| record.scope.as_ref().is_some_and(|found| found.is_within(scope));
     let infos = records.iter().filter(is_within).map(|record| record.info());
-    infos.filter(|service| !service.state.is_over() && service.state != ServiceState::Running).collect()
+    let is_found = |service: &ServiceInfo| service.task.is_some_and(|task| found.contains(&task));
+    infos.filter(|service| !service.state.is_over() && !is_found(service)).collect()
 }
 
 /// The service or timer of this id.

@@ -142,7 +142,9 @@ pub struct TermsInfo {
     pub limit: Option<u64>,
     /// How many may wait for that.
     pub queue: Option<u64>,
-    /// How many of its tasks wait now.
+    /// How many wait for that, of all groups that share the limit.
+    pub queued: u64,
+    /// How many of its tasks wait now, for the limit or for a task with the same key.
     pub limited: u64,
     /// The one that has waited longest.
     pub first_in_line: Option<Oldest>,

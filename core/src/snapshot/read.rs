@@ -23,6 +23,7 @@ use crate::snapshot::{
     TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
 };
 use crate::terms::Reason;
+use crate::terms::limit::Limit;
 
 /// What live tasks of a group add to its totals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -163,6 +164,7 @@ fn terms_info(terms: &GroupTerms, live: &LiveSums, now: u64) -> TermsInfo {
         timeout_by_operator: timeout.is_some_and(|(_, by_operator)| by_operator),
         limit: limit.map(|limit| limit.at_once() as u64),
         queue: limit.map(|limit| limit.queue_length() as u64),
+        queued: limit.map_or(0, Limit::queued),
         limited: live.states.limited,
         first_in_line: live.first_in_line.map(|(start, id)| oldest(start, id, now)),
         rejected: Reason::ALL.iter().map(|reason| (*reason, terms.rejected(*reason))).collect(),

@@ -70,7 +70,9 @@ pub(super) fn is_special(begun: Option<Begun>) -> bool {
 pub(super) fn rule(begun: Option<Begun>) -> Ruling {
     let plan = plan::take();
     let hold = RULED.try_with(Cell::take).ok().flatten();
-    if begun.is_some_and(|begun| begun.seen.is_marked() && refuses(begun)) {
+    if let Some(late) = begun.filter(|begun| begun.seen.is_marked() && registry().admission.refuses()) {
+        let registry = registry();
+        registry.admission.count_refused(registry.group(late.current().slot.own().group()));
         return Ruling::Out(Out::Closed);
     }
     match (hold, plan) {
@@ -78,11 +80,6 @@ pub(super) fn rule(begun: Option<Begun>) -> Ruling {
         (None, Some(plan)) => decide(begun.filter(|_| is_enabled()).map(Begun::current), *plan),
         (None, None) => Ruling::Plain,
     }
-}
-
-fn refuses(begun: Begun) -> bool {
-    let registry = registry();
-    registry.admission.refuses(registry.group(begun.current().slot.own().group()))
 }
 
 fn decide(current: Option<Current>, plan: Plan) -> Ruling {

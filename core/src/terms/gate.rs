@@ -130,6 +130,11 @@ impl Gate {
         self.count.load(Ordering::Acquire) % WAITING
     }
 
+    /// How many of those that wait count against the bound of the line.
+    pub fn queued(&self) -> u64 {
+        self.line.lock().queued.into()
+    }
+
     /// How many wait.
     pub fn waiting(&self) -> u64 {
         self.count.load(Ordering::Acquire) / WAITING

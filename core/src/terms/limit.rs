@@ -97,6 +97,11 @@ impl Limit {
         usize::try_from(self.gate.waiting()).unwrap_or(usize::MAX)
     }
 
+    /// How many of those that wait count against the bound of the queue.
+    pub(crate) fn queued(&self) -> u64 {
+        self.gate.queued()
+    }
+
     /// The bounds that the code gave it.
     pub(crate) const fn code(&self) -> Bounds {
         self.code
