@@ -111,8 +111,8 @@ async fn the_first_answer_holds_no_task_up() {
         last = now;
     }
     assert_eq!(asked.await.unwrap().unwrap().result, StackResult::Waits);
-    // Named on this thread, the only one of the runtime, it would be nearly all of the time. The machine itself
-    // may keep a thread waiting for a moment.
+    // Named on this thread, the only one of the runtime, it would be nearly all of the time. The machine
+    // itself may keep a thread waiting for a moment.
     let allowed = (began.elapsed() / 2).max(Duration::from_millis(500));
     assert!(longest < allowed, "{longest:?} of {:?}", began.elapsed());
 }

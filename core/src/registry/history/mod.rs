@@ -8,9 +8,9 @@
 //! task.
 //!
 //! The rings together keep as many records as the setting says: the newest of the process. A thread cannot
-//! know how many others write meanwhile, so it grows until its oldest chunk is [superseded](ring::Filled): so many
-//! newer records are in other rings. A thread pool of hundreds, of which each ends a task now and then, so
-//! keeps a few chunks a thread, and not a whole history each.
+//! know how many others write meanwhile, so it grows until its oldest chunk is [superseded](ring::Filled): so
+//! many newer records are in other rings. A thread pool of hundreds, of which each ends a task now and then,
+//! so keeps a few chunks a thread, and not a whole history each.
 
 mod chunk;
 mod histories;
