@@ -12,11 +12,11 @@ mod tokio_parts;
 use std::future::Future;
 use std::net::SocketAddr;
 use std::process::ExitCode;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use headcount::settings::Stacks;
 use headcount::snapshot::TaskQuery;
-use headcount::{Headcount, OnShutdown, State, TaskId};
+use headcount::{Headcount, OnShutdown, StackResult, State, TaskId};
 
 /// Longer than the program runs.
 pub(crate) const HOUR: Duration = Duration::from_secs(3600);
@@ -139,17 +139,23 @@ pub(crate) async fn idle(name: &str) -> TaskId {
     }
 }
 
-/// Where a task waits, once its answer is the same twice: connections take a while to be made.
+/// Where a task waits, once its answer is the same twice: connections take a while to be made. Some answers
+/// come in another order each time.
 async fn text_of(name: &str) -> String {
-    let mut last = String::new();
-    let patience = std::time::Instant::now() + Duration::from_secs(60);
-    while std::time::Instant::now() < patience {
+    const SETTLES: Duration = Duration::from_secs(5);
+    let (began, mut first, mut last) = (Instant::now(), None::<Instant>, String::new());
+    while began.elapsed() < Duration::from_secs(60) && first.is_none_or(|first| first.elapsed() < SETTLES) {
         let page = headcount::snapshot::tasks(&TaskQuery::default().name(name)).expect("a page");
         let Some(task) = page.items.first() else { return "has ended".to_owned() };
         if task.state == State::Idle && Duration::from_millis(300) < task.state_for {
             match headcount::stack(task.id).await {
-                Ok(stack) if stack.text == last && stack.result == headcount::StackResult::Waits => return last,
-                Ok(stack) => last = stack.text,
+                // On a busy machine the runtime may not have polled it in time.
+                Ok(stack) if stack.result != StackResult::Waits => last = stack.text,
+                Ok(stack) if stack.text == last => return last,
+                Ok(stack) => {
+                    first.get_or_insert_with(Instant::now);
+                    last = stack.text;
+                }
                 Err(problem) if problem.is_busy() => {}
                 Err(problem) => return problem.to_string(),
             }
