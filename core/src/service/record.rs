@@ -472,19 +472,23 @@ impl Drop for Supervised {
         if record.stop.is_open() || gates().is_requested() || gates().draining.is_open() {
             return record.is_over(ServiceState::Stopped);
         }
-        record.is_over(ServiceState::Lost);
         words::lost(record);
-        record.ended_for_good("its runtime ended");
+        record.ends_for_good(ServiceState::Lost, "its runtime ended");
     }
 }
 
 impl Record {
-    /// It has ended for good: if it is critical, the process stops.
-    pub(super) fn ended_for_good(&self, how: &str) {
-        if self.terms.critical {
-            let end = critical::CriticalEnd { name: Arc::clone(&self.terms.name), how: how.into() };
-            words::critical_ended(&end, critical::is_followed());
-            critical::note(&end);
+    /// It ends for good: if it is critical, the process stops. That is logged before anybody sees the state,
+    /// and the stop finds the state.
+    pub(super) fn ends_for_good(&self, state: ServiceState, how: &str) {
+        let name = || Arc::clone(&self.terms.name);
+        let end = self.terms.critical.then(|| critical::CriticalEnd { name: name(), how: how.into() });
+        if let Some(end) = &end {
+            words::critical_ended(end, critical::is_followed());
+        }
+        self.is_over(state);
+        if let Some(end) = &end {
+            critical::note(end);
         }
     }
 }

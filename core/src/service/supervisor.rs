@@ -119,8 +119,7 @@ where
             break;
         }
         if ended.outcome == Outcome::Ok && restart == Restart::OnFailure {
-            record.is_over(ServiceState::Ended);
-            return record.ended_for_good(&words::how(&ended));
+            return record.ends_for_good(ServiceState::Ended, &words::how(&ended));
         }
         match restarts.next(ended.took, Instant::now(), chance()) {
             Next::After(delay) => {
@@ -146,7 +145,6 @@ where
 }
 
 fn give_up(record: &Record, ended: &Ended) {
-    record.is_over(ServiceState::Failed);
     words::failed(record, ended, record.info().failures_in_a_row);
-    record.ended_for_good(&words::how(ended));
+    record.ends_for_good(ServiceState::Failed, &words::how(ended));
 }
