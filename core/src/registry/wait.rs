@@ -66,10 +66,12 @@ impl Admission {
         self.current() == Admit::Refuse
     }
 
-    /// Counts a task of the group that was refused. It ends as cancelled.
+    /// Counts a task of the group that was refused, and wakes the waiter, which logs it. It ends as
+    /// cancelled.
     pub fn count_refused(&self, group: &Group) {
         group.refused.fetch_add(1, crate::sync::Ordering::Relaxed);
         self.refused.fetch_add(1, Ordering::Relaxed);
+        self.look();
     }
 
     /// Tasks of all groups that were refused.
