@@ -5,6 +5,7 @@ mod bare;
 mod by_hand;
 mod headcount;
 mod monitor;
+mod readings;
 mod tracker;
 
 use std::future::Future;
@@ -17,6 +18,7 @@ pub use bare::Bare;
 pub use by_hand::ByHand;
 pub use headcount::Headcount;
 pub use monitor::Monitor;
+pub use readings::Readings;
 pub use tracker::Tracker;
 
 /// A way to spawn a task.
