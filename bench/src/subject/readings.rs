@@ -1,4 +1,5 @@
-//! `tokio::spawn` and the readings of the clock without which a task has no times: one at the spawn, two at each poll.
+//! `tokio::spawn` and the readings of the clock without which a task has no times: one at the spawn, two at
+//! each poll.
 
 use std::future::Future;
 use std::hint::black_box;
