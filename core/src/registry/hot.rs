@@ -99,33 +99,39 @@ impl<const N: usize> Key<N> {
     }
 }
 
-/// Keys that this thread has met and the stripes of their groups, in sets of two.
+/// Keys of one set. Names that a program uses in turn may share a set, by where the linker put their texts.
+/// One name more than there are ways would send each of them the whole way.
+const WAYS: usize = 4;
+
+/// Keys that this thread has met and the stripes of their groups, in sets whose newest key comes first.
 #[derive(Debug)]
-struct KeyTable<const N: usize, const SETS: usize>([[Place<N>; 2]; SETS]);
+struct KeyTable<const N: usize, const SETS: usize>([[Place<N>; WAYS]; SETS]);
 
 type Place<const N: usize> = Cell<Option<(Key<N>, &'static Stripe)>>;
 
 impl<const N: usize, const SETS: usize> KeyTable<N, SETS> {
     const fn new() -> Self {
-        Self([const { [const { Cell::new(None) }; 2] }; SETS])
+        Self([const { [const { Cell::new(None) }; WAYS] }; SETS])
     }
 
     #[inline(always)]
     fn find(&self, key: &Key<N>, kind: u64) -> Option<&'static Stripe> {
-        let [newer, older] = &self.0[key.mix() % SETS];
-        match newer.get() {
-            Some((known, stripe)) if known.is(key) && is_kind(stripe.first_bits(), kind) => Some(stripe),
-            _ => {
-                let (known, stripe) = older.get()?;
-                (known.is(key) && is_kind(stripe.first_bits(), kind)).then_some(stripe)
+        for place in &self.0[key.mix() % SETS] {
+            let (known, stripe) = place.get()?;
+            if known.is(key) && is_kind(stripe.first_bits(), kind) {
+                return Some(stripe);
             }
         }
+        None
     }
 
-    /// Keeps a key in place of the older one of its set.
+    /// Keeps a key in place of the oldest one of its set.
     fn keep(&self, key: Key<N>, stripe: &'static Stripe) {
-        let [newer, older] = &self.0[key.mix() % SETS];
-        older.set(newer.replace(Some((key, stripe))));
+        let set = &self.0[key.mix() % SETS];
+        let mut kept = Some((key, stripe));
+        for place in set {
+            kept = place.replace(kept);
+        }
     }
 
     fn clear(&self) {
@@ -159,10 +165,10 @@ pub struct Hot<H: 'static> {
     is_open: Cell<bool>,
     pub free: FreeSlots<H>,
     stripes: [Cell<Option<&'static Stripe>>; STRIPES],
-    given: KeyTable<0, { sized(128) }>,
-    code: KeyTable<0, { sized(64) }>,
-    one: KeyTable<1, { sized(32) }>,
-    two: KeyTable<2, { sized(16) }>,
+    given: KeyTable<0, { sized(64) }>,
+    code: KeyTable<0, { sized(32) }>,
+    one: KeyTable<1, { sized(16) }>,
+    two: KeyTable<2, { sized(8) }>,
 }
 
 impl<H> Keys<0> for Hot<H> {
