@@ -136,7 +136,7 @@ pub(super) fn status(settings: &Settings, load: &Load) -> Option<Shutdown> {
 
 /// The tasks that are listed, those that hold up the stop longest first.
 fn tasks(status: &Status, settings: &Settings, load: &Load, forecast: &Forecast) -> Vec<Task> {
-    let others = load.count(|waited| waited.policy == OnShutdown::Wait);
+    let others = load.count(|waited| matches!(waited.policy, OnShutdown::Wait | OnShutdown::Connection));
     let rows = Rows::new(load, shutdown::terms(settings), Some(others), forecast.done_in);
     // The list is up to a second old.
     let has_ended = |id: u64| status.recently_ended.iter().any(|ended| ended.id == id);

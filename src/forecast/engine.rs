@@ -123,8 +123,8 @@ impl<'a> Parts<'a> {
         let Some(chance) = outlook.ends_within(grace_over.unwrap_or(end)) else {
             return self.sort_in_unknown(outlook, grace_over.is_some());
         };
-        // `Cancel` tasks are aborted by plan, and `Last` tasks wait for their turn.
-        let is_planned = matches!(outlook.ending, Ending::Told | Ending::Last);
+        // `Cancel` tasks and connections are aborted by plan, and `Last` tasks wait for their turn.
+        let is_planned = matches!(outlook.ending, Ending::Told | Ending::Last | Ending::Closed(_));
         self.abandoned += if is_planned { 0.0 } else { waited.count * (1.0 - chance) };
         if LIKELY <= chance || is_planned {
             self.done += waited.count;
@@ -302,6 +302,15 @@ mod tests {
         near(forecast.done_in, 3.0, 0.05);
         assert_eq!((forecast.done, forecast.will_be_cut.len()), (1, 1));
         assert_eq!(forecast.will_be_cut[0].reason, "grace 1 s");
+    }
+
+    #[test]
+    fn connections_are_neither_unknown_nor_cut() {
+        let socket = Waited { count: 10_000.0, policy: OnShutdown::Connection, ..waited() };
+        let forecast = Forecast::new(&load(&[("socket", &[60.0; 10])], vec![socket]), &terms());
+        assert_eq!((forecast.done, forecast.cut, forecast.unknown), (10_000, 0, 0));
+        near(forecast.done_in, 1.0, 0.05);
+        assert!(forecast.expected_abandoned < 0.01);
     }
 
     #[test]

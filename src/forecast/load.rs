@@ -40,7 +40,9 @@ impl Load {
     pub(crate) fn read() -> Self {
         let mut gatherer = Gatherer::new();
         let now = clock::ticks();
-        read::live().for_each(|(_, task)| gatherer.see(&task, now));
+        let blocked_after = registry().config.blocked_after_ticks();
+        read::live()
+            .for_each(|(_, task)| gatherer.see(&task, now, read::is_blocked(&task, now, blocked_after)));
         gatherer.finish()
     }
 
@@ -70,7 +72,7 @@ impl Load {
 /// Totals and groups, and what a stop waits for, in one pass.
 pub(crate) fn snapshot() -> (Snapshot, Load) {
     let mut gatherer = Gatherer::new();
-    let snapshot = read::snapshot_with(|task, now| gatherer.see(task, now));
+    let snapshot = read::snapshot_with(|task, now, is_blocked| gatherer.see(task, now, is_blocked));
     (snapshot, gatherer.finish())
 }
 
@@ -87,7 +89,6 @@ pub(crate) struct Gatherer {
     singles: Vec<Waited>,
     /// By [`place`](Key::place).
     crowds: Vec<Crowd>,
-    blocked_after: u64,
 }
 
 /// What the tasks of a crowd have in common.
@@ -108,6 +109,7 @@ impl Key {
         let policy = match self.policy {
             OnShutdown::Cancel => 8,
             OnShutdown::Last => 16,
+            OnShutdown::Connection => 24,
             _ => 0,
         };
         let flags =
@@ -119,6 +121,7 @@ impl Key {
         let policy = match place % Self::VARIANTS / 8 {
             1 => OnShutdown::Cancel,
             2 => OnShutdown::Last,
+            3 => OnShutdown::Connection,
             _ => OnShutdown::Wait,
         };
         let group = u32::try_from(place / Self::VARIANTS).unwrap_or(u32::MAX);
@@ -139,16 +142,16 @@ struct Crowd {
 
 impl Gatherer {
     pub(crate) fn new() -> Self {
-        Self { blocked_after: registry().config.blocked_after_ticks(), ..Self::default() }
+        Self::default()
     }
 
     /// Takes in a task, if a stop waits for it.
-    pub(crate) fn see(&mut self, task: &Reading, now: u64) {
+    #[inline]
+    pub(crate) fn see(&mut self, task: &Reading, now: u64, is_blocked: bool) {
         let policy = task.policy();
         if policy == OnShutdown::Detach || task.has(ABANDONED) {
             return;
         }
-        let is_blocked = read::is_blocked(task, now, self.blocked_after);
         if (is_blocked || task.has(DETAILS)) && self.singles.len() < SINGLES {
             self.singles.push(single(task, now, is_blocked, true));
             return;

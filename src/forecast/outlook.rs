@@ -46,6 +46,8 @@ pub(crate) struct Terms {
     pub(crate) last_told_ago: Option<f64>,
     /// From an abort to when nothing is waited for any more.
     pub(crate) abort_grace: f64,
+    /// How long a connection goes on that has no grace of its own.
+    pub(crate) connection_grace: f64,
     /// Whether a stop runs.
     pub(crate) is_stopping: bool,
 }
@@ -70,6 +72,8 @@ pub(crate) enum Ending<'a> {
     Told,
     /// When all others have ended.
     Last,
+    /// When it is closed, being a connection.
+    Closed(f64),
     /// As those of its group did.
     Curve(&'a Lifetimes),
     /// At its pace.
@@ -149,6 +153,7 @@ impl<'a> Outlook<'a> {
         }
         match self.ending {
             Ending::Told | Ending::Last => Some(if self.told_in <= seconds { 1.0 } else { 0.0 }),
+            Ending::Closed(at) => Some(if at <= seconds { 1.0 } else { 0.0 }),
             Ending::Curve(curve) => Some(curve.ends_within(self.waited.age, seconds)),
             Ending::Pace { left, spread } => Some(normal((seconds - left) / spread)),
             Ending::Unknown(_) => None,
@@ -172,6 +177,7 @@ impl<'a> Outlook<'a> {
     pub(crate) fn own_end(&self) -> Option<f64> {
         match self.ending {
             Ending::Told => Some(self.told_in),
+            Ending::Closed(at) => Some(at),
             Ending::Curve(curve) => Some(curve.median_left(self.waited.age)),
             Ending::Pace { left, .. } => Some(left),
             Ending::Last | Ending::Unknown(_) => None,
@@ -199,12 +205,23 @@ fn ending<'a>(waited: &Waited, curve: Option<&'a Lifetimes>, terms: &Terms) -> E
     if waited.listens && waited.blocked.is_none() {
         return Ending::Told;
     }
+    if let Some(at) = closed_at(waited, terms).filter(|_| waited.blocked.is_none()) {
+        return Ending::Closed(at);
+    }
     match curve {
         Some(curve) if curve.is_like(waited.age) => Ending::Curve(curve),
         _ if waited.blocked.is_some() => Ending::Unknown(Unknown::Blocked),
         Some(_) => Ending::Unknown(Unknown::Old),
         None => Ending::Unknown(Unknown::Few),
     }
+}
+
+/// When a connection is closed, which is no later than the deadline; one that cannot be aborted is not.
+fn closed_at(waited: &Waited, terms: &Terms) -> Option<f64> {
+    let is_closed = waited.policy == OnShutdown::Connection && waited.cancellable;
+    let grace = waited.grace.unwrap_or(terms.connection_grace);
+    let at = (terms.announce + grace - terms.told_ago).max(0.0);
+    is_closed.then_some(terms.within.map_or(at, |within| at.min(within)))
 }
 
 /// When the grace of a task is over; one that cannot be reached holds on for as long as an abort is given.
@@ -216,7 +233,10 @@ fn grace_over(waited: &Waited, terms: &Terms) -> Option<f64> {
             let told_ago = terms.last_told_ago?;
             Some((waited.grace? - told_ago).max(0.0) + hangs)
         }
-        _ => Some((terms.announce + waited.grace? - terms.told_ago).max(0.0) + hangs),
+        _ => match closed_at(waited, terms) {
+            Some(at) => Some(at + hangs),
+            None => Some((terms.announce + waited.grace? - terms.told_ago).max(0.0) + hangs),
+        },
     }
 }
 
@@ -281,6 +301,20 @@ mod tests {
         }
         let stuck = Waited { listens: true, blocked: Some(9.0), ..waited() };
         assert!(matches!(Outlook::new(stuck, None, &terms()).ending, Ending::Unknown(Unknown::Blocked)));
+    }
+
+    #[test]
+    fn a_connection_is_closed_when_its_grace_is_over() {
+        let socket = Waited { policy: OnShutdown::Connection, age: 3600.0, ..waited() };
+        let outlook = Outlook::new(socket, None, &Terms { announce: 3.0, ..terms() });
+        assert_eq!((outlook.ends_within(3.9), outlook.ends_within(4.0)), (Some(0.0), Some(1.0)));
+        let long = Waited { grace: Some(60.0), ..socket };
+        assert_eq!(Outlook::new(long, None, &terms()).likely_end(), Some(25.0));
+        let stuck = Outlook::new(Waited { blocked: Some(9.0), ..socket }, None, &terms());
+        assert!(matches!(stuck.ending, Ending::Unknown(Unknown::Blocked)));
+        assert_eq!(stuck.grace_over, Some(2.0));
+        let held = Outlook::new(Waited { cancellable: false, ..socket }, None, &terms());
+        assert_eq!((held.ends_within(25.0), held.grace_over), (None, None));
     }
 
     #[test]

@@ -114,7 +114,7 @@ impl<'a> Rows<'a> {
             Ending::Unknown(Unknown::Blocked | Unknown::Stalled | Unknown::Few | Unknown::Old) => 3,
             Ending::Last => 1,
             Ending::Told => 0,
-            Ending::Curve(_) | Ending::Pace { .. } => 2,
+            Ending::Curve(_) | Ending::Pace { .. } | Ending::Closed(_) => 2,
         };
         // The older of two that are alike comes first.
         Rank(class, eta.filter(|_| class == 2).unwrap_or(waited.age))

@@ -31,6 +31,7 @@ pub(super) fn terms() -> Terms {
         told_ago: 0.0,
         last_told_ago: None,
         abort_grace: 1.0,
+        connection_grace: 1.0,
         is_stopping: false,
     }
 }

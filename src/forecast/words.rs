@@ -121,6 +121,9 @@ pub(super) fn waits_for(outlook: &Outlook<'_>, others: Option<u64>) -> Option<St
         }),
         OnShutdown::Cancel => parts.push("Cancel: aborted at once".to_owned()),
         OnShutdown::Detach => parts.push("Detach: not waited for".to_owned()),
+        OnShutdown::Connection if waited.cancellable => {
+            parts.push("Connection: closed after its grace".to_owned());
+        }
         _ => {}
     }
     if let Some(grace) = waited.grace {

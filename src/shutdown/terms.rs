@@ -24,6 +24,7 @@ pub(crate) fn terms(settings: &Settings) -> Terms {
         told_ago: if is_told { elapsed.saturating_sub(settings.announce_delay).as_secs_f64() } else { 0.0 },
         last_told_ago: last_told().then_some(0.0),
         abort_grace: settings.abort_grace.as_secs_f64(),
+        connection_grace: settings.connection_grace.as_secs_f64(),
         is_stopping: running.is_some(),
     }
 }

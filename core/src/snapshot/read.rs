@@ -39,11 +39,12 @@ struct LiveSums {
 
 /// Reads totals and groups.
 pub fn snapshot() -> Snapshot {
-    snapshot_with(|_, _| {})
+    snapshot_with(|_, _, _| {})
 }
 
-/// The same; in the same pass it calls `see` with each live task and the tick of the reading.
-pub fn snapshot_with(see: impl FnMut(&Reading, u64)) -> Snapshot {
+/// The same; in the same pass it calls `see` with each live task, the tick of the reading, and whether the task
+/// is blocked.
+pub fn snapshot_with(see: impl FnMut(&Reading, u64, bool)) -> Snapshot {
     let registry = registry();
     let groups = registry.groups.all();
     let totals: Vec<Totals> = groups.iter().map(|group| group.totals()).collect();
@@ -75,17 +76,17 @@ fn live_sums(
     registry: &Registry,
     groups: usize,
     now: u64,
-    mut see: impl FnMut(&Reading, u64),
+    mut see: impl FnMut(&Reading, u64, bool),
 ) -> Vec<LiveSums> {
     let blocked_after = registry.config.blocked_after_ticks();
     let mut sums = vec![LiveSums::default(); groups];
     live().for_each(|(_, task)| {
         // A group made since the groups were listed is for the next reading.
         let Some(sums) = sums.get_mut(task.group() as usize) else { return };
-        see(&task, now);
+        let state = state_of(&task, now, blocked_after);
+        see(&task, now, state == State::Blocked);
         sums.polls += task.polls();
         sums.busy_ticks += task.busy_until(now);
-        let state = state_of(&task, now, blocked_after);
         sums.states.add(state);
         if state == State::Limited {
             let this = (task.started, task.id());

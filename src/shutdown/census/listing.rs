@@ -69,16 +69,17 @@ pub(crate) fn waited_for(terms: Terms) -> Listing {
             return;
         }
         *counts.entry(task.group()).or_default() += 1;
-        gatherer.see(&task, now);
+        let is_blocked = is_blocked(&task, now, blocked_after);
+        gatherer.see(&task, now, is_blocked);
         let usual = usual.entry(task.group()).or_insert_with(|| usually_ends_by(task.group()));
         let is_overdue = usual.is_some_and(|usual| usual < clock::between(task.started, now));
-        if is_overdue || is_blocked(&task, now, blocked_after) {
+        if is_overdue || is_blocked {
             odd.keep(current, task);
         }
     });
     let load = gatherer.finish();
     let forecast = Forecast::new(&load, &terms);
-    let others = load.count(|waited| waited.policy == OnShutdown::Wait);
+    let others = load.count(|waited| matches!(waited.policy, OnShutdown::Wait | OnShutdown::Connection));
     let rows = Rows::new(&load, terms, Some(others), forecast.done_in);
     let groups: Vec<(&'static Group, u64)> =
         counts.iter().map(|(id, count)| (registry().group(*id), *count)).collect();

@@ -66,6 +66,27 @@ async fn spawn_load() {
     mail(500);
 }
 
+/// More than the forecast looks at one by one.
+const SOCKETS: usize = 3_000;
+
+#[tokio::test]
+async fn a_forecast_closes_connections_after_their_grace() {
+    own_process!();
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    for _ in 0..SOCKETS {
+        headcount::task("socket").connection().spawn(pending::<()>());
+    }
+    let download = headcount::task("download").connection().grace(Duration::from_secs(3));
+    download.spawn(pending::<()>());
+    tokio::task::yield_now().await;
+    let forecast = json(admin, "/api/v1/forecast");
+    assert_eq!(forecast["done"], SOCKETS + 1, "{forecast}");
+    assert_eq!((&forecast["unknown"], &forecast["expected_abandoned"]), (&0.into(), &0.0.into()));
+    let done_in = forecast["done_in_seconds"].as_f64().unwrap();
+    assert!((2.9..3.1).contains(&done_in), "{forecast}");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 3)]
 async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
     own_process!();
