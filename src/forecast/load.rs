@@ -22,7 +22,7 @@ const SINGLES: usize = 1024;
 const EXACT: usize = 64;
 /// Of a crowd's tasks beyond this many, each [`SHARE`]th age stands for all between: the tasks come nearly in
 /// the order of their spawns, so their ages are close.
-const CROWDED: usize = 4096;
+const CROWDED: usize = 1024;
 const SHARE: u32 = 16;
 
 const NANOS: f64 = 1e9;
@@ -146,14 +146,15 @@ impl Gatherer {
     }
 
     /// Takes in a task, if a stop waits for it.
-    #[inline]
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "called for each live task of each scrape")]
     pub(crate) fn see(&mut self, task: &Reading, now: u64, is_blocked: bool) {
         let policy = task.policy();
         if policy == OnShutdown::Detach || task.has(ABANDONED) {
             return;
         }
         if (is_blocked || task.has(DETAILS)) && self.singles.len() < SINGLES {
-            self.singles.push(single(task, now, is_blocked, true));
+            self.keep(task, now, is_blocked);
             return;
         }
         let (cancellable, listens) = (!task.has(NOT_CANCELLABLE), task.listens());
@@ -164,6 +165,11 @@ impl Gatherer {
             self.crowds.resize_with(place + 1, Crowd::default);
         }
         self.crowds[place].add(task, now);
+    }
+
+    #[cold]
+    fn keep(&mut self, task: &Reading, now: u64, is_blocked: bool) {
+        self.singles.push(single(task, now, is_blocked, true));
     }
 
     /// Reads the lifetimes of the groups that were seen.
@@ -220,11 +226,18 @@ fn timeout_of(group: u32) -> Option<f64> {
 }
 
 impl Crowd {
+    #[inline(always)]
+    #[allow(clippy::inline_always, reason = "called for each live task of each scrape")]
     fn add(&mut self, task: &Reading, now: u64) {
         self.skipped += 1;
         if CROWDED <= self.counted && self.skipped < SHARE {
             return;
         }
+        self.count(task, now);
+    }
+
+    #[inline(never)]
+    fn count(&mut self, task: &Reading, now: u64) {
         let nanos = clock::nanos_between(task.started, now);
         if self.exact.len() < EXACT {
             self.skipped = 0;

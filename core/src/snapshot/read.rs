@@ -104,6 +104,7 @@ pub fn live() -> impl Iterator<Item = (TaskSlot, Reading)> {
     registry().slab.slots().filter_map(|slot| Some((slot, slot.read()?)))
 }
 
+#[inline]
 pub fn state_of(task: &Reading, now: u64, blocked_after: u64) -> State {
     if task.has(LIMITED) {
         State::Limited
@@ -118,6 +119,7 @@ pub fn state_of(task: &Reading, now: u64, blocked_after: u64) -> State {
     }
 }
 
+#[inline]
 pub fn is_blocked(task: &Reading, now: u64, blocked_after: u64) -> bool {
     let polling = task.polling_since();
     polling.is_some_and(|since| blocked_after < now.saturating_sub(since)) && task.kind() != Kind::Blocking
