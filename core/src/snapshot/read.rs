@@ -42,8 +42,8 @@ pub fn snapshot() -> Snapshot {
     snapshot_with(|_, _, _| {})
 }
 
-/// The same; in the same pass it calls `see` with each live task, the tick of the reading, and whether the task
-/// is blocked.
+/// The same; in the same pass it calls `see` with each live task, the tick of the reading, and whether the
+/// task is blocked.
 pub fn snapshot_with(see: impl FnMut(&Reading, u64, bool)) -> Snapshot {
     let registry = registry();
     let groups = registry.groups.all();
