@@ -152,9 +152,12 @@ fn start(settings: Settings) -> Result<Installed, Error> {
         .into_iter()
         .chain(audience)
         .collect();
+    #[cfg(feature = "stacks")]
+    let stacks = stacks::start(&process.settings)?;
+    // The last that can fail: from then on the signals are headcount's.
     shutdown::start(&process, &observer, audience)?;
     #[cfg(feature = "stacks")]
-    stacks::start(&process.settings)?;
+    stacks::keep(stacks);
     started.keep();
     // One that has ended already stops the process now.
     critical::follow(shutdown::critical_ended);

@@ -23,7 +23,7 @@ mod source;
 mod tree;
 
 #[cfg(feature = "stacks")]
-pub(crate) use service::{Refused, Service, service, start};
+pub(crate) use service::{Refused, Service, keep, service, start};
 #[cfg(feature = "stacks")]
 pub use service::{StackError, stack};
 pub(crate) use tree::{Folded, StackDump};

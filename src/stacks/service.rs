@@ -145,20 +145,23 @@ pub(crate) fn service() -> Option<&'static Service> {
 }
 
 /// Starts the thread, where the settings permit stacks. From then on, tasks have their wakers stored.
-pub(crate) fn start(settings: &Settings) -> Result<(), Error> {
+pub(crate) fn start(settings: &Settings) -> Result<Option<Service>, Error> {
     if settings.stacks == Stacks::Off && settings.sigquit != SigQuit::Stacks {
-        return Ok(());
+        return Ok(None);
     }
-    let service = Service {
+    Ok(Some(Service {
         reader: Reader::start("headcount-stacks", MOST_WAITING)?,
         state: Arc::default(),
         hides: settings.hide.contains(&Hide::Stacks),
         permits: settings.stacks == Stacks::Request,
-    };
-    if SERVICE.set(service).is_ok() {
+    }))
+}
+
+/// Has the process ask it from now on.
+pub(crate) fn keep(service: Option<Service>) {
+    if service.is_some_and(|service| SERVICE.set(service).is_ok()) {
         store_wakers();
     }
-    Ok(())
 }
 
 impl Service {

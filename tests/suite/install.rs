@@ -6,11 +6,17 @@ use std::process::Output;
 use std::time::Duration;
 
 use headcount::{Builder, Error, Headcount};
+#[cfg(unix)]
+use nix::sys::signal::Signal;
 
 use crate::support::alone;
 
 /// The variable that says which case a child plays.
 const CASE: &str = "INSTALL_CASE";
+
+/// The number of the signal for which the system gives no handler.
+#[cfg(unix)]
+const REFUSED_SIGNAL: &str = "INSTALL_REFUSED_SIGNAL";
 
 #[test]
 fn child() {
@@ -72,6 +78,16 @@ fn play(case: &str) {
                     Err(error) => eprintln!("inside: resources {} {error}", error.is_resources()),
                 }
             });
+        }
+        #[cfg(unix)]
+        "refused signals" => {
+            let error = builder().install().unwrap_err();
+            assert!(error.is_resources());
+            eprintln!("refused: {error}");
+            let refused = std::env::var(REFUSED_SIGNAL).unwrap();
+            // One of those that were not refused does what it did before.
+            let other = if refused == "2" { Signal::SIGTERM } else { Signal::SIGINT };
+            nix::sys::signal::raise(other).unwrap();
         }
         other => panic!("no case {other}"),
     }
@@ -337,4 +353,53 @@ fn a_descriptor_that_is_not_to_be_had_is_an_error() {
         }
     }
     panic!("no number of descriptors is enough: {refused:?}");
+}
+
+/// Refuses a handler for the signal with this number, then becomes the program that its arguments name.
+#[cfg(target_os = "linux")]
+const REFUSES: &str = r#"
+import ctypes, os, platform, struct, sys
+sigaction = {"x86_64": 13, "aarch64": 134}[platform.machine()]
+load, equal, give = 0x20, 0x15, 0x06
+steps = [
+    (load, 0, 0, 0), (equal, 0, 3, sigaction),
+    (load, 0, 0, 16), (equal, 0, 1, int(os.environ["INSTALL_REFUSED_SIGNAL"])),
+    (give, 0, 0, 0x00050001), (give, 0, 0, 0x7FFF0000),
+]
+class Filter(ctypes.Structure):
+    _fields_ = [("length", ctypes.c_ushort), ("steps", ctypes.c_void_p)]
+code = ctypes.create_string_buffer(b"".join(struct.pack("HBBI", *step) for step in steps))
+refuses = Filter(len(steps), ctypes.addressof(code))
+prctl = ctypes.CDLL(None, use_errno=True).prctl
+no_new_privileges, seccomp, with_a_filter = 38, 22, 2
+assert prctl(no_new_privileges, 1, 0, 0, 0) == 0, ctypes.get_errno()
+assert prctl(seccomp, with_a_filter, ctypes.byref(refuses), 0, 0) == 0, ctypes.get_errno()
+os.execv(sys.argv[1], sys.argv[1:])
+"#;
+
+/// Each handler is refused once. The error names the cause, and the other signals are as they were.
+#[cfg(target_os = "linux")]
+#[test]
+fn a_signal_that_cannot_be_handled_is_an_error() {
+    own_process!();
+    use std::os::unix::process::ExitStatusExt as _;
+
+    let mut cases = vec![(2, ("SIGHUP", "default")), (15, ("SIGHUP", "default"))];
+    cases.extend([(1, ("SIGHUP", "ignore")), (1, ("SIGHUP", "drain"))]);
+    if cfg!(feature = "stacks") {
+        cases.push((3, ("SIGQUIT", "stacks")));
+    }
+    for (refused, (setting, value)) in cases {
+        let child = alone::command("install::child");
+        let mut filtered = std::process::Command::new("python3");
+        filtered.args(["-c", REFUSES]).arg(child.get_program()).args(child.get_args());
+        filtered.env(CASE, "refused signals").env(REFUSED_SIGNAL, refused.to_string());
+        let output = filtered.env(format!("HEADCOUNT_{setting}"), value).output().unwrap();
+        let said = String::from_utf8_lossy(&output.stderr);
+        let refusal =
+            "refused: what the shutdown needs could not be started (Operation not permitted (os error 1))";
+        assert_says(&said, &[refusal, "HEADCOUNT=off"]);
+        let ended_by = if refused == 2 { Signal::SIGTERM } else { Signal::SIGINT };
+        assert_eq!(output.status.signal(), Some(ended_by as i32), "{refused} {setting}={value}: {said}");
+    }
 }

@@ -28,7 +28,7 @@ use crate::registry::slot::{
 use crate::registry::stripe::Stripe;
 use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
 use crate::registry::untracked::AtStop;
-use crate::registry::wait::{Abort, Admit};
+use crate::registry::wait::Admit;
 use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
 use crate::terms::rules::rules;
 
@@ -504,8 +504,10 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {
         // The process began to stop after this task had begun: the coordinator may have looked for tasks
         // before it was there.
-        if may_refuse && registry.admission.refuses() && task.abort() == Some(Abort::Told) {
-            registry.admission.count_refused(group);
+        if may_refuse && registry.admission.refuses() {
+            // It may end by itself all the same: how it ends decides what it counts as.
+            task.refuse();
+            task.abort();
         }
         registry.admission.look();
     }

@@ -14,7 +14,9 @@ use crate::registry::history::{HistoryWriter, Note, Record};
 use crate::registry::hot::{Hot, hot};
 use crate::registry::local::{Local, with_local};
 use crate::registry::slab::FreeSlots;
-use crate::registry::slot::{ABANDONED, COUNTED, DETAILS, FAILED, Reading, TIMED_OUT, WATCHED, id_of};
+use crate::registry::slot::{
+    ABANDONED, COUNTED, DETAILS, FAILED, REFUSED, Reading, TIMED_OUT, WATCHED, id_of,
+};
 use crate::registry::stripe::Stripe;
 use crate::registry::wait::Ended;
 #[cfg(feature = "stacks")]
@@ -94,8 +96,12 @@ fn end_with(slot: TaskSlot, identity: u64, ending: Ending, now: u64) {
     let task = Reading { identity, ..slot.own() };
     let outcome = outcome_of(&task, &ending);
     let record = Record { task, outcome, ended: now };
+    let is_aside = identity & (COUNTED | REFUSED) != 0 && registry.begin_aside(&task, outcome);
     leave(registry, slot, &record);
-    if identity & (DETAILS | WATCHED | COUNTED) != 0 || outcome == Outcome::Panic {
+    if is_aside {
+        registry.note_aside(outcome);
+    }
+    if identity & (DETAILS | WATCHED | COUNTED | REFUSED) != 0 || outcome == Outcome::Panic {
         finish(registry, &record, ending);
     }
 }
@@ -148,7 +154,7 @@ fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let id = record.task.id();
     let mut details = if record.task.has(DETAILS) { registry.details.remove(id) } else { None };
     if let Some(details) = &mut details {
-        timeout::disarm(details);
+        timeout::disarm(details, record.ended);
     }
     let message = message_of(registry, ending, details.as_deref_mut());
     let allowed = details.as_ref().and_then(|details| Some(details.timeout.as_ref()?.allowed));

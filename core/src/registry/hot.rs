@@ -16,7 +16,7 @@ use crate::registry::flags::{Flags, Seen};
 use crate::registry::history::{Chunk, Record};
 use crate::registry::slab::FreeSlots;
 use crate::registry::slot::{
-    Birth, COUNTED, DETAILS, FAILED, READY, STORED, Slot, WATCHED, group_of, is_kind,
+    Birth, COUNTED, DETAILS, FAILED, READY, REFUSED, STORED, Slot, WATCHED, group_of, is_kind,
 };
 use crate::registry::stripe::Stripe;
 
@@ -29,7 +29,7 @@ const fn sized(places: usize) -> usize {
 }
 
 /// Flags that make an end take the whole way.
-const SPECIAL_END: u64 = DETAILS | WATCHED | COUNTED | FAILED;
+const SPECIAL_END: u64 = DETAILS | WATCHED | COUNTED | FAILED | REFUSED;
 
 thread_local! {
     static HOT: Hot<Handle> = const { Hot::new() };

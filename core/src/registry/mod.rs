@@ -39,8 +39,8 @@
 //! - `PLAIN` in `identity`, at each poll. It says that the counter times the task, and that the task ends
 //!   where it is dropped. Without it, the poll goes to `poll_special`. `ASKED` in its place says that it was
 //!   taken away for one poll, which does something for [stacks](crate::stacks) and gives it back.
-//! - `DETAILS`, `WATCHED`, `COUNTED` and `FAILED` in the last `identity`. If one is set, there is more to do
-//!   at the end, and the end takes the whole way.
+//! - `DETAILS`, `WATCHED`, `COUNTED`, `FAILED` and `REFUSED` in the last `identity`. If one is set, there is
+//!   more to do at the end, and the end takes the whole way.
 //!
 //! A new capability hangs on one of them. What concerns every spawn sets a flag of the flag word. What
 //! concerns the tasks of a group goes into `first_bits`. What concerns single tasks is set in `identity`

@@ -6,7 +6,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::sync::{AtomicU64, Ordering, ShortMutex, ShortMutexGuard, fence};
 
 /// Bits below the id in [`Slot::identity`].
-pub(super) const FLAG_BITS: u32 = 17;
+pub(super) const FLAG_BITS: u32 = 18;
 const KIND_MASK: u64 = 0b111;
 const POLICY_SHIFT: u32 = 3;
 const POLICY_MASK: u64 = 0b111 << POLICY_SHIFT;
@@ -36,6 +36,8 @@ pub const REJECTED: u64 = LIMITED | TIMED_OUT;
 /// Its next poll does something for stacks, and then makes its polls [`PLAIN`] again: that flag was taken
 /// away for this one.
 pub const ASKED: u64 = 1 << 16;
+/// It came when the process no longer takes tasks: if it is dropped, it was refused.
+pub const REFUSED: u64 = 1 << 17;
 
 /// Below the parent in [`Slot::lineage`]: it descends from a block that looks for leaks.
 pub const SCOPED: u64 = 1;

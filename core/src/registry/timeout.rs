@@ -35,6 +35,8 @@ pub struct Timeout {
     bound: Option<Duration>,
     /// When it was admitted, as the timer has it; 0 before.
     pub since: u64,
+    /// When the task ended; 0 before.
+    ended: u64,
     due: u64,
     key: Option<Key>,
     /// It has passed and the task is still there.
@@ -42,13 +44,15 @@ pub struct Timeout {
 }
 
 impl Timeout {
-    /// How long it has run at a reading of the clock.
+    /// How long it has run at a reading of the clock, or had run when it ended.
     pub fn elapsed(&self, until: u64) -> Duration {
-        if self.since == 0 { Duration::ZERO } else { clock::between(self.since, TIMER.at(until)) }
+        // The timer's clock may have been moved forward since the end.
+        let until = if self.ended == 0 { TIMER.at(until) } else { self.ended };
+        if self.since == 0 { Duration::ZERO } else { clock::between(self.since, until) }
     }
 
     pub fn new(allowed: Duration, bound: Option<Duration>) -> Self {
-        Self { allowed, bound, since: 0, due: 0, key: None, is_overdue: false }
+        Self { allowed, bound, since: 0, ended: 0, due: 0, key: None, is_overdue: false }
     }
 }
 
@@ -112,9 +116,11 @@ fn add(current: Current, at: u64, due: Due) {
     }
 }
 
-/// Takes the deadline of a task that has ended off the timer.
-pub fn disarm(details: &mut Details) {
-    if let Some(key) = details.timeout.as_mut().and_then(|timeout| timeout.key.take()) {
+/// Takes the deadline of a task off the timer, since it ended at a reading of the clock.
+pub fn disarm(details: &mut Details, ended: u64) {
+    let Some(timeout) = &mut details.timeout else { return };
+    timeout.ended = TIMER.at(ended);
+    if let Some(key) = timeout.key.take() {
         TIMER.remove(key);
     }
 }

@@ -45,6 +45,7 @@ struct State {
     grace: Option<Key>,
     /// Its number among those that a stop cuts.
     number: Option<u64>,
+    has_ended: bool,
 }
 
 /// Tasks that a stop cuts.
@@ -85,8 +86,8 @@ impl Untracked {
             } else {
                 let number = stop.next;
                 stop.next += 1;
-                stop.tasks.insert(number, Arc::clone(&task));
                 task.state.lock().number = Some(number);
+                stop.tasks.insert(number, Arc::clone(&task));
             }
         }
         Some(task)
@@ -108,12 +109,23 @@ impl Untracked {
         let Some(timeout) = self.timeout else { return };
         let at = TIMER.now().saturating_add(clock::ticks_in(timeout));
         let key = TIMER.add(at, Due::Untracked(Arc::clone(self)));
-        self.state.lock().timeout = Some(key);
+        self.keep_key(key, |state| &mut state.timeout);
+    }
+
+    /// Keeps the key of a deadline, which is removed at the end of the task: now, if it ended meanwhile.
+    fn keep_key(&self, key: Key, place: impl FnOnce(&mut State) -> &mut Option<Key>) {
+        let mut state = self.state.lock();
+        if state.has_ended {
+            drop(state);
+            return TIMER.remove(key);
+        }
+        *place(&mut state) = Some(key);
     }
 
     /// It has ended.
     pub fn disarm(&self) {
         let mut state = self.state.lock();
+        state.has_ended = true;
         let keys = [state.timeout.take(), state.grace.take()];
         let (number, handle) = (state.number.take(), state.handle.take());
         drop(state);
@@ -131,7 +143,7 @@ impl Untracked {
         }
         let at = TIMER.now().saturating_add(clock::ticks_in(grace));
         let key = TIMER.add(at, Due::Stopped(Arc::clone(self)));
-        self.state.lock().grace = Some(key);
+        self.keep_key(key, |state| &mut state.grace);
     }
 
     /// Its grace is over.

@@ -13,7 +13,9 @@ use crate::registry::group::Group;
 use crate::registry::kind::OnShutdown;
 use crate::registry::local::Current;
 use crate::registry::outcomes::outcomes;
-use crate::registry::slot::{ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, Reading, WATCHED};
+use crate::registry::slot::{
+    ABANDONED, ABORT_WANTED, COUNTED, Locked, NOT_CANCELLABLE, REFUSED, Reading, WATCHED,
+};
 use crate::registry::{Handle, Registry, TaskSlot};
 
 /// What becomes of new tasks.
@@ -66,9 +68,9 @@ impl Admission {
         self.current() == Admit::Refuse
     }
 
-    /// Counts a task of the group that was refused, and wakes the waiter, which logs it. It ends as
-    /// cancelled.
-    pub fn count_refused(&self, group: &Group) {
+    /// Counts a task of the group that was refused and has ended as cancelled, and wakes the waiter, which
+    /// logs it.
+    fn count_refused(&self, group: &Group) {
         group.refused.fetch_add(1, crate::sync::Ordering::Relaxed);
         self.refused.fetch_add(1, Ordering::Relaxed);
         self.look();
@@ -107,11 +109,23 @@ pub struct Ended {
 pub struct Watch {
     ends: Mutex<Option<mpsc::UnboundedSender<Ended>>>,
     none_left: Notify,
-    /// Tasks not waited for that ended while others were, by outcome.
-    unawaited: [AtomicU64; Outcome::COUNT],
+    aside: Aside,
     /// Tasks inside `idle()`, each as often as it is.
     inside: Mutex<Vec<Current>>,
 }
+
+/// Ends that a stop does not count among those it waited for.
+///
+/// Each is counted in `begun` before the totals of its group have it, and in `ended` after. As long as both
+/// are the same, the totals have exactly the ends of `ended`.
+#[derive(Debug, Default)]
+struct Aside {
+    begun: AtomicU64,
+    ended: [AtomicU64; Outcome::COUNT],
+}
+
+/// How often both are read until they are the same; a thread between the two is there for less.
+const ASIDE_READS: usize = 10_000;
 
 /// What an abort came to.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -154,11 +168,10 @@ impl Registry {
     /// The order matters: a receiver of an end finds it counted, and a woken waiter finds all ends reported.
     pub fn leave_count(&self, ended: Ended) {
         let task = ended.task;
-        let was_last = task.has(COUNTED) && self.census.remove(task.policy());
-        // An abandoned task is reported separately.
-        if task.has(COUNTED) && !task.has(ABANDONED) && task.policy() == OnShutdown::Detach {
-            self.watch.unawaited[ended.outcome as usize].fetch_add(1, Ordering::AcqRel);
+        if is_refusal(&task, ended.outcome) {
+            self.admission.count_refused(self.group(task.group()));
         }
+        let was_last = task.has(COUNTED) && self.census.remove(task.policy());
         if task.has(WATCHED) {
             self.report_end(ended);
         }
@@ -167,13 +180,39 @@ impl Registry {
         }
     }
 
-    /// Ends of tasks that were not waited for, since counting began.
-    pub fn unawaited_ends(&self) -> OutcomeCounts {
-        let mut ends = OutcomeCounts::default();
-        for &outcome in Outcome::ALL {
-            ends.add(outcome, self.watch.unawaited[outcome as usize].load(Ordering::Acquire));
+    /// Whether a task that is about to enter the totals of its group is none of those that were waited for.
+    /// [`note_aside`](Self::note_aside) follows if so.
+    pub(super) fn begin_aside(&self, task: &Reading, outcome: Outcome) -> bool {
+        // An abandoned task is reported separately.
+        let is_detached = task.has(COUNTED) && !task.has(ABANDONED) && task.policy() == OnShutdown::Detach;
+        let is_aside = is_detached || is_refusal(task, outcome);
+        if is_aside {
+            self.watch.aside.begun.fetch_add(1, Ordering::AcqRel);
         }
-        ends
+        is_aside
+    }
+
+    /// The totals have it.
+    pub(super) fn note_aside(&self, outcome: Outcome) {
+        self.watch.aside.ended[outcome as usize].fetch_add(1, Ordering::AcqRel);
+    }
+
+    /// Reads totals, together with the ends in them of tasks that were not waited for.
+    pub fn with_ends_aside<T>(&self, read: impl Fn() -> T) -> (T, OutcomeCounts) {
+        let aside = &self.watch.aside;
+        let mut reads = 0;
+        loop {
+            let mut ended = OutcomeCounts::default();
+            for &outcome in Outcome::ALL {
+                ended.add(outcome, aside.ended[outcome as usize].load(Ordering::Acquire));
+            }
+            let totals = read();
+            reads += 1;
+            if aside.begun.load(Ordering::Acquire) == ended.total() || reads == ASIDE_READS {
+                return (totals, ended);
+            }
+            std::thread::yield_now();
+        }
     }
 
     /// Takes a task off the count of a policy that it had, and wakes those waiting for the last one.
@@ -301,6 +340,11 @@ impl Registry {
     }
 }
 
+/// Whether a task was dropped because it came too late.
+fn is_refusal(task: &Reading, outcome: Outcome) -> bool {
+    task.has(REFUSED) && outcome == Outcome::Cancelled
+}
+
 impl Current {
     /// As what the census counts the task, or would if it counted such.
     fn counted_as(self) -> Option<OnShutdown> {
@@ -321,6 +365,13 @@ impl Current {
         drop(task);
         if let Some(id) = id {
             outcomes().keep(id, Outcome::Abandoned);
+        }
+    }
+
+    /// Flags the task: when it is dropped from now on, it was refused.
+    pub fn refuse(self) {
+        if let Some(mut task) = self.slot.lock(self.id) {
+            task.set(REFUSED);
         }
     }
 

@@ -71,8 +71,7 @@ pub(super) fn rule(begun: Option<Begun>) -> Ruling {
     let plan = plan::take();
     let hold = RULED.try_with(Cell::take).ok().flatten();
     if let Some(late) = begun.filter(|begun| begun.seen.is_marked() && registry().admission.refuses()) {
-        let registry = registry();
-        registry.admission.count_refused(registry.group(late.current().slot.own().group()));
+        late.current().refuse();
         return Ruling::Out(Out::Closed);
     }
     match (hold, plan) {

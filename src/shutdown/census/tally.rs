@@ -9,33 +9,29 @@ use headcount_core::{Outcome, OutcomeCounts};
 struct Totals {
     spawned: u64,
     finished: OutcomeCounts,
-    /// Of these, ends of tasks that were not waited for.
-    unawaited: OutcomeCounts,
-    /// Of these, dropped because they came too late.
-    refused: u64,
+    /// Of these, ends of tasks that were not waited for: detached ones, and spawns that were refused.
+    aside: OutcomeCounts,
 }
 
 impl Totals {
     fn read() -> Self {
-        // First what is taken off, then what it is taken off from: a task that ends meanwhile counts as
-        // waited for.
-        let unawaited = registry().unawaited_ends();
-        let refused = registry().admission.refused();
-        let mut spawned = 0;
-        let mut finished = OutcomeCounts::default();
-        for group in registry().groups.all() {
-            let totals = group.totals();
-            spawned += totals.spawned;
-            for &outcome in headcount_core::Outcome::ALL {
-                finished.add(outcome, totals.ended[outcome as usize].total());
+        let ((spawned, finished), aside) = registry().with_ends_aside(|| {
+            let mut spawned = 0;
+            let mut finished = OutcomeCounts::default();
+            for group in registry().groups.all() {
+                let totals = group.totals();
+                spawned += totals.spawned;
+                for &outcome in Outcome::ALL {
+                    finished.add(outcome, totals.ended[outcome as usize].total());
+                }
             }
-        }
-        Self { spawned, finished, unawaited, refused }
+            (spawned, finished)
+        });
+        Self { spawned, finished, aside }
     }
 
     fn awaited(&self, outcome: Outcome) -> u64 {
-        let refused = if outcome == Outcome::Cancelled { self.refused } else { 0 };
-        self.finished.get(outcome).saturating_sub(self.unawaited.get(outcome)).saturating_sub(refused)
+        self.finished.get(outcome).saturating_sub(self.aside.get(outcome))
     }
 }
 

@@ -27,7 +27,17 @@ struct Entry {
     aborted: Option<Moment>,
     /// A line said that it was still there.
     is_named: bool,
-    ended: Option<Outcome>,
+    ended: Option<How>,
+}
+
+/// How an abandoned task ended.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum How {
+    Dropped,
+    /// On its own after all: it counts as ended.
+    Spared,
+    /// On its own, once the sums had it as abandoned.
+    Late,
 }
 
 /// All that were abandoned so far.
@@ -37,10 +47,11 @@ pub(crate) struct Abandoned {
     entries: BTreeMap<u64, Entry>,
     /// As they were when they were abandoned, the first that came.
     infos: BTreeMap<u64, TaskInfo>,
-    /// Ended on their own after all.
     spared: u64,
-    /// Dropped.
-    gone: u64,
+    dropped: u64,
+    late: u64,
+    /// The sums are made.
+    is_settled: bool,
 }
 
 impl Abandoned {
@@ -103,11 +114,30 @@ impl Abandoned {
 
     /// Notes the end of a task, if it is one of them.
     pub(crate) fn note(&mut self, ended: &Ended) {
-        if let Some(entry) = self.entries.get_mut(&ended.task.id()) {
-            entry.ended = Some(ended.outcome);
-            let is_gone = ended.outcome == Outcome::Abandoned;
-            *(if is_gone { &mut self.gone } else { &mut self.spared }) += 1;
-        }
+        let Some(entry) = self.entries.get_mut(&ended.task.id()) else { return };
+        let (how, count) = match ended.outcome {
+            Outcome::Abandoned => (How::Dropped, &mut self.dropped),
+            _ if self.is_settled => (How::Late, &mut self.late),
+            _ => (How::Spared, &mut self.spared),
+        };
+        entry.ended = Some(how);
+        *count += 1;
+    }
+
+    /// The sums are made from what is known now.
+    pub(crate) fn settle(&mut self) {
+        self.is_settled = true;
+    }
+
+    /// Whether one of them has ended without its end being noted yet.
+    pub(crate) fn awaits_an_end(&self) -> bool {
+        self.has_alive() && self.alive().any(slots::is_gone)
+    }
+
+    /// Those that are not gone and were not aborted.
+    pub(crate) fn not_aborted(&self) -> Vec<Current> {
+        let is_kept = |entry: &&Entry| entry.ended.is_none() && entry.aborted.is_none();
+        self.entries.values().filter(is_kept).map(|entry| entry.current).collect()
     }
 
     /// Those that are not gone.
@@ -117,7 +147,7 @@ impl Abandoned {
 
     /// Whether one of them is not gone.
     pub(crate) fn has_alive(&self) -> bool {
-        self.gone + self.spared < self.entries.len() as u64
+        self.dropped + self.spared + self.late < self.entries.len() as u64
     }
 
     /// How many were abandoned, but for those that ended on their own.
@@ -126,14 +156,13 @@ impl Abandoned {
     }
 
     /// How many of them were dropped.
-    pub(crate) fn gone(&self) -> u64 {
-        self.gone
+    pub(crate) fn dropped(&self) -> u64 {
+        self.dropped
     }
 
     /// The same by group: those that are known not to end on their own, which at the end are all.
     pub(crate) fn by_group(&self, at_the_end: bool) -> HashMap<u32, u64> {
-        let is_lost =
-            |entry: &&Entry| entry.ended.map_or(at_the_end, |outcome| outcome == Outcome::Abandoned);
+        let is_lost = |entry: &&Entry| entry.ended.map_or(at_the_end, |how| how != How::Spared);
         let mut counts = HashMap::new();
         for entry in self.entries.values().filter(is_lost) {
             *counts.entry(entry.group).or_default() += 1;
@@ -148,7 +177,8 @@ impl Abandoned {
         let listed = infos.into_iter().filter_map(|task| {
             let entry = self.entries.get(&task.id.get()).filter(|entry| !is_spared(entry))?;
             let reason = text::why_abandoned(task, entry.cut, entry.is_past_deadline, held(entry));
-            Some(ReportTask::new(task, entry.ended.is_some(), &reason, hide_fields))
+            let was_dropped = entry.ended == Some(How::Dropped);
+            Some(ReportTask::new(task, was_dropped, &reason, hide_fields))
         });
         listed.collect()
     }
@@ -161,5 +191,5 @@ fn held(entry: &Entry) -> Option<Duration> {
 }
 
 fn is_spared(entry: &Entry) -> bool {
-    entry.ended.is_some_and(|outcome| outcome != Outcome::Abandoned)
+    entry.ended == Some(How::Spared)
 }

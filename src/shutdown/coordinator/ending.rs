@@ -147,6 +147,7 @@ impl Coordinator {
         if verdict != Verdict::Drained {
             self.cut_what_is_left().await;
         }
+        self.take_in_gone(LAST_LINES / 2).await;
         self.settle();
         let account = self.ledger.account();
         let report = self.report(verdict, &account);
@@ -176,7 +177,9 @@ impl Coordinator {
 
     /// A shutdown that is cut short abandons what still had time.
     async fn cut_what_is_left(&mut self) {
-        let rest = self.abandon_rest(slots::is_waited_for);
+        self.abandon_rest(slots::is_waited_for);
+        // With those that the hook has had since their grace was over.
+        let rest = self.ledger.not_aborted();
         if rest.is_empty() {
             return;
         }

@@ -144,10 +144,20 @@ impl Ledger {
         self.connections.remove(&id);
     }
 
-    /// Whether an end is on its way that a line is due for, or that closes a connection; asked when nothing
-    /// is waited for any more.
+    /// Whether an end is on its way that a line is due for, that closes a connection, or that is one of the
+    /// abandoned tasks'; asked when nothing is waited for any more.
     pub(crate) fn awaits_an_end(&self) -> bool {
-        !self.connections.is_empty() || self.listed.values().any(|current| slots::is_gone(*current))
+        !self.connections.is_empty() || self.has_gone()
+    }
+
+    /// Whether the end of a task is on its way that has ended.
+    pub(crate) fn has_gone(&self) -> bool {
+        self.abandoned.awaits_an_end() || self.listed.values().any(|current| slots::is_gone(*current))
+    }
+
+    /// Abandoned tasks that live and were not aborted.
+    pub(crate) fn not_aborted(&self) -> Vec<Current> {
+        self.abandoned.not_aborted()
     }
 
     /// Takes in the end of a watched task; true if a line is due for it.
@@ -184,6 +194,7 @@ impl Ledger {
     /// awaited the report.
     pub(crate) fn settle(&mut self, untracked: u64) {
         self.listed.clear();
+        self.abandoned.settle();
         if self.account.is_none() {
             self.account = Some(Account { untracked, ..self.add_up() });
         }
@@ -218,9 +229,9 @@ impl Ledger {
         ended
     }
 
-    /// How many of the abandoned tasks are gone.
-    pub(crate) fn gone(&self) -> u64 {
-        self.abandoned.gone()
+    /// How many of the abandoned tasks were dropped.
+    pub(crate) fn dropped(&self) -> u64 {
+        self.abandoned.dropped()
     }
 
     pub(crate) fn abandoned_by_group(&self) -> HashMap<u32, u64> {

@@ -292,6 +292,7 @@ impl Coordinator {
 
     /// Hands an input to the machine, with all that is known, and performs what comes of it.
     pub(super) fn feed(&mut self, input: Input) {
+        self.take_in_last_ends();
         self.inputs.push_back(input);
         while let Some(input) = self.inputs.pop_front() {
             let mut inputs = self.facts();
@@ -386,6 +387,33 @@ impl Coordinator {
         let (id, outcome) = (ended.task.id(), ended.outcome);
         let task = EndedTask { id, name: Arc::clone(&group.name), outcome, duration };
         self.change_status(|status| status.add_ended(task));
+    }
+
+    /// Takes in all ends that have come, once nothing is waited for: the sums are made next.
+    fn take_in_last_ends(&mut self) {
+        if Stage::Draining <= self.machine.stage()
+            && !self.ledger.is_settled()
+            && census::pending().total() == 0
+        {
+            self.take_in_what_came();
+        }
+    }
+
+    fn take_in_what_came(&mut self) {
+        while let Ok(ended) = self.ears.ends.try_recv() {
+            self.ended(&ended);
+        }
+    }
+
+    /// Takes in the ends of all tasks that have ended; one that is on its way comes in a moment.
+    pub(super) async fn take_in_gone(&mut self, at_most: Duration) {
+        let until = Instant::now() + at_most;
+        self.take_in_what_came();
+        while self.ledger.has_gone() {
+            let Ok(Some(ended)) = tokio::time::timeout_at(until, self.ears.ends.recv()).await else { return };
+            self.ended(&ended);
+            self.take_in_what_came();
+        }
     }
 
     /// Takes in ends until what was abandoned is gone, for so long at the most.

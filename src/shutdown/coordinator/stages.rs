@@ -286,17 +286,16 @@ impl Coordinator {
         tasks.iter().for_each(|task| self.ledger.note_abort(task.id, now));
     }
 
-    /// Abandons what is left of these; gives what was not abandoned before.
-    pub(super) fn abandon_rest(&mut self, is_left: impl Fn(&Reading) -> bool) -> Vec<Current> {
+    /// Abandons what is left of these, and hands it to the hook.
+    pub(super) fn abandon_rest(&mut self, is_left: impl Fn(&Reading) -> bool) {
         let forced = self.machine.forced_by().is_some();
         let cut = if forced { Cut::Force } else { Cut::Deadline };
         let rest = self.ledger.abandon(slots::all(is_left), cut, !forced);
         self.voice.cut(&rest, cut);
         let rest: Vec<Current> = rest.into_iter().map(|(current, _)| current).collect();
         if !rest.is_empty() {
-            self.handover.batch(rest.clone(), self.handover.timeout());
+            self.handover.batch(rest, self.handover.timeout());
         }
-        rest
     }
 
     fn begin_lingering(&mut self) {
@@ -333,7 +332,7 @@ impl Coordinator {
 
     fn show(&mut self, listing: Listing) {
         let account = self.ledger.account();
-        let (ended, gone) = (account.ended.total() + account.connections, self.ledger.gone());
+        let (ended, dropped) = (account.ended.total() + account.connections, self.ledger.dropped());
         let abandoned = self.ledger.abandoned_by_group();
         // After the above: a task in neither has come meanwhile.
         let pending = census::pending().total();
@@ -342,7 +341,7 @@ impl Coordinator {
             self.voice.draw(&listing, self.time_left());
         }
         self.change_status(|status| {
-            status.count(ended, gone, pending);
+            status.count(ended, dropped, pending);
             // What was abandoned did not finish: the curve ends at it.
             status.add_point(listing.total + account.abandoned);
             status.abandoned = abandoned;

@@ -22,6 +22,12 @@ impl Listener {
     ///
     /// A signal that the parent process had set to be ignored stays ignored.
     pub(crate) fn start(wanted: &[Signal]) -> io::Result<Self> {
+        // A former `install` that failed gave them back.
+        GIVEN_BACK.store(false, Ordering::SeqCst);
+        Self::listen(wanted).inspect_err(|_| give_back())
+    }
+
+    fn listen(wanted: &[Signal]) -> io::Result<Self> {
         let numbers = not_ignored(wanted);
         let (ours, mut theirs) = UnixStream::pair()?;
         ours.set_nonblocking(true)?;
@@ -41,7 +47,7 @@ impl Listener {
         for number in &numbers {
             signal_hook::flag::register_conditional_default(*number, Arc::clone(&GIVEN_BACK))?;
         }
-        let _ = handlers.send(Signals::new(numbers).inspect_err(|_| give_back())?);
+        let _ = handlers.send(Signals::new(numbers)?);
         Ok(Self(ours))
     }
 
@@ -60,8 +66,8 @@ impl Listener {
     }
 }
 
-/// Whether signals have their default action. A process that was forked from this one inherits the handlers,
-/// but not the thread behind them, so without this only SIGKILL would end it.
+/// Whether signals have their default action. Handlers outlive an `install` that failed, and a process that
+/// was forked from this one inherits them, but not the thread behind them.
 static GIVEN_BACK: LazyLock<Arc<AtomicBool>> = LazyLock::new(Arc::default);
 
 /// Gives signals their default action back.
@@ -147,8 +153,8 @@ const fn decode(byte: u8) -> Meaning {
 
 /// Lets SIGHUP do nothing.
 pub(crate) fn ignore_hang_up() -> io::Result<()> {
-    // A handler takes the default action away. Nothing reads its flag.
-    signal_hook::flag::register(SIGHUP, Arc::default()).map(drop)
+    // A handler takes the default action away.
+    signal_hook::flag::register_conditional_default(SIGHUP, Arc::clone(&GIVEN_BACK)).map(drop)
 }
 
 /// Ends the process without running anything that could hang: no exit handler, no flush.

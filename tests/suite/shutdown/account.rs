@@ -1,6 +1,7 @@
 //! Whatever is cut is in the log, the report, the hook, the metrics and the API, and their sums agree.
 
 use std::collections::{HashMap, HashSet};
+use std::net::TcpStream;
 
 use nix::sys::signal::Signal::SIGTERM;
 use proptest::prelude::*;
@@ -8,7 +9,11 @@ use proptest::test_runner::{Config, TestRunner};
 use serde_json::Value;
 
 use crate::support::http::get;
-use crate::support::process::{End, Process, WAITING, command, report};
+use crate::support::process::{End, Process, WAITING, command, report, term};
+
+const CASES: u32 = 6;
+/// Situations of a case.
+const AT_ONCE: usize = 5;
 
 #[derive(Clone, Debug)]
 struct Situation {
@@ -34,6 +39,7 @@ fn task() -> impl Strategy<Value = String> {
         1 => (name, 0u64..300).prop_map(|(name, ms)| format!("closes {name} {ms}")),
         1 => name.prop_map(|name| format!("blocking {name} 600000")),
         1 => name.prop_map(|name| format!("late {name}")),
+        1 => (name, 1u64..50).prop_map(|(name, count)| format!("late-burst {name} {count}")),
         1 => (name, 0u64..300).prop_map(|(name, ms)| format!("panic {name} {ms}")),
         1 => name.prop_map(|name| format!("queued {name} 3")),
         1 => (name, 0u64..900).prop_map(|(name, ms)| format!("times-out {name} {ms}")),
@@ -56,13 +62,22 @@ fn situation() -> impl Strategy<Value = Situation> {
 #[test]
 fn log_report_hook_metrics_and_api_agree() {
     own_process!();
-    let config = Config { cases: 12, failure_persistence: None, ..Config::default() };
-    TestRunner::new(config).run(&situation(), |situation| check(&situation)).unwrap();
+    let config = Config { cases: CASES, failure_persistence: None, ..Config::default() };
+    let at_once = prop::collection::vec(situation(), AT_ONCE);
+    TestRunner::new(config).run(&at_once, |situations| check_all(&situations)).unwrap();
+}
+
+/// Each in a process of its own, all at once, since they wait most of the time.
+fn check_all(situations: &[Situation]) -> Result<(), TestCaseError> {
+    std::thread::scope(|scope| {
+        let checks: Vec<_> = situations.iter().map(|situation| scope.spawn(|| check(situation))).collect();
+        checks.into_iter().try_for_each(|check| check.join().unwrap())
+    })
 }
 
 fn check(situation: &Situation) -> Result<(), TestCaseError> {
     let mut arguments: Vec<&str> = situation.tasks.iter().map(String::as_str).collect();
-    arguments.extend(["--main account", "--after 1200", "--hook writes"]);
+    arguments.extend(["--main account", "--hook writes"]);
     let mut command = command(&arguments);
     command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_CONNECTION_GRACE", "200ms")]);
     command.env("HEADCOUNT_DRAIN_TIMEOUT", format!("{}ms", situation.drain_timeout));
@@ -77,8 +92,9 @@ fn check(situation: &Situation) -> Result<(), TestCaseError> {
         std::thread::sleep(std::time::Duration::from_millis(after));
         process.signal(SIGTERM);
     }
-    process.wait_for("report {");
+    let goes_on = process.address("goes on ");
     let summary = get(address, "/api/v1/summary").json();
+    TcpStream::connect(goes_on).unwrap();
     let end = process.end();
     let report = report(&end);
     agree(&end, &report, &summary).map_err(|problem| {
@@ -206,4 +222,56 @@ fn a_grace_that_ran_out_leaves_the_exit_code() {
     process.signal(SIGTERM);
     process.wait_for(WAITING);
     process.end().exited_with(0).logged(&["Background tasks ended in ~s (1 completed, 1 abandoned)"]);
+}
+
+/// All of them are aborted in one moment, which is the last.
+#[test]
+fn what_is_dropped_at_the_very_end_is_in_the_report_as_dropped() {
+    own_process!();
+    let mut arguments = vec!["last-grace batcher 300"; 64];
+    for drain_timeout in ["10s", "100ms"] {
+        let end = term(&[("DRAIN_TIMEOUT", drain_timeout)], &arguments);
+        let report = report(&end);
+        let abandoned = report["abandoned"].as_array().unwrap();
+        let dropped = abandoned.iter().filter(|task| task["aborted"] == true).count();
+        assert_eq!(
+            (dropped, &report["abandoned_total"]),
+            (arguments.len(), &arguments.len().into()),
+            "{report:#}"
+        );
+        // What ends in the other way ends it later.
+        arguments.push("forever loop");
+    }
+}
+
+/// A spawn that is refused while its only poll runs counts as what it was in the end.
+#[test]
+fn a_spawn_that_is_refused_counts_by_how_it_ended() {
+    use headcount_core::internal::registry::registry;
+
+    own_process!();
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
+    let _entered = runtime.enter();
+    let (begun, begins) = std::sync::mpsc::channel();
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let quick = headcount::task("quick").spawn(async move {
+        begun.send(headcount::current().unwrap().id()).unwrap();
+        ends.recv().unwrap_err();
+    });
+    // What a spawn does that finds the process stopping.
+    let refuse = |id: headcount::TaskId| {
+        let task = registry().find(id.get()).unwrap();
+        task.refuse();
+        task.abort();
+    };
+    refuse(begins.recv().unwrap());
+    drop(end);
+    runtime.block_on(quick).unwrap();
+    let account = || (registry().admission.refused(), registry().with_ends_aside(|| ()).1.total());
+    assert_eq!(account(), (0, 0));
+
+    let idle = headcount::task("idle").spawn(std::future::pending::<()>());
+    refuse(headcount::snapshot::tasks(&headcount::snapshot::TaskQuery::default()).unwrap().items[0].id);
+    assert!(runtime.block_on(idle).unwrap_err().is_cancelled());
+    assert_eq!(account(), (1, 1));
 }

@@ -191,3 +191,16 @@ fn a_poll_that_does_not_end_is_told_once() {
     };
     assert_eq!((told(false), told(true)), (1, 1), "once as it happens, once at the head of the drain");
 }
+
+/// Neither `install` nor the server nor the stop waits for it.
+#[test]
+fn a_recorder_that_never_returns() {
+    own_process!();
+    let mut process = start(&[("ADMIN", "127.0.0.1:0")], &["wait mail 300", "--recorder-blocks"]);
+    process.wait_for("the recorder blocks");
+    let admin = process.admin();
+    get(admin, "/livez").expect(200);
+    assert!(get(admin, "/metrics").expect(200).text().contains("headcount_tasks_live{task=\"mail\""));
+    process.signal(SIGTERM);
+    process.end().exited_with(0).logged(&["All background tasks completed in ~s (1 completed)"]);
+}

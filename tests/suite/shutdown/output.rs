@@ -1,6 +1,9 @@
 //! The log, the report and the API.
 
+use std::io::BufRead;
+use std::os::fd::OwnedFd;
 use std::os::unix::fs::PermissionsExt;
+use std::sync::{Arc, Mutex};
 use std::time::{Duration, Instant};
 
 use nix::sys::signal::Signal::SIGTERM;
@@ -9,6 +12,7 @@ use serde_json::Value;
 use crate::support::http::{act, get};
 use crate::support::process::{End, LINGERING, Process, WAITING, command, report, start, term};
 use crate::support::samples::{samples, value};
+use crate::support::wait::until;
 
 fn report_path(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("headcount-{name}-{}.json", std::process::id()))
@@ -451,4 +455,84 @@ fn a_panic_that_ends_the_process_names_its_task() {
         let line = end.lines.iter().find(|line| line.contains("worse #1 panics after 0."));
         assert_eq!(line.is_some_and(|line| line.contains(": as told (tests/suite/support/child.rs:")), names);
     }
+}
+
+/// A process whose log is a pipe that is full, and the pipe.
+fn with_a_stuck_log(arguments: &[&str]) -> (Process, OwnedFd) {
+    let (read, write) = nix::unistd::pipe().unwrap();
+    let mut command = command(&[arguments, &["--fill"]].concat());
+    command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_ALLOW_ACTIONS", "yes")]);
+    let mut process = Process::spawn_with_log(command, write.into());
+    process.wait_for("ready");
+    (process, read)
+}
+
+/// Reads a log from now on, without what filled its pipe.
+fn read_log(pipe: OwnedFd) -> (Arc<Mutex<Vec<String>>>, std::thread::JoinHandle<()>) {
+    let log = Arc::new(Mutex::new(Vec::new()));
+    let read = Arc::clone(&log);
+    let reader = std::thread::spawn(move || {
+        for line in std::io::BufReader::new(std::fs::File::from(pipe)).lines().map(Result::unwrap) {
+            if !line.starts_with("xxx") {
+                read.lock().unwrap().push(line);
+            }
+        }
+    });
+    (log, reader)
+}
+
+/// While it is stuck everything else goes on, and once it is read again every line is there.
+#[test]
+fn a_log_that_is_read_again_in_the_drain_has_lost_nothing() {
+    own_process!();
+    let (mut process, pipe) = with_a_stuck_log(&["status mail", "wait index 200"]);
+    let admin = process.admin();
+    process.signal(SIGTERM);
+    let is_over = |ended: &Value| ended["shutdown"]["ended"] == 1;
+    until(|| {
+        let summary = get(admin, "/api/v1/summary").json();
+        if is_over(&summary) { Ok(()) } else { Err(summary["shutdown"].clone()) }
+    });
+    for _ in 0..500 {
+        act(admin, "/api/v1/tasks/999999/cancel", "").expect(404);
+    }
+    let (log, reader) = read_log(pipe);
+    act(admin, "/api/v1/shutdown/force", "").expect(202);
+    process.end().exited_with(1);
+    reader.join().unwrap();
+    let log = log.lock().unwrap();
+    let count = |text: &str| log.iter().filter(|line| line.contains(text)).count();
+    assert_eq!(count("/tasks/999999/cancel"), 500, "{log:#?}");
+    for line in ["Shutting down (SIGTERM)", "index #2 completed", "Forced by API, in "] {
+        assert_eq!(count(line), 1, "{line}: {log:#?}");
+    }
+    assert_eq!(count("were lost") + count("were not written"), 0, "{log:#?}");
+}
+
+/// Its queue is bounded. One line says how many had no place in it.
+#[test]
+fn a_log_that_was_stuck_for_long_says_how_many_lines_it_lost() {
+    own_process!();
+    let (mut process, pipe) = with_a_stuck_log(&["forever loop"]);
+    let admin = process.admin();
+    for _ in 0..1_500 {
+        act(admin, "/api/v1/tasks/999999/cancel", "").expect(404);
+    }
+    let (log, reader) = read_log(pipe);
+    until(|| {
+        let log = log.lock().unwrap();
+        if log.iter().any(|line| line.contains("were lost")) { Ok(()) } else { Err(log.len()) }
+    });
+    process.signal(SIGTERM);
+    process.signal(SIGTERM);
+    process.end().exited_with(143);
+    reader.join().unwrap();
+    let log = log.lock().unwrap();
+    let written = log.iter().filter(|line| line.contains("/tasks/999999/cancel")).count();
+    let lost = log.iter().filter_map(|line| line.split_once(" lines of this log were lost: it was not read"));
+    let lost: usize =
+        lost.map(|(before, _)| before.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
+    assert!(1_024 <= written, "{written} were written");
+    let told = log.iter().filter(|line| line.contains("Shutting down (SIGTERM)")).count();
+    assert_eq!((written + lost, told), (1_500, 1), "{log:#?}");
 }

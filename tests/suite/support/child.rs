@@ -3,10 +3,11 @@
 //! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last
 //! NAME MS`, `last-grace NAME MS`. Others: `forever NAME`, `status NAME`, `cancel NAME`, `detach NAME MS`,
 //! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `overdue
-//! NAME`, `late NAME`, `idles NAME`, `drains NAME`, `drains-twice NAME`, `drains-and-drops NAME`,
-//! `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME MS`, `requests NAME
-//! COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`, `connection NAME`, `closes
-//! NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in `child_services`. What `main` does:
+//! NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`, `drains-twice NAME`,
+//! `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME
+//! MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`,
+//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in
+//! `child_services`. What `main` does:
 //! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon | daemon-spawns |
 //! daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
 //! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
@@ -32,8 +33,10 @@ struct Options {
     calls: Vec<String>,
     hook: Option<String>,
     floods: bool,
+    fills: bool,
     prints: bool,
     serve: Option<String>,
+    recorder_blocks: bool,
     critical_before: Option<String>,
     set_ready: Option<Duration>,
 }
@@ -54,8 +57,13 @@ fn child() {
         return daemon(&options.main);
     }
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_all().build().unwrap();
+    let waits_for_closures = options.main != "account";
     let report = runtime.block_on(run(options));
-    drop(runtime);
+    if waits_for_closures {
+        drop(runtime);
+    } else {
+        runtime.shutdown_background();
+    }
     std::process::exit(report.map_or(0, |report| code_of_main(&report)));
 }
 
@@ -140,8 +148,10 @@ impl Options {
             calls: Vec::new(),
             hook: None,
             floods: false,
+            fills: false,
             prints: false,
             serve: None,
+            recorder_blocks: false,
             critical_before: None,
             set_ready: None,
         };
@@ -154,9 +164,11 @@ impl Options {
                 "--call" => options.calls.push(words[1].clone()),
                 "--hook" => options.hook = Some(words[1].clone()),
                 "--flood" => options.floods = true,
+                "--fill" => options.fills = true,
                 "--print" => options.prints = true,
                 "--critical-before" => options.critical_before = Some(words[1].clone()),
                 "--set-ready" => options.set_ready = Some(millis(&words[1])),
+                "--recorder-blocks" => options.recorder_blocks = true,
                 "--serve" => options.serve = Some(words[1].clone()),
                 _ => options.tasks.push(words),
             }
@@ -180,6 +192,9 @@ async fn run(options: Options) -> Option<Report> {
     if let Some(name) = options.critical_before {
         child_services::critical(name, Duration::ZERO).ended().await;
     }
+    if options.recorder_blocks {
+        metrics::set_global_recorder(Blocks).unwrap();
+    }
     let mut builder = Headcount::builder().service("child");
     if let Some(hook) = options.hook.clone() {
         builder = builder.on_abandon(move |task| hand_over(&hook, task));
@@ -193,6 +208,9 @@ async fn run(options: Options) -> Option<Report> {
     }
     if options.floods {
         flood();
+    }
+    if options.fills {
+        fill();
     }
     if options.prints {
         print_lines();
@@ -250,9 +268,11 @@ async fn stop(main: &str, after: Duration, hc: &Arc<Headcount>) -> Option<Report
             hc.draining().await;
             let report = hc.drain().await;
             say(&format!("metrics {}", serde_json::to_string(&hc.render_metrics()).unwrap()));
+            // The test asks the API meanwhile, and then lets it go on.
+            let listener = tokio::net::TcpListener::bind("127.0.0.1:0").await.unwrap();
             say(&format!("report {}", serde_json::to_string(&report).unwrap()));
-            // The test asks the API meanwhile.
-            tokio::time::sleep(after).await;
+            say(&format!("goes on {}", listener.local_addr().unwrap()));
+            listener.accept().await.unwrap();
             Some(report)
         }
         "spawns-after" => {
@@ -308,6 +328,57 @@ fn flood() {
     // Nobody reads it, so once it is full it stays so.
     until_true("full", || !has_room());
     eprintln!("the log is full");
+}
+
+/// Fills the pipe of the log with lines of its own, up to where its writers hang.
+fn fill() {
+    use nix::poll::{PollFd, PollFlags, PollTimeout, poll};
+    use std::os::fd::AsFd;
+
+    let mut log = io::stderr();
+    let line = [&[b'x'; 4_095][..], b"\n"].concat();
+    while poll(&mut [PollFd::new(io::stderr().as_fd(), PollFlags::POLLOUT)], PollTimeout::ZERO).unwrap() != 0
+    {
+        log.write_all(&line).unwrap();
+    }
+}
+
+/// A recorder that does not return from its first call.
+struct Blocks;
+
+impl Blocks {
+    fn block() -> ! {
+        say("the recorder blocks");
+        loop {
+            std::thread::park();
+        }
+    }
+}
+
+impl metrics::Recorder for Blocks {
+    fn describe_counter(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {
+        Self::block()
+    }
+
+    fn describe_gauge(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {
+        Self::block()
+    }
+
+    fn describe_histogram(&self, _: metrics::KeyName, _: Option<metrics::Unit>, _: metrics::SharedString) {
+        Self::block()
+    }
+
+    fn register_counter(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Counter {
+        Self::block()
+    }
+
+    fn register_gauge(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Gauge {
+        Self::block()
+    }
+
+    fn register_histogram(&self, _: &metrics::Key, _: &metrics::Metadata<'_>) -> metrics::Histogram {
+        Self::block()
+    }
 }
 
 /// What an application writes while headcount draws below it.
@@ -502,6 +573,12 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
             headcount::draining().await;
             let late = headcount::task("late-one").spawn(tokio::time::sleep(Duration::from_millis(50)));
             say(&format!("late {}", late.await.is_ok()));
+        })),
+        "late-burst" => drop(task.spawn(async move {
+            headcount::draining().await;
+            for _ in 0..time.as_millis() {
+                drop(headcount::task("late-one").spawn(async {}));
+            }
         })),
         "idles" => drop(task.spawn(async {
             headcount::draining().await;

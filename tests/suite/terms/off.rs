@@ -125,3 +125,26 @@ async fn a_stop_keeps_policies_of_the_code() {
     assert_eq!(late.await.unwrap(), 8);
     assert_eq!(headcount_core::internal::registry::timeout::timer_load().0, 0, "ended tasks leave nothing");
 }
+
+/// The stop gives each task its grace while the tasks end.
+#[test]
+fn a_task_that_ends_as_its_grace_begins_leaves_nothing() {
+    own_process!("HEADCOUNT" = "off");
+    use headcount_core::internal::registry::{timeout::timer_load, untracked::begin_stop};
+
+    let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(2).build().unwrap();
+    let (end, ends) = tokio::sync::watch::channel(false);
+    let _entered = runtime.enter();
+    let tasks = (0..20_000).map(|_| {
+        let mut ends = ends.clone();
+        headcount::task("brief").grace(HOUR).spawn(async move {
+            let _ = ends.wait_for(|is_over| *is_over).await;
+        })
+    });
+    let tasks: Vec<_> = tasks.collect();
+    let stop = std::thread::spawn(begin_stop);
+    end.send(true).unwrap();
+    runtime.block_on(futures_util::future::join_all(tasks));
+    stop.join().unwrap();
+    assert_eq!(timer_load().0, 0);
+}

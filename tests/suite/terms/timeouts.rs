@@ -44,7 +44,13 @@ async fn it_is_logged_once_and_in_the_history() {
     assert!(matches!(&lines[..], [line] if matches(&expected, line)), "{lines:#?}");
     let finished = headcount::snapshot::finished(&FinishedQuery::default()).unwrap();
     assert_eq!(finished.items[0].outcome, Outcome::Timeout);
-    assert_eq!(finished.items[0].task.timeout.map(|timeout| timeout.allowed), Some(HOUR));
+    let timeout = finished.items[0].task.timeout.unwrap();
+    assert_eq!(timeout.allowed, HOUR);
+    // What has ended takes no more time.
+    advance(HOUR);
+    let later = headcount::snapshot::finished(&FinishedQuery::default()).unwrap();
+    assert_eq!(later.items[0].task.timeout, Some(timeout));
+    assert!(HOUR <= timeout.elapsed && timeout.elapsed < 2 * HOUR, "{timeout:?}");
 }
 
 #[tokio::test]
