@@ -47,6 +47,23 @@ fn the_log_says_what_is_usual_and_when_it_ends() {
 }
 
 #[test]
+fn the_log_forecasts_the_drain_and_judges_the_forecast() {
+    own_process!();
+    // Five of its group took 150 ms, and this one takes 1.2 s.
+    let end = term(&[], &["usual send-email 150"]);
+    end.exited_with(0);
+    let judged = end.log().into_iter().find_map(|line| line.split_once("The drain: forecast ")).unwrap().1;
+    let (forecast, took) = judged.split_once(" s, took ").unwrap();
+    let took = took.strip_suffix(" s").unwrap();
+    let (forecast, took): (f64, f64) = (forecast.parse().unwrap(), took.parse().unwrap());
+    assert!(forecast <= 0.2 && (0.5..5.0).contains(&took), "{judged}");
+    // What the estimate of the first line leaves out: a task of which nothing is known.
+    let end = term(&[("DRAIN_TIMEOUT", "1s")], &["usual send-email 150", "forever loop"]);
+    let lines = end.log();
+    assert!(lines.iter().any(|line| line.contains("; 1 unknown (loop).")), "{lines:#?}");
+}
+
+#[test]
 fn the_report_file_is_private_and_whole() {
     own_process!();
     let path = report_path("report");
