@@ -73,7 +73,7 @@ pub use crate::spawn::{
     Executor, Site, TaskBuilder, executor, spawn, spawn_blocking, spawn_blocking_on, spawn_in, spawn_local,
     spawn_local_on, spawn_on, task, track,
 };
-pub use crate::terms::{Limit, Reason, TrySpawnError};
+pub use crate::terms::{Limit, Reason, SetBy, TrySpawnError};
 pub use crate::tracked::Tracked;
 
 /// For the crate `headcount` of the same version alone; no promise of stability covers it.

@@ -80,13 +80,17 @@ pub fn terms() -> TermsInfo {
     TermsInfo {
         timeout: None,
         timeout_by_operator: false,
+        timeout_set_by: None,
         limit: None,
         queue: None,
+        limit_set_by: None,
         queued: 0,
         limited: 0,
         first_in_line: None,
         rejected: Vec::new(),
         waited: Vec::new(),
+        on_shutdown: OnShutdown::Wait,
+        grace: None,
     }
 }
 

@@ -20,6 +20,7 @@ mod guard;
 mod health;
 mod history;
 mod hub;
+mod lifetime;
 mod openapi;
 mod outlook;
 mod probe;

@@ -1,7 +1,6 @@
 //! `GET /api/v1/summary` and `GET /api/v1/trends`: the process as a whole.
 
 use std::cmp::Reverse;
-use std::fmt::Write;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -11,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::context::{Admin, Context};
 use super::history::Totals;
+use super::lifetime::may_live;
 use super::outlook;
 use super::probe::Probe;
 use super::problem::Problem;
@@ -176,13 +176,13 @@ fn group(admin: &Admin, info: &GroupInfo, at: Instant) -> Group {
             outcome: failure.outcome,
             message: failure.message.clone().filter(|_| !hidden),
         }),
-        terms: info.terms.as_ref().map(|terms| terms_of(terms, settings)),
+        terms: info.terms.as_ref().map(|terms| terms_of(info.kind, terms, settings)),
         rates: Rates { busy_share: rates.busy_share.filter(|_| info.kind != Kind::Blocking), ..rates },
         warnings: findings.into_iter().map(Warning::from).collect(),
     }
 }
 
-fn terms_of(terms: &TermsInfo, settings: &Settings) -> Terms {
+fn terms_of(kind: Kind, terms: &TermsInfo, settings: &Settings) -> Terms {
     let rejected = |wanted: Reason| {
         let counts = terms.rejected.iter().filter(|(reason, _)| *reason == wanted);
         counts.map(|(_, count)| count).sum()
@@ -194,32 +194,14 @@ fn terms_of(terms: &TermsInfo, settings: &Settings) -> Terms {
         queue: terms.queue,
         limited: terms.limited,
         rejected: Rejected { full: rejected(Reason::Full), duplicate: rejected(Reason::Duplicate) },
-        lifetime: may_live(terms, settings),
+        lifetime: may_live(kind, terms, settings),
     }
-}
-
-/// How long the tasks of a group may live.
-fn may_live(terms: &TermsInfo, settings: &Settings) -> String {
-    let admitted = match (terms.limit, terms.queue) {
-        (Some(limit), Some(queue)) => format!(" once admitted ({limit} at once, {queue} may wait)"),
-        _ => String::new(),
-    };
-    let source = if terms.timeout_by_operator { "HEADCOUNT_TIMEOUT says so" } else { "its code says so" };
-    let mut text = match terms.timeout {
-        Some(timeout) => format!("may live at most {}{admitted}, since {source}", short(timeout)),
-        None => format!("may live as long as the process{admitted}"),
-    };
-    if let Some(drain) = settings.drain_timeout {
-        let drain = drain.min(terms.timeout.unwrap_or(drain));
-        let _ = write!(text, "; at a shutdown at most {} more", short(drain));
-    }
-    text
 }
 
 fn lifetimes(settings: &Settings, snapshot: &Snapshot) -> Vec<GroupLifetime> {
     let lifetime = |group: &GroupInfo| {
         let terms = group.terms.as_ref().filter(|terms| terms.timeout.is_some() || terms.limit.is_some())?;
-        let sentence = may_live(terms, settings);
+        let sentence = may_live(group.kind, terms, settings);
         Some(GroupLifetime { id: group.id.get(), name: group.name.clone(), sentence })
     };
     snapshot.groups.iter().filter_map(lifetime).collect()

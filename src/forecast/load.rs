@@ -1,8 +1,8 @@
 //! What a forecast is made from, gathered in one pass over the live tasks.
 //!
 //! Tasks that differ from their group, since they block, come on, or have a grace or a timeout, are kept
-//! one by one, up to [`SINGLES`]. Of all others the ages are counted: a million tasks become a few hundred
-//! entries.
+//! one by one, up to [`SINGLES`]. Of all others the ages are counted, and what is left of their timeouts: a
+//! million tasks become a few hundred entries.
 
 use std::sync::Arc;
 
@@ -12,6 +12,7 @@ use headcount_core::internal::snapshot::read;
 use super::lifetimes::{Lifetimes, Stretch};
 use super::outlook::{Waited, left_of};
 use crate::clock;
+use crate::registry::details::Details;
 use crate::registry::registry;
 use crate::registry::slot::{ABANDONED, DETAILS, LIMITED, NOT_CANCELLABLE, Reading};
 use crate::snapshot::{Kind, OnShutdown, Snapshot};
@@ -98,7 +99,7 @@ struct Key {
     policy: OnShutdown,
     cancellable: bool,
     listens: bool,
-    /// It has begun, and its timeout is that of its group.
+    /// It has begun, and may have a timeout.
     timed: bool,
 }
 
@@ -133,11 +134,35 @@ impl Key {
 /// Ages in nanoseconds: the first as they are, then counted by their place on the scale.
 #[derive(Debug, Default)]
 struct Crowd {
-    exact: Vec<(u64, u64)>,
+    /// Each with its task, and what is left of its timeout.
+    exact: Vec<(u64, u64, Option<f64>)>,
     places: Vec<u32>,
+    /// What is left of timeouts, by the same places; empty where none is timed.
+    lefts: Vec<Left>,
     counted: usize,
     /// Tasks that no place counts yet.
     skipped: u32,
+}
+
+/// What is left of the timeouts of those tasks of a place that were looked at.
+#[derive(Clone, Copy, Debug, Default)]
+struct Left {
+    seconds: f64,
+    timed: u32,
+    looked_at: u32,
+}
+
+impl Left {
+    fn add(&mut self, left: Option<f64>) {
+        self.looked_at += 1;
+        self.timed += u32::from(left.is_some());
+        self.seconds += left.unwrap_or_default();
+    }
+
+    /// That of one of them, if most have one.
+    fn mean(&self) -> Option<f64> {
+        (self.looked_at < 2 * self.timed).then(|| self.seconds / f64::from(self.timed))
+    }
 }
 
 impl Gatherer {
@@ -158,13 +183,13 @@ impl Gatherer {
             return;
         }
         let (cancellable, listens) = (!task.has(NOT_CANCELLABLE), task.listens());
-        let timed = task.has(DETAILS) && !task.has(LIMITED) && timeout_of(task.group()).is_some();
+        let timed = task.has(DETAILS) && !task.has(LIMITED);
         let key = Key { group: task.group(), policy, cancellable, listens, timed };
         let place = key.place();
         if self.crowds.len() <= place {
             self.crowds.resize_with(place + 1, Crowd::default);
         }
-        self.crowds[place].add(task, now);
+        self.crowds[place].add(task, timed, now);
     }
 
     #[cold]
@@ -219,41 +244,46 @@ pub(crate) fn single(task: &Reading, now: u64, is_blocked: bool, looks: bool) ->
     }
 }
 
-/// The timeout of a group, in seconds: that of its newest task stands for those of a crowd.
-fn timeout_of(group: u32) -> Option<f64> {
-    let (timeout, _) = registry().group(group).terms.get()?.timeout()?;
-    Some(timeout.as_secs_f64())
+/// What is left of the timeout of a task, in seconds: it counts from the admission, unlike the age.
+fn left_for(task: &Reading, now: u64) -> Option<f64> {
+    let info = |details: &Details| details.timeout.as_ref().map(|timeout| read::timeout_info(timeout, now));
+    registry().details.read(task.id(), info).flatten().and_then(left_of)
 }
 
 impl Crowd {
     #[inline(always)]
     #[allow(clippy::inline_always, reason = "called for each live task of each scrape")]
-    fn add(&mut self, task: &Reading, now: u64) {
+    fn add(&mut self, task: &Reading, timed: bool, now: u64) {
         self.skipped += 1;
         if CROWDED <= self.counted && self.skipped < SHARE {
             return;
         }
-        self.count(task, now);
+        self.count(task, timed, now);
     }
 
     #[inline(never)]
-    fn count(&mut self, task: &Reading, now: u64) {
+    fn count(&mut self, task: &Reading, timed: bool, now: u64) {
         let nanos = clock::nanos_between(task.started, now);
+        let left = if timed { left_for(task, now) } else { None };
         if self.exact.len() < EXACT {
             self.skipped = 0;
-            self.exact.push((task.id(), nanos));
+            self.exact.push((task.id(), nanos, left));
             return;
         }
         if self.places.is_empty() {
             self.places = vec![0; recent::PLACES];
+            self.lefts = vec![Left::default(); if timed { recent::PLACES } else { 0 }];
         }
         self.counted += 1;
-        self.places[usize::from(recent::place_of(nanos))] += std::mem::take(&mut self.skipped);
+        let place = usize::from(recent::place_of(nanos));
+        self.places[place] += std::mem::take(&mut self.skipped);
+        if let Some(lefts) = self.lefts.get_mut(place) {
+            lefts.add(left);
+        }
     }
 
     fn waited_into(&self, key: Key, waited: &mut Vec<Waited>) {
-        let timeout = if key.timed { timeout_of(key.group) } else { None };
-        let of = |task, age: f64, count| Waited {
+        let of = |task, age: f64, count, timeout| Waited {
             group: key.group,
             task,
             count,
@@ -265,16 +295,17 @@ impl Crowd {
             progress: None,
             pace: None,
             grace: None,
-            // An older one was held back, extended, or cannot be aborted: nothing is known of its end.
-            timeout: timeout.map(|timeout| timeout - age / NANOS).filter(|left| 0.0 < *left),
+            timeout,
         };
-        waited.extend(self.exact.iter().map(|(id, nanos)| of(Some(*id), *nanos as f64, 1.0)));
+        waited.extend(self.exact.iter().map(|(id, nanos, left)| of(Some(*id), *nanos as f64, 1.0, *left)));
         // Fewer than SHARE tasks that no place counts yet: they go to the youngest.
         let mut rest = self.skipped;
         let counted = self.places.iter().enumerate().filter(|(_, count)| 0 < **count);
         waited.extend(counted.map(|(place, count)| {
             let (from, to) = (recent::begin_of(place), recent::begin_of(place + 1));
-            of(None, f64::midpoint(from as f64, to as f64), f64::from(*count + std::mem::take(&mut rest)))
+            let (age, left) =
+                (f64::midpoint(from as f64, to as f64), self.lefts.get(place).and_then(Left::mean));
+            of(None, age, f64::from(*count + std::mem::take(&mut rest)), left)
         }));
     }
 }

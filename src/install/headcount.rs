@@ -3,6 +3,7 @@
 use std::fmt;
 #[cfg(any(feature = "admin", feature = "console"))]
 use std::net::SocketAddr;
+use std::panic::{AssertUnwindSafe, catch_unwind};
 #[cfg(feature = "admin")]
 use std::sync::Arc;
 
@@ -11,6 +12,7 @@ use super::start::Installed;
 #[cfg(feature = "admin")]
 use crate::admin::{self, Mount};
 use crate::error::Error;
+use crate::name::{escape, fits};
 use crate::registry::{is_enabled, registry};
 use crate::settings::{Builder, TaskLimit};
 use crate::shutdown::{self, Draining, Report};
@@ -104,6 +106,9 @@ impl Headcount {
     /// Tasks that wait begin as soon as there is room. A lower limit ends no task: those above it go on, and
     /// none begins until fewer run.
     ///
+    /// A name that no task, no limit and no rule has had so far is logged as a warning, since it may be
+    /// misspelt. The limit holds for tasks that come.
+    ///
     /// # Errors
     ///
     /// `at_once` is 0.
@@ -120,9 +125,13 @@ impl Headcount {
         if at_once == 0 {
             return Err(Error::setting(&format!("limit of {name}"), "0", "at least 1"));
         }
-        rules().set_limit(name, TaskLimit::new(at_once).rule().at_once);
+        let is_known = rules().set_limit(name, TaskLimit::new(at_once).rule().at_once);
+        // With tracking off no names of tasks are known.
         if is_enabled() {
             registry().apply_rules();
+            if !is_known && !registry().groups.all().iter().any(|group| fits(name, &group.name)) {
+                log_unknown_limit(name, at_once);
+            }
         }
         Ok(())
     }
@@ -173,6 +182,17 @@ impl Headcount {
     pub async fn drain(&self) -> Report {
         shutdown::drain(self.installed.is_some()).await
     }
+}
+
+fn log_unknown_limit(name: &str, at_once: usize) {
+    let name = escape(name);
+    // A subscriber that panics does not undo the limit.
+    let _ = catch_unwind(AssertUnwindSafe(|| {
+        tracing::warn!(
+            target: "headcount",
+            "set_limit: no task and no limit is named {name} so far; at most {at_once} of those to come run at once"
+        );
+    }));
 }
 
 impl Drop for Headcount {

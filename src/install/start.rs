@@ -74,7 +74,8 @@ impl Builder {
     pub fn install(mut self) -> Result<Headcount, Error> {
         if settings::is_off()? {
             self.settings.take_terms()?;
-            self.settings.apply_terms()?;
+            self.settings.check_terms()?;
+            self.settings.apply_terms();
             info!(target: "headcount", "Off (HEADCOUNT=off)");
             shutdown::turn_off();
             // A task may need what it carries, whatever is tracked.
@@ -116,7 +117,6 @@ impl Builder {
 
 /// Starts what can fail first. Where a step fails, the threads that run already end again.
 fn start(settings: Settings) -> Result<Installed, Error> {
-    settings.apply_terms()?;
     let mut started = Started::default();
     #[cfg(feature = "console")]
     let console = console::bind(&settings)?;
@@ -223,6 +223,7 @@ fn configure(settings: &Settings) {
         config.set_redact(Arc::clone(redact));
     }
     registry().carriers.set(settings.carriers.iter().cloned());
+    settings.apply_terms();
     registry().apply_policies();
     registry().apply_rules();
 }

@@ -54,6 +54,8 @@ macro_rules! settings {
             pub(crate) prometheus_handle: Option<metrics_exporter_prometheus::PrometheusHandle>,
             /// Those that code or a variable set.
             pub(crate) chosen: BTreeSet<&'static str>,
+            /// The variables that set one.
+            pub(crate) by_variable: BTreeSet<&'static str>,
         }
 
         impl Default for Settings {
@@ -67,6 +69,7 @@ macro_rules! settings {
                     #[cfg(feature = "exporter")]
                     prometheus_handle: None,
                     chosen: BTreeSet::new(),
+                    by_variable: BTreeSet::new(),
                 }
             }
         }
@@ -78,6 +81,7 @@ macro_rules! settings {
                 match variable {
                     $($variable => {
                         self.chosen.insert(stringify!($name));
+                        self.by_variable.insert($variable);
                         Some(replace(&mut self.$name, $variable, text))
                     })*
                     _ => None,

@@ -12,6 +12,7 @@ use super::table::{Difference, Row, TABLE};
 use super::value::{Limits, Secret, TaskLimit, Timeouts, TraceUrl, Value};
 use crate::error::Error;
 use crate::registry::off_switch;
+use headcount_core::SetBy;
 use headcount_core::internal::terms::rules::rules;
 
 /// Longer files hold no token.
@@ -56,19 +57,27 @@ impl Settings {
         Ok(())
     }
 
-    /// Gives tasks the timeouts and limits by their names.
-    pub(crate) fn apply_terms(&self) -> Result<(), Error> {
+    /// Whether timeouts and limits by name are such as can be.
+    pub(crate) fn check_terms(&self) -> Result<(), Error> {
         if let Some(text) = self.timeout.impossible() {
             return Err(Error::setting("timeout", &text, &Timeouts::expected()));
         }
         if let Some(text) = self.limit.impossible() {
             return Err(Error::setting("limit", &text, &Limits::expected()));
         }
-        let rules = rules();
-        rules.set_timeouts(self.timeout.0.clone());
-        let limits = self.limit.0.iter().map(|(name, limit)| (name.clone(), limit.map(TaskLimit::rule)));
-        rules.set_limits(limits.collect());
         Ok(())
+    }
+
+    /// Gives tasks the timeouts and limits by their names.
+    pub(crate) fn apply_terms(&self) {
+        let rules = rules();
+        rules.set_timeouts(self.timeout.0.clone(), self.set_by("HEADCOUNT_TIMEOUT"));
+        let limits = self.limit.0.iter().map(|(name, limit)| (name.clone(), limit.map(TaskLimit::rule)));
+        rules.set_limits(limits.collect(), self.set_by("HEADCOUNT_LIMIT"));
+    }
+
+    fn set_by(&self, variable: &'static str) -> SetBy {
+        if self.by_variable.contains(variable) { SetBy::Variable } else { SetBy::Builder }
     }
 
     /// The variables that may win, unless the code ignores them.
@@ -83,6 +92,7 @@ impl Settings {
 
     /// Whether what the code chose is what a variable might say.
     pub(crate) fn check(&self) -> Result<(), Error> {
+        self.check_terms()?;
         match &self.trace_url {
             Some(url) if !url.is_sound() => Err(Error::setting("trace_url", &url.0, &TraceUrl::expected())),
             _ => Ok(()),

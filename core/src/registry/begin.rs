@@ -26,7 +26,7 @@ use crate::registry::slot::{
     lineage,
 };
 use crate::registry::stripe::Stripe;
-use crate::registry::terms::{choose, combine, is_always_exempt, is_exempt, limit_of, timeout_of};
+use crate::registry::terms::{choose, combine, is_exempt, limit_of, timeout_of};
 use crate::registry::untracked::AtStop;
 use crate::registry::wait::Admit;
 use crate::registry::{Handle, Registry, TaskSlot, is_enabled, registry, timeout};
@@ -287,7 +287,7 @@ fn plan_of(
     if !has_own && group.terms.get().is_none() {
         return None;
     }
-    let is_exempt = is_exempt(group, group.policy().unwrap_or(policy));
+    let is_exempt = is_exempt(group.kind, group.policy().unwrap_or(policy));
     let limit = limit_of(group, terms.limit, is_exempt);
     (has_own || limit.is_some()).then(|| {
         Box::new(Plan {
@@ -301,7 +301,7 @@ fn plan_of(
     })
 }
 
-/// The same for a task that is not tracked, with its kind and policy: its terms, and what the operator says
+/// The same for a task that is not tracked, with its kind and policy: its terms, and what rules say
 /// of its name.
 #[cold]
 #[inline(never)]
@@ -328,12 +328,11 @@ pub fn plan_untracked(
             name::of_type(code).map_or_else(|| name::location(location), |code| code.path).into()
         }
     };
-    let is_exempt = terms.is_ongoing || is_always_exempt(kind, policy);
-    let timeout = rules().timeout(&name).and_then(|rule| rule.filter(is_exempt));
-    let limit = rules().limit(&name).and_then(|rule| rule.filter(is_exempt));
+    let is_exempt = is_exempt(kind, policy);
+    let timeout = combine(rules().timeout(&name, is_exempt), terms.timeout);
     plan::leave(Some(Box::new(Plan {
-        timeout: combine(timeout, terms.timeout),
-        limit: choose(limit, terms.limit, &name),
+        timeout: timeout.map(|(timeout, _)| timeout),
+        limit: choose(rules().limit(&name, is_exempt), terms.limit, &name),
         unique: terms.unique,
         attempt,
         at_stop,
@@ -364,11 +363,9 @@ fn enter(
         let policy = group.policy().unwrap_or(task.policy);
         let mut details = details.take();
         let mut has_timeout = false;
-        if terms.is_ongoing {
-            group.terms().set_ongoing();
-        }
+        group.note_given(task.policy, task.grace);
         if terms.timeout.is_some() || group.terms.get().is_some() {
-            let timeout = timeout_of(group, terms.timeout, is_exempt(group, policy));
+            let timeout = timeout_of(group, terms.timeout, is_exempt(kind, policy));
             has_timeout = timeout.is_some();
             if has_timeout {
                 details.get_or_insert_default().timeout = timeout;

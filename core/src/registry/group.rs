@@ -5,6 +5,7 @@ use std::collections::HashMap;
 use std::fmt;
 use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 use std::sync::{Arc, OnceLock};
+use std::time::Duration;
 
 use tracing::warn;
 
@@ -73,10 +74,15 @@ pub struct Group {
     pub(crate) storm: Mutex<Storm>,
     /// Spawns that were refused, since the process stops.
     pub refused: AtomicU64,
-    /// Of a group whose tasks have a timeout, a limit or keys, or that the operator gave one.
+    /// Of a group whose tasks have a timeout, a limit or keys, or that a rule gives one.
     pub terms: OnceLock<Box<GroupTerms>>,
     /// 0, or one more than the policy's place in [`POLICIES`].
     policy: AtomicU64,
+    /// The policy that the code gave its newest task, in the same way. Tasks that begin the fast way have the
+    /// default.
+    given_policy: AtomicU64,
+    /// The grace that the code gave that task, in nanoseconds and one more; 0 for none.
+    given_grace: AtomicU64,
     stripes: Mutex<Stripes>,
     /// For threads whose locals are gone: they take this lock to write.
     shared: Mutex<&'static Stripe>,
@@ -113,6 +119,8 @@ impl Group {
         let group = Self {
             id,
             policy: AtomicU64::new(policy_index(policy)),
+            given_policy: AtomicU64::new(0),
+            given_grace: AtomicU64::new(0),
             location: key.location_text(),
             name: key.name,
             kind: key.kind,
@@ -136,8 +144,31 @@ impl Group {
     /// The policy that whoever runs the service set for this name.
     #[inline]
     pub fn policy(&self) -> Option<OnShutdown> {
-        let index = usize::try_from(self.policy.load(Ordering::Acquire)).unwrap_or(0);
-        POLICIES.get(index.checked_sub(1)?).copied()
+        policy_at(self.policy.load(Ordering::Acquire))
+    }
+
+    /// Notes what the code gives a task that begins.
+    #[inline]
+    pub fn note_given(&self, policy: OnShutdown, grace: Option<Duration>) {
+        let nanos = |grace: Duration| u64::try_from(grace.as_nanos()).unwrap_or(u64::MAX).saturating_add(1);
+        let (policy, grace) = (policy as u64 + 1, grace.map_or(0, nanos));
+        if self.given_policy.load(Ordering::Relaxed) != policy {
+            self.given_policy.store(policy, Ordering::Relaxed);
+        }
+        if self.given_grace.load(Ordering::Relaxed) != grace {
+            self.given_grace.store(grace, Ordering::Relaxed);
+        }
+    }
+
+    /// The policy of its newest task.
+    pub fn newest_policy(&self) -> OnShutdown {
+        let given = || policy_at(self.given_policy.load(Ordering::Relaxed));
+        self.policy().or_else(given).unwrap_or_default()
+    }
+
+    /// The grace of its newest task.
+    pub fn newest_grace(&self) -> Option<Duration> {
+        self.given_grace.load(Ordering::Relaxed).checked_sub(1).map(Duration::from_nanos)
     }
 
     /// Kind, policy and flags of a task of this group that asks for nothing else.
@@ -251,6 +282,10 @@ const POLICIES: &[OnShutdown] = OnShutdown::ALL;
 fn policy_index(policy: Option<OnShutdown>) -> u64 {
     let place = POLICIES.iter().position(|known| Some(*known) == policy);
     place.map_or(0, |place| place as u64 + 1)
+}
+
+fn policy_at(index: u64) -> Option<OnShutdown> {
+    POLICIES.get(usize::try_from(index).ok()?.checked_sub(1)?).copied()
 }
 
 fn first_bits_of(kind: Kind, policy: Option<OnShutdown>) -> u64 {

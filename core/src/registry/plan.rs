@@ -17,8 +17,6 @@ pub struct GivenTerms {
     pub timeout: Option<Duration>,
     pub limit: Option<&'static Limit>,
     pub unique: Option<Unique>,
-    /// The task goes on for as long as the process does, as a service or timer: wildcards leave it alone.
-    pub is_ongoing: bool,
 }
 
 /// A key that one task at a time has.

@@ -1,4 +1,4 @@
-//! The terms of a group: what the operator says of its tasks, and what became of those that waited.
+//! The terms of a group: what rules and code say of its tasks, and what became of those that waited.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
@@ -15,8 +15,8 @@ use crate::registry::local::Current;
 use crate::registry::slot::{LIMITED, Reading};
 use crate::registry::storm::{Admission, Storm};
 use crate::registry::timeout::Timeout;
-use crate::terms::rules::{Ruling, log_timeout, rules};
-use crate::terms::{Limit, Reason};
+use crate::terms::rules::{Ruling, log_replaced, log_timeout, rules};
+use crate::terms::{Limit, Reason, SetBy};
 use crate::text::named;
 
 /// Upper bounds of the times that tasks waited for their limit, in seconds; the last bucket has none.
@@ -25,14 +25,11 @@ pub const WAIT_BOUNDS: [f64; 7] = [0.01, 0.1, 1.0, 10.0, 60.0, 600.0, 3600.0];
 /// Made for a group when the first of its tasks, or a rule, has terms.
 #[derive(Debug, Default)]
 pub struct GroupTerms {
-    rules: Mutex<GroupRules>,
+    found: Mutex<Found>,
     /// The timeout that its newest task with one was given by the code, in nanoseconds; 0 for none.
     code_timeout: AtomicU64,
-    /// The limit that its newest task with one was given.
-    limit: Mutex<Option<&'static Limit>>,
-    /// Its tasks go on for as long as the process does: services and timers.
-    is_ongoing: AtomicBool,
-    is_difference_logged: AtomicBool,
+    is_timeout_logged: AtomicBool,
+    is_limit_logged: AtomicBool,
     /// When it was last looked whether a task waits for a limit that its ancestor holds.
     looked_at: AtomicU64,
     rejected: [AtomicU64; Reason::COUNT],
@@ -40,10 +37,38 @@ pub struct GroupTerms {
     pub(crate) storm: Mutex<Storm>,
 }
 
+/// What there is for a group: the rules for its name, and the limit of its code.
+#[derive(Clone, Copy, Debug, Default)]
+struct Found {
+    /// For tasks that wildcards cover.
+    covered: GroupRules,
+    /// For tasks that wildcards leave alone.
+    exempt: GroupRules,
+    /// The limit that its newest task with one was given by the code.
+    code_limit: Option<&'static Limit>,
+}
+
+impl Found {
+    fn rules(&self, is_exempt: bool) -> GroupRules {
+        if is_exempt { self.exempt } else { self.covered }
+    }
+}
+
 #[derive(Clone, Copy, Debug, Default)]
 struct GroupRules {
     timeout: Option<Ruling<Duration>>,
     limit: Option<Ruling<&'static Limit>>,
+}
+
+impl GroupRules {
+    fn read(name: &str, is_exempt: bool) -> Self {
+        let rules = rules();
+        Self { timeout: rules.timeout(name, is_exempt), limit: rules.limit(name, is_exempt) }
+    }
+
+    fn exist(&self) -> bool {
+        self.timeout.is_some() || self.limit.is_some()
+    }
 }
 
 /// How long tasks waited until they were admitted.
@@ -80,49 +105,32 @@ impl GroupTerms {
         &self.waits
     }
 
-    /// The limit of its tasks, of the operator or else of the code.
-    pub fn limit(&self) -> Option<&'static Limit> {
-        *self.limit.lock()
-    }
-
-    /// The timeout of a task, and whether the operator set it.
-    pub fn timeout(&self) -> Option<(Duration, bool)> {
-        let code = Some(self.code_timeout.load(Ordering::Relaxed)).filter(|nanos| *nanos != 0);
-        let code = code.map(Duration::from_nanos);
-        let rule = self.rules.lock().timeout;
-        let timeout = combine(rule, code)?;
-        Some((timeout, rule.is_some_and(|rule| rule.value == Some(timeout))))
-    }
-
-    /// Its tasks go on for as long as the process does.
-    pub fn set_ongoing(&self) {
-        self.is_ongoing.store(true, Ordering::Relaxed);
-    }
-
     pub fn note_wait(&self, waited: Duration) {
         self.waits.add(waited);
     }
 }
 
-/// The timeout of a task with one rule and what its code says.
-pub fn combine(rule: Option<Ruling<Duration>>, code: Option<Duration>) -> Option<Duration> {
-    match (rule, code) {
-        (None, code) => code,
-        (Some(Ruling { value, is_exact: true }), _) => value,
-        (Some(Ruling { value, is_exact: false }), code) => value.into_iter().chain(code).min(),
+/// The timeout of a task with one rule and what its code says, and which of them set it.
+pub fn combine(rule: Option<Ruling<Duration>>, code: Option<Duration>) -> Option<(Duration, SetBy)> {
+    let by_code = code.map(|code| (code, SetBy::Code));
+    let Some(Ruling { value, is_exact, set_by }) = rule else { return by_code };
+    let by_rule = value.map(|value| (value, set_by));
+    match (by_rule, by_code) {
+        (rule, _) if is_exact => rule,
+        // What both say the code says.
+        (Some(rule), Some(code)) => Some(if rule.0 < code.0 { rule } else { code }),
+        (rule, code) => code.or(rule),
     }
 }
 
-/// Whether a wildcard leaves a task alone.
-pub fn is_exempt(group: &Group, policy: OnShutdown) -> bool {
-    let is_ongoing = || group.terms.get().is_some_and(|terms| terms.is_ongoing.load(Ordering::Relaxed));
-    is_always_exempt(group.kind, policy) || is_ongoing()
+/// Whether wildcards leave a task alone, by its kind and its policy.
+pub fn is_exempt(kind: Kind, policy: OnShutdown) -> bool {
+    is_kind_exempt(kind) || matches!(policy, OnShutdown::Last | OnShutdown::Detach | OnShutdown::Connection)
 }
 
-/// The same, of a task that is not tracked.
-pub fn is_always_exempt(kind: Kind, policy: OnShutdown) -> bool {
+/// The same of all tasks of a kind.
+fn is_kind_exempt(kind: Kind) -> bool {
     matches!(kind, Kind::Request | Kind::Service | Kind::Timer)
-        || matches!(policy, OnShutdown::Last | OnShutdown::Detach | OnShutdown::Connection)
 }
 
 /// The timeout of a task that begins.
@@ -132,14 +140,14 @@ pub fn timeout_of(group: &Group, code: Option<Duration>, is_exempt: bool) -> Opt
         note_code(group, code);
         return Some(Timeout::new(code, None));
     };
-    let rule = terms.rules.lock().timeout.and_then(|rule| rule.filter(is_exempt));
+    let rule = terms.found.lock().rules(is_exempt).timeout;
     if let Some(code) = code {
         note_code(group, code);
     }
-    let timeout = combine(rule, code);
-    if let Some(code) = code.filter(|code| timeout != Some(*code)) {
-        if !terms.is_difference_logged.swap(true, Ordering::Relaxed) {
-            log_timeout(&group.name, code, timeout);
+    let timeout = combine(rule, code).map(|(timeout, _)| timeout);
+    if let (Some(code), Some(rule)) = (code.filter(|code| timeout != Some(*code)), rule) {
+        if !terms.is_timeout_logged.swap(true, Ordering::Relaxed) {
+            log_timeout(&group.name, code, timeout, rule.set_by);
         }
     }
     Some(Timeout::new(timeout?, rule.and_then(|rule| rule.value)))
@@ -156,9 +164,17 @@ pub fn limit_of(group: &Group, code: Option<&'static Limit>, is_exempt: bool) ->
         return None;
     }
     let terms = group.terms();
-    let rule = terms.rules.lock().limit.and_then(|rule| rule.filter(is_exempt));
+    let mut found = terms.found.lock();
+    found.code_limit = code.or(found.code_limit);
+    let rule = found.rules(is_exempt).limit;
+    drop(found);
     let limit = choose(rule, code, &group.name);
-    *terms.limit.lock() = limit;
+    if let (Some(code), Some(rule)) = (code, rule) {
+        let is_other = limit.is_none_or(|limit| !std::ptr::eq(limit, code));
+        if is_other && !terms.is_limit_logged.swap(true, Ordering::Relaxed) {
+            log_replaced(&group.name, code, limit, rule.set_by);
+        }
+    }
     limit
 }
 
@@ -171,7 +187,7 @@ pub fn choose(
     match (rule, code) {
         // The rule has changed the limit's own bounds.
         (_, Some(code)) if code.name() == name => Some(code),
-        (Some(Ruling { value, is_exact: true }), _) | (Some(Ruling { value, .. }), None) => value,
+        (Some(Ruling { value, is_exact: true, .. }), _) | (Some(Ruling { value, .. }), None) => value,
         (_, code) => code,
     }
 }
@@ -228,7 +244,7 @@ pub fn look_for_deadlock(
     terms.looked_at.store(now, Ordering::Relaxed);
     let read = |task: &Current| task.slot.read().filter(|reading| reading.id() == task.id);
     let holds = |reading: &Reading| {
-        let known = registry.group(reading.group()).terms.get().and_then(|terms| terms.limit());
+        let known = registry.group(reading.group()).limit();
         known.is_some_and(|known| std::ptr::eq(known, limit)) && !reading.has(LIMITED)
     };
     let next = |reading: &Reading| read(&registry.find(reading.parent()?)?);
@@ -263,33 +279,58 @@ impl Group {
         self.terms.get_or_init(Box::default)
     }
 
-    /// Whether the operator gave it a timeout or a limit.
+    /// Whether a rule gives its tasks a timeout or a limit.
     pub fn has_rules(&self) -> bool {
         self.terms.get().is_some_and(|terms| {
-            let rules = terms.rules.lock();
-            rules.timeout.is_some() || rules.limit.is_some()
+            let found = terms.found.lock();
+            found.covered.exist() || found.exempt.exist()
         })
     }
 
-    /// Reads the operator's rules for its name.
+    /// Whether wildcards leave its newest task alone, which stands for all of them.
+    fn is_exempt(&self) -> bool {
+        is_exempt(self.kind, self.newest_policy())
+    }
+
+    /// The timeout of its tasks, and where that comes from.
+    pub fn timeout(&self) -> Option<(Duration, SetBy)> {
+        let terms = self.terms.get()?;
+        let code = Some(terms.code_timeout.load(Ordering::Relaxed)).filter(|nanos| *nanos != 0);
+        let rule = terms.found.lock().rules(self.is_exempt()).timeout;
+        combine(rule, code.map(Duration::from_nanos))
+    }
+
+    /// The limit of its tasks.
+    pub fn limit(&self) -> Option<&'static Limit> {
+        if matches!(self.kind, Kind::Future | Kind::Request) {
+            // Nothing of ours begins them, so nothing can hold them back.
+            return None;
+        }
+        let found = *self.terms.get()?.found.lock();
+        let limit = choose(found.rules(self.is_exempt()).limit, found.code_limit, &self.name);
+        limit.filter(|limit| !limit.is_lifted())
+    }
+
+    /// Reads the rules for its name.
     pub fn read_rules(&self) {
-        let found = GroupRules { timeout: rules().timeout(&self.name), limit: rules().limit(&self.name) };
-        if self.terms.get().is_none() && found.timeout.is_none() && found.limit.is_none() {
+        let exempt = GroupRules::read(&self.name, true);
+        let is_kind_exempt = is_kind_exempt(self.kind);
+        let covered = if is_kind_exempt { exempt } else { GroupRules::read(&self.name, false) };
+        if self.terms.get().is_none() && !exempt.exist() && !covered.exist() {
             return;
         }
         let terms = self.terms();
-        *terms.rules.lock() = found;
-        terms.is_difference_logged.store(false, Ordering::Relaxed);
-        let mut limit = terms.limit.lock();
-        // Tasks that come set it again.
-        *limit =
-            choose(found.limit, limit.filter(|limit| limit.name() != &*self.name).or(*limit), &self.name);
+        let mut found = terms.found.lock();
+        (found.covered, found.exempt) = (covered, exempt);
+        drop(found);
+        terms.is_timeout_logged.store(false, Ordering::Relaxed);
+        terms.is_limit_logged.store(false, Ordering::Relaxed);
     }
 }
 
 impl Registry {
-    /// Gives all groups, and the live tasks, the terms that the operator set for their names. Live tasks have
-    /// their timeout from now; a limit counts those that begin.
+    /// Gives all groups, and the live tasks, the terms that rules have for their names. Live tasks without a
+    /// timeout have theirs from now; a limit counts those that begin.
     pub fn apply_rules(&self) {
         self.groups.all().into_iter().for_each(|group| {
             group.read_rules();

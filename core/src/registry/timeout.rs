@@ -247,7 +247,7 @@ impl Registry {
         let Some(mut locked) = slot.lock_any() else { return };
         let group = self.group(locked.group());
         let current = Current { slot, id: slot.id() };
-        let is_exempt = is_exempt(group, locked.policy());
+        let is_exempt = is_exempt(group.kind, locked.policy());
         let has_one = locked.has(DETAILS)
             && self.details.read(current.id, |details| details.timeout.is_some()) == Some(true);
         let Some(timeout) = timeout_of(group, None, is_exempt).filter(|_| !has_one) else { return };

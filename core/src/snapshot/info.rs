@@ -8,7 +8,7 @@ use crate::named::named;
 use crate::outcome::{Outcome, OutcomeCounts};
 use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
-use crate::terms::Reason;
+use crate::terms::{Reason, SetBy};
 
 /// What a live task is doing.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash, PartialOrd, Ord)]
@@ -136,12 +136,16 @@ pub struct TimeoutInfo {
 pub struct TermsInfo {
     /// How long its tasks may run, where all have a timeout or its newest with one was given this.
     pub timeout: Option<Duration>,
-    /// Whether the operator set that.
+    /// Whether a rule by name set that, and not its code.
     pub timeout_by_operator: bool,
+    /// Where that comes from.
+    pub timeout_set_by: Option<SetBy>,
     /// How many of the tasks of its limit may run at once.
     pub limit: Option<u64>,
     /// How many may wait for that.
     pub queue: Option<u64>,
+    /// Where the limit comes from.
+    pub limit_set_by: Option<SetBy>,
     /// How many wait for that, of all groups that share the limit.
     pub queued: u64,
     /// How many of its tasks wait now, for the limit or for a task with the same key.
@@ -152,6 +156,10 @@ pub struct TermsInfo {
     pub rejected: Vec<(Reason, u64)>,
     /// How long its tasks waited that had to; the last bucket has no upper bound.
     pub waited: Vec<Bucket>,
+    /// What becomes of its newest task when the process stops.
+    pub on_shutdown: OnShutdown,
+    /// The grace that the code gave that task.
+    pub grace: Option<Duration>,
 }
 
 /// A live task, as read at one moment.

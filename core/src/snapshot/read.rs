@@ -22,8 +22,8 @@ use crate::snapshot::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Pace, Snapshot, State, StateCounts,
     TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
 };
-use crate::terms::Reason;
 use crate::terms::limit::Limit;
+use crate::terms::{Reason, SetBy};
 
 /// What live tasks of a group add to its totals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -154,24 +154,28 @@ fn group_info(group: &Group, totals: &Totals, live: &LiveSums, highest: (u64, u6
         usual: usual_of(group, totals),
         oldest: (live.oldest_id != 0 && 0 < alive).then(|| oldest(live.oldest_start, live.oldest_id, now)),
         last_failure: group.last_failure.lock().as_ref().map(failure_info),
-        terms: group.terms.get().map(|terms| terms_info(terms, live, now)),
+        terms: group.terms.get().map(|terms| terms_info(group, terms, live, now)),
     }
 }
 
-fn terms_info(terms: &GroupTerms, live: &LiveSums, now: u64) -> TermsInfo {
-    let (timeout, limit) = (terms.timeout(), terms.limit());
+fn terms_info(group: &Group, terms: &GroupTerms, live: &LiveSums, now: u64) -> TermsInfo {
+    let (timeout, limit) = (group.timeout(), group.limit());
     let bounds = WAIT_BOUNDS.into_iter().chain([f64::INFINITY]);
     let bucket = |(upper_bound, (count, sum))| Bucket { upper_bound, count, sum };
     TermsInfo {
         timeout: timeout.map(|(timeout, _)| timeout),
-        timeout_by_operator: timeout.is_some_and(|(_, by_operator)| by_operator),
+        timeout_by_operator: timeout.is_some_and(|(_, set_by)| set_by != SetBy::Code),
+        timeout_set_by: timeout.map(|(_, set_by)| set_by),
         limit: limit.map(|limit| limit.at_once() as u64),
         queue: limit.map(|limit| limit.queue_length() as u64),
+        limit_set_by: limit.map(Limit::set_by),
         queued: limit.map_or(0, Limit::queued),
         limited: live.states.limited,
         first_in_line: live.first_in_line.map(|(start, id)| oldest(start, id, now)),
         rejected: Reason::ALL.iter().map(|reason| (*reason, terms.rejected(*reason))).collect(),
         waited: bounds.zip(terms.waits().read()).map(bucket).collect(),
+        on_shutdown: group.newest_policy(),
+        grace: group.newest_grace(),
     }
 }
 

@@ -20,9 +20,10 @@ use crate::registry::begin::{
 use crate::registry::details::Scope;
 use crate::registry::group::{NameSource, Signature};
 use crate::registry::id::{GroupId, TaskId};
-use crate::registry::is_enabled;
 use crate::registry::kind::{BLOCKING, FUTURE, Kind, LOCAL, OnShutdown, TASK, kind_of};
 use crate::registry::plan::{Attempt, GivenTerms};
+use crate::registry::terms::is_exempt;
+use crate::registry::{is_enabled, registry};
 use crate::terms::Limit;
 use crate::tracked::{Entry, Tracked};
 
@@ -386,6 +387,12 @@ impl TaskBuilder {
     /// The terms, to be changed.
     pub(super) fn terms_mut(&mut self) -> &mut GivenTerms {
         &mut self.more().terms
+    }
+
+    /// Whether rules with a `*` leave it alone, which has this name.
+    pub(super) fn is_exempt(&self, name: &str) -> bool {
+        let policy = if is_enabled() { registry().config.policy_for(name) } else { None };
+        is_exempt(Kind::Task, policy.unwrap_or(self.policy))
     }
 
     /// The limit that its code gives it, and its name where it has one.

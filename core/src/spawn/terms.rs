@@ -226,7 +226,8 @@ impl TaskBuilder {
         let location = Location::caller();
         async move {
             let (code, name) = self.limit_and_name();
-            let rule = if rules().exist() && !name.is_empty() { rules().limit(&name) } else { None };
+            let has_rule = rules().exist() && !name.is_empty();
+            let rule = if has_rule { rules().limit(&name, self.is_exempt(&name)) } else { None };
             let permit = match choose(rule, code, &name) {
                 Some(limit) => enter(limit).await,
                 None => None,
@@ -236,13 +237,6 @@ impl TaskBuilder {
             let (begun, span) = self.begin_special(code, Kind::Task, location, attempt);
             launch_with(future, begun, span)
         }
-    }
-
-    /// A task that goes on for as long as the process does: a wildcard of the operator's leaves it alone.
-    #[doc(hidden)]
-    pub fn ongoing(mut self) -> Self {
-        self.terms_mut().is_ongoing = true;
-        self
     }
 }
 

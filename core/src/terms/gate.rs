@@ -117,8 +117,19 @@ impl Gate {
     }
 
     /// Changes the bounds, and admits what there is room for now.
+    #[cfg(test)]
     pub fn set_bounds(&self, bounds: Bounds) {
+        self.store_bounds(bounds);
+        self.admit();
+    }
+
+    /// Changes the bounds; the caller [admits](Self::admit) what there is room for then.
+    pub fn store_bounds(&self, bounds: Bounds) {
         self.bounds.store(bounds.pack(), Ordering::Relaxed);
+    }
+
+    /// Admits what there is room for.
+    pub fn admit(&self) {
         let mut line = self.line.lock();
         let admitted = self.hand_out(&mut line);
         drop(line);

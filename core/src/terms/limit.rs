@@ -1,10 +1,11 @@
 //! Limits, as users see them.
 
 use std::fmt;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU8, Ordering};
 
 use crate::terms::gate::{Bounds, Gate};
 use crate::terms::rules;
+use crate::terms::set_by::SetBy;
 
 /// How many tasks may wait, unless set.
 pub const DEFAULT_QUEUE: u32 = 10_000;
@@ -43,6 +44,8 @@ pub struct Limit {
     code: Bounds,
     gate: Gate,
     is_known: AtomicBool,
+    /// The place of its [`SetBy`] among them all.
+    set_by: AtomicU8,
 }
 
 impl Limit {
@@ -64,12 +67,14 @@ impl Limit {
 
     #[cfg(not(headcount_loom))]
     pub(crate) const fn with(name: &'static str, code: Bounds) -> Self {
-        Self { name, code, gate: Gate::new(code), is_known: AtomicBool::new(false) }
+        let (is_known, set_by) = (AtomicBool::new(false), AtomicU8::new(0));
+        Self { name, code, gate: Gate::new(code), is_known, set_by }
     }
 
     #[cfg(headcount_loom)]
     pub(crate) fn with(name: &'static str, code: Bounds) -> Self {
-        Self { name, code, gate: Gate::new(code), is_known: AtomicBool::new(false) }
+        let (is_known, set_by) = (AtomicBool::new(false), AtomicU8::new(0));
+        Self { name, code, gate: Gate::new(code), is_known, set_by }
     }
 
     /// Its name.
@@ -116,13 +121,36 @@ impl Limit {
         &self.gate
     }
 
+    /// Rules made it for a name of tasks: they set its bounds, and it is not to be [met](Self::meet).
+    pub(crate) fn set_made(&self) {
+        self.is_known.store(true, Ordering::Release);
+    }
+
     #[cold]
     fn meet(&'static self) {
         rules::meet(self, || self.is_known.swap(true, Ordering::AcqRel));
     }
 
-    pub(crate) fn set_bounds(&self, bounds: Bounds) {
-        self.gate.set_bounds(bounds);
+    /// Sets its bounds; what waits is [admitted](Self::admit) afterwards.
+    pub(crate) fn set_bounds(&self, bounds: Bounds, set_by: SetBy) {
+        self.gate.store_bounds(bounds);
+        self.set_by.store(set_by as u8, Ordering::Relaxed);
+    }
+
+    /// Admits what there is room for.
+    pub(crate) fn admit(&self) {
+        self.gate.admit();
+    }
+
+    /// Whether a rule says that it does not count.
+    pub(crate) fn is_lifted(&self) -> bool {
+        self.bounds().at_once == rules::UNLIMITED
+    }
+
+    /// Where its bounds come from.
+    pub(crate) fn set_by(&self) -> SetBy {
+        let place = usize::from(self.set_by.load(Ordering::Relaxed));
+        SetBy::ALL.get(place).copied().unwrap_or_default()
     }
 
     pub(crate) fn bounds(&self) -> Bounds {

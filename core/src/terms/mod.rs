@@ -7,7 +7,7 @@
 //! - [`gate`] admits as many as a limit allows, and the others in the order in which they came. [`limit`] is
 //!   what users see of it.
 //! - [`keys`] lets one task at a time have a key.
-//! - [`rules`] holds what the operator says of timeouts and limits.
+//! - [`rules`] holds what rules by name say of timeouts and limits, and [`SetBy`] where they come from.
 //!
 //! [`registry`](crate::registry) arms timeouts, and the spawn functions pass the gates.
 
@@ -19,7 +19,9 @@ pub mod limit;
 mod model;
 mod refusal;
 pub mod rules;
+mod set_by;
 pub mod timer;
 
 pub use self::limit::Limit;
 pub use self::refusal::{Reason, TrySpawnError};
+pub use self::set_by::SetBy;

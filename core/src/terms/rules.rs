@@ -1,9 +1,12 @@
-//! What the operator says of timeouts and limits, by the names of tasks.
+//! What rules by name say of timeouts and limits: the operator's, the builder's, and those of `set_limit`.
 //!
 //! A rule with a `*` is a wildcard; any other is exact. The first rule that fits a name counts. An exact rule
 //! replaces what the code says. A wildcard leaves alone what must go on or serves others: services, timers,
-//! requests, connections, `Last` and `Detach` tasks. A timeout of a wildcard is a bound: the shorter of it
-//! and the code's counts. A limit of a wildcard is for tasks whose code gives them none.
+//! requests, connections, `Last` and `Detach` tasks; for these it is as if it were not there. A timeout of a
+//! wildcard is a bound: the shorter of it and the code's counts. A limit of a wildcard is for tasks whose
+//! code gives them none.
+//!
+//! [`find`] decides all that, for every reader: a caller has to say whether wildcards leave its task alone.
 
 use std::collections::HashMap;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -12,9 +15,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use crate::lock::{Mutex, RwLock};
-use crate::name::{OTHER, escape, fits};
+use crate::name::{MAX_NAME, OTHER, cut, escape, fits};
 use crate::terms::gate::Bounds;
 use crate::terms::limit::{DEFAULT_QUEUE, Limit};
+use crate::terms::set_by::SetBy;
 use crate::text::length;
 
 /// A limit as a rule gives it.
@@ -36,26 +40,38 @@ impl LimitRule {
 pub struct Ruling<T> {
     pub value: Option<T>,
     pub is_exact: bool,
-}
-
-impl<T: Copy> Ruling<T> {
-    /// This ruling, if it is for tasks that a wildcard leaves alone or not.
-    pub fn filter(self, is_exempt: bool) -> Option<Self> {
-        (self.is_exact || !is_exempt).then_some(self)
-    }
+    pub set_by: SetBy,
 }
 
 /// The most limits that rules make; tasks of further names share one.
 const MOST_MADE: usize = 1000;
 
+/// Patterns of names, and what they say.
 pub type List<T> = Vec<(String, Option<T>)>;
+
+#[derive(Clone, Debug)]
+struct Rule<T> {
+    pattern: String,
+    value: Option<T>,
+    set_by: SetBy,
+}
+
+impl<T> Rule<T> {
+    fn is_exact(&self) -> bool {
+        !self.pattern.contains('*')
+    }
+}
+
+fn rules_of<T>(list: List<T>, set_by: SetBy) -> Vec<Rule<T>> {
+    list.into_iter().map(|(pattern, value)| Rule { pattern, value, set_by }).collect()
+}
 
 #[derive(Debug, Default)]
 pub struct Rules {
     /// Whether there is any.
     exist: AtomicBool,
-    timeouts: RwLock<List<Duration>>,
-    limits: RwLock<List<LimitRule>>,
+    timeouts: RwLock<Vec<Rule<Duration>>>,
+    limits: RwLock<Vec<Rule<LimitRule>>>,
     /// Limits of the code that were used.
     known: Mutex<Vec<&'static Limit>>,
     /// Limits that rules made, by the name of their tasks.
@@ -67,9 +83,11 @@ pub fn rules() -> &'static Rules {
     &RULES
 }
 
-fn find<T: Copy>(list: &List<T>, name: &str) -> Option<Ruling<T>> {
-    let (pattern, value) = list.iter().find(|(pattern, _)| fits(pattern, name))?;
-    Some(Ruling { value: *value, is_exact: !pattern.contains('*') })
+/// The first rule that covers tasks of a name. `is_exempt`: wildcards leave them alone.
+fn find<T: Copy>(list: &[Rule<T>], name: &str, is_exempt: bool) -> Option<Ruling<T>> {
+    let covers = |rule: &&Rule<T>| (rule.is_exact() || !is_exempt) && fits(&rule.pattern, name);
+    let rule = list.iter().find(covers)?;
+    Some(Ruling { value: rule.value, is_exact: rule.is_exact(), set_by: rule.set_by })
 }
 
 impl Rules {
@@ -79,17 +97,16 @@ impl Rules {
         self.exist.load(Ordering::Acquire)
     }
 
-    pub fn set_timeouts(&self, list: List<Duration>) {
-        *self.timeouts.write() = list;
+    pub fn set_timeouts(&self, list: List<Duration>, set_by: SetBy) {
+        *self.timeouts.write() = rules_of(list, set_by);
         self.note();
     }
 
     /// Sets the limits, also those of the code that were used before.
-    pub fn set_limits(&self, list: List<LimitRule>) {
-        *self.limits.write() = list;
+    pub fn set_limits(&self, list: List<LimitRule>, set_by: SetBy) {
+        *self.limits.write() = rules_of(list, set_by);
         self.note();
-        let known: Vec<_> = self.known.lock().clone();
-        known.into_iter().for_each(|limit| self.apply(limit));
+        self.refresh();
     }
 
     fn note(&self) {
@@ -97,41 +114,53 @@ impl Rules {
         self.exist.store(exist, Ordering::Release);
     }
 
-    /// Changes the limit of a name while the process runs. Its queue stays.
-    pub fn set_limit(&self, name: &str, at_once: u32) {
+    /// Changes the limit of a name while the process runs. Its queue stays. A pattern with `*` keeps its
+    /// place among the rules, and a new one comes last. Says whether a limit or a rule had this name.
+    pub fn set_limit(&self, name: &str, at_once: u32) -> bool {
+        let name = cut(name.into(), MAX_NAME);
         let mut limits = self.limits.write();
-        let queue = find(&limits, name).and_then(|ruling| ruling.value).and_then(|rule| rule.queue);
-        limits.retain(|(pattern, _)| pattern != name);
-        limits.insert(0, (name.to_owned(), Some(LimitRule { at_once, queue })));
+        let queue = find(&limits, &name, false).and_then(|ruling| ruling.value).and_then(|rule| rule.queue);
+        let value = Some(LimitRule { at_once, queue });
+        let rule = Rule { pattern: name.clone().into_owned(), value, set_by: SetBy::Call };
+        let place = limits.iter().position(|known| known.pattern == *name);
+        match place {
+            Some(place) if !rule.is_exact() => limits[place] = rule,
+            None if !rule.is_exact() => limits.push(rule),
+            // A wildcard that stood before it must not win.
+            _ => {
+                limits.retain(|known| known.pattern != *name);
+                limits.insert(0, rule);
+            }
+        }
         drop(limits);
         self.note();
-        let known: Vec<_> = self.known.lock().clone();
-        known.into_iter().filter(|limit| limit.name() == name).for_each(|limit| self.apply(limit));
+        self.refresh();
+        place.is_some() || self.all().iter().any(|limit| fits(&name, limit.name()))
     }
 
-    pub fn timeout(&self, name: &str) -> Option<Ruling<Duration>> {
-        find(&self.timeouts.read(), name)
+    pub fn timeout(&self, name: &str, is_exempt: bool) -> Option<Ruling<Duration>> {
+        find(&self.timeouts.read(), name, is_exempt)
     }
 
     /// The limit that a rule gives tasks of a name, made if there is none yet.
-    pub fn limit(&self, name: &str) -> Option<Ruling<&'static Limit>> {
-        let Ruling { value, is_exact } = find(&self.limits.read(), name)?;
-        Some(Ruling { value: value.map(|rule| self.make(name, rule)), is_exact })
+    pub fn limit(&self, name: &str, is_exempt: bool) -> Option<Ruling<&'static Limit>> {
+        // Held while the limit is made, so that a rule that changes meanwhile finds it.
+        let limits = self.limits.read();
+        let Ruling { value, is_exact, set_by } = find(&limits, name, is_exempt)?;
+        Some(Ruling { value: value.map(|rule| self.make(name, rule, set_by)), is_exact, set_by })
     }
 
-    fn make(&self, name: &str, rule: LimitRule) -> &'static Limit {
-        let bounds = rule.over(Bounds { at_once: 0, queue: DEFAULT_QUEUE });
+    fn make(&self, name: &str, rule: LimitRule, set_by: SetBy) -> &'static Limit {
         let mut made = self.made.lock();
-        if let Some(limit) = made.get(name) {
-            limit.set_bounds(bounds);
-            return limit;
-        }
-        let name = if MOST_MADE <= made.len() { OTHER } else { name };
+        let name = if made.contains_key(name) || made.len() < MOST_MADE { name } else { OTHER };
         if let Some(limit) = made.get(name) {
             return limit;
         }
+        let bounds = rule.over(Bounds { at_once: 0, queue: DEFAULT_QUEUE });
         let name: &'static str = name.to_owned().leak();
         let limit: &'static Limit = Box::leak(Box::new(Limit::with(name, bounds)));
+        limit.set_made();
+        limit.set_bounds(bounds, set_by);
         made.insert(name.to_owned(), limit);
         limit
     }
@@ -144,20 +173,48 @@ impl Rules {
         all
     }
 
+    /// Gives all limits the bounds that the rules say now, and admits what there is room for.
+    fn refresh(&self) {
+        let known: Vec<_> = self.known.lock().clone();
+        known.into_iter().for_each(|limit| self.apply(limit));
+        let made: Vec<_> = self.made.lock().iter().map(|(name, limit)| (name.clone(), *limit)).collect();
+        for (name, limit) in made {
+            let limits = self.limits.read();
+            let Some(ruling) = find(&limits, &name, false) else { continue };
+            let bounds = ruling.value.map_or(unlimited(limit.code()), |rule| rule.over(limit.code()));
+            limit.set_bounds(bounds, ruling.set_by);
+            // A waker may run code that comes back here.
+            drop(limits);
+            limit.admit();
+        }
+    }
+
     /// Lets the rule for a limit's own name win over its code.
     fn apply(&self, limit: &'static Limit) {
-        let Some(ruling) = find(&self.limits.read(), limit.name()).filter(|ruling| ruling.is_exact) else {
-            return;
-        };
+        // Held until the bounds are set, so that a rule that changes meanwhile sets them after this.
+        let limits = self.limits.read();
+        let ruling = find(&limits, limit.name(), false).filter(|ruling| ruling.is_exact);
         let (code, former) = (limit.code(), limit.bounds());
-        let unlimited = Bounds { at_once: u32::MAX - 1, queue: code.queue };
-        let bounds = ruling.value.map_or(unlimited, |rule| rule.over(code));
+        let (bounds, set_by) = match ruling {
+            None => (code, SetBy::Code),
+            Some(Ruling { value: None, set_by, .. }) => (unlimited(code), set_by),
+            Some(Ruling { value: Some(rule), set_by, .. }) => (rule.over(code), set_by),
+        };
+        limit.set_bounds(bounds, set_by);
+        drop(limits);
+        limit.admit();
         if bounds != former {
-            limit.set_bounds(bounds);
-            log_limit(limit.name(), former, ruling.value);
+            log_limit(limit.name(), former, bounds, set_by);
         }
     }
 }
+
+fn unlimited(code: Bounds) -> Bounds {
+    Bounds { at_once: UNLIMITED, queue: code.queue }
+}
+
+/// More tasks than can be.
+pub const UNLIMITED: u32 = u32::MAX - 1;
 
 /// A limit is used for the first time.
 pub fn meet(limit: &'static Limit, is_known: impl FnOnce() -> bool) {
@@ -171,28 +228,43 @@ pub fn meet(limit: &'static Limit, is_known: impl FnOnce() -> bool) {
     rules.apply(limit);
 }
 
-fn log_limit(name: &str, former: Bounds, rule: Option<LimitRule>) {
-    let name = escape(name);
-    let text = match rule {
-        Some(rule) => format!("At most {} {name} at once, not {}", rule.at_once, former.at_once),
-        None => format!("No limit for {name}, not {} at once", former.at_once),
+fn log_limit(name: &str, former: Bounds, bounds: Bounds, set_by: SetBy) {
+    let (name, former) = (escape(name), count(former));
+    let text = match bounds.at_once {
+        UNLIMITED => format!("No limit for {name}, not {former} at once"),
+        at_once => format!("At most {at_once} {name} at once, not {former}"),
     };
-    log(&text);
+    log(&text, set_by, "HEADCOUNT_LIMIT");
+}
+
+fn count(bounds: Bounds) -> String {
+    if bounds.at_once == UNLIMITED { "any number".to_owned() } else { bounds.at_once.to_string() }
 }
 
 /// Behind a `catch_unwind`, as a subscriber that panics must not take a spawn with it.
-fn log(text: &str) {
-    let write = || tracing::info!(target: "headcount", "{text}: the operator says so");
+fn log(text: &str, set_by: SetBy, variable: &str) {
+    let write = || tracing::info!(target: "headcount", "{text}: {}", set_by.says(variable));
     let _ = catch_unwind(AssertUnwindSafe(write));
 }
 
-/// Says that a rule gives tasks another timeout than their code.
-pub fn log_timeout(name: &str, code: Duration, rule: Option<Duration>) {
+/// Logs that a rule gives tasks another timeout than their code.
+pub fn log_timeout(name: &str, code: Duration, rule: Option<Duration>, set_by: SetBy) {
     let (name, code) = (escape(name), length(code));
-    log(&match rule {
+    let text = match rule {
         Some(rule) => format!("{name} may run for {}, not {code}", length(rule)),
         None => format!("{name} has no timeout, not {code}"),
-    });
+    };
+    log(&text, set_by, "HEADCOUNT_TIMEOUT");
+}
+
+/// Logs that a rule gives tasks another limit than the one that their code names.
+pub fn log_replaced(name: &str, code: &Limit, rule: Option<&Limit>, set_by: SetBy) {
+    let (name, other, former) = (escape(name), escape(code.name()), count(code.bounds()));
+    let text = match rule {
+        Some(rule) => format!("{name} has a limit of {} at once", count(rule.bounds())),
+        None => format!("{name} has no limit"),
+    };
+    log(&format!("{text}, not the limit {other} of {former}"), set_by, "HEADCOUNT_LIMIT");
 }
 
 #[cfg(all(test, not(headcount_loom)))]
@@ -200,6 +272,7 @@ mod tests {
     use std::time::Duration;
 
     use super::{LimitRule, Rules, Ruling};
+    use crate::terms::SetBy;
 
     const SECOND: Duration = Duration::from_secs(1);
 
@@ -207,31 +280,53 @@ mod tests {
     fn the_first_rule_that_fits_counts_and_a_wildcard_leaves_some_alone() {
         let rules = Rules::default();
         assert!(!rules.exist());
-        rules.set_timeouts(vec![
-            ("import".to_owned(), None),
-            ("send-*".to_owned(), Some(SECOND)),
-            ("*".to_owned(), Some(60 * SECOND)),
-        ]);
+        let list = [
+            ("import", None),
+            ("send-*", Some(SECOND)),
+            ("*", Some(60 * SECOND)),
+            ("loop", Some(2 * SECOND)),
+        ];
+        rules.set_timeouts(list.map(|(name, value)| (name.to_owned(), value)).into(), SetBy::Variable);
         assert!(rules.exist());
-        assert_eq!(rules.timeout("import"), Some(Ruling { value: None, is_exact: true }));
-        assert_eq!(rules.timeout("send-email"), Some(Ruling { value: Some(SECOND), is_exact: false }));
-        let other = rules.timeout("other").unwrap();
-        assert_eq!(other.filter(true), None);
-        assert_eq!(other.filter(false), Some(other));
-        assert!(rules.timeout("import").unwrap().filter(true).is_some());
+        let ruling = |value, is_exact| Some(Ruling { value, is_exact, set_by: SetBy::Variable });
+        for is_exempt in [false, true] {
+            assert_eq!(rules.timeout("import", is_exempt), ruling(None, true));
+        }
+        assert_eq!(rules.timeout("send-email", false), ruling(Some(SECOND), false));
+        assert_eq!(rules.timeout("send-email", true), None);
+        assert_eq!(rules.timeout("loop", false), ruling(Some(60 * SECOND), false));
+        assert_eq!(rules.timeout("loop", true), ruling(Some(2 * SECOND), true), "no wildcard is before it");
     }
 
     #[test]
     fn one_name_has_one_limit_whose_bounds_change() {
         let rules = Rules::default();
         let rule = |at_once, queue| LimitRule { at_once, queue };
-        rules.set_limits(vec![("send-*".to_owned(), Some(rule(3, Some(5))))]);
-        let limit = rules.limit("send-email").unwrap().value.unwrap();
-        assert_eq!((limit.at_once(), limit.queue_length()), (3, 5));
-        rules.set_limit("send-email", 7);
-        let same = rules.limit("send-email").unwrap();
+        let list = vec![("send-*".to_owned(), Some(rule(3, Some(5))))];
+        rules.set_limits(list, SetBy::Builder);
+        let limit = rules.limit("send-email", false).unwrap().value.unwrap();
+        assert_eq!((limit.at_once(), limit.queue_length(), limit.set_by()), (3, 5, SetBy::Builder));
+        assert!(rules.set_limit("send-email", 7));
+        // Also before another task of the name comes.
+        assert_eq!((limit.at_once(), limit.queue_length(), limit.set_by()), (7, 5, SetBy::Call));
+        let same = rules.limit("send-email", true).unwrap();
         assert!(std::ptr::eq(same.value.unwrap(), limit) && same.is_exact);
-        assert_eq!((limit.at_once(), limit.queue_length()), (7, 5), "the queue stays");
-        assert_eq!(rules.limit("send-text").unwrap().value.unwrap().at_once(), 3);
+        assert_eq!(rules.limit("send-text", false).unwrap().value.unwrap().at_once(), 3);
+    }
+
+    /// A pattern set while the process runs does not win over names that stand before it.
+    #[test]
+    fn a_pattern_keeps_its_place_and_a_name_comes_first() {
+        let rules = Rules::default();
+        let rule = |at_once| Some(LimitRule { at_once, queue: None });
+        let list = vec![("send-*".to_owned(), rule(3)), ("send-email".to_owned(), rule(4))];
+        rules.set_limits(list, SetBy::Variable);
+        let at_once = |name: &str| rules.limit(name, false).unwrap().value.unwrap().at_once();
+        assert!(!rules.set_limit("*", 9));
+        assert!(rules.set_limit("send-*", 5));
+        assert_eq!((at_once("send-text"), at_once("other")), (5, 9));
+        assert!(rules.set_limit("send-email", 6));
+        assert!(rules.set_limit("*", 8));
+        assert_eq!((at_once("send-email"), at_once("send-text"), at_once("other")), (6, 5, 8));
     }
 }

@@ -74,7 +74,7 @@ impl From<snapshot::StateCounts> for StateCounts {
 pub(in crate::admin) struct Terms {
     /// How long its tasks may run.
     pub(in crate::admin) timeout_seconds: Option<f64>,
-    /// Whether `HEADCOUNT_TIMEOUT` or the setting `timeout` says so.
+    /// Whether a rule by name says so: the setting `timeout` or its variable, and not the code of the task.
     pub(in crate::admin) timeout_by_operator: bool,
     /// How many of the tasks of its limit may run at once.
     pub(in crate::admin) limit: Option<u64>,

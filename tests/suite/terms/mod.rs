@@ -1,5 +1,7 @@
 //! Timeouts, limits and keys.
 
+#[cfg(all(feature = "admin", feature = "tower"))]
+mod exempt;
 mod keys;
 mod limits;
 mod off;
