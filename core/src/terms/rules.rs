@@ -226,6 +226,13 @@ pub fn meet(limit: &'static Limit, is_known: impl FnOnce() -> bool) {
     known.push(limit);
     drop(known);
     rules.apply(limit);
+    if limit.bounds().at_once == 0 {
+        let name = escape(limit.name());
+        let write = || {
+            tracing::error!(target: "headcount", "The limit {name} is 0: no task that has it can run");
+        };
+        let _ = catch_unwind(AssertUnwindSafe(write));
+    }
 }
 
 fn log_limit(name: &str, former: Bounds, bounds: Bounds, set_by: SetBy) {

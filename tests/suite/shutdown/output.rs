@@ -46,6 +46,20 @@ fn the_log_says_what_is_usual_and_when_it_ends() {
     assert!(line.contains(", usually 0."), "{line}");
 }
 
+/// A task that has a timeout says how much of it is over, at the start and in the lines that follow.
+#[test]
+fn the_log_says_how_much_of_a_timeout_is_over() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "1s")], &["timed send-email 30000", "forever plain"]);
+    end.exited_with(124);
+    let line = |name: &str| {
+        let begins = |line: &&str| line.starts_with(&format!("  {name} #"));
+        end.log().into_iter().find(begins).unwrap_or_else(|| panic!("{:#?}", end.lines)).to_owned()
+    };
+    assert!(line("send-email").contains(" running 24s of 30s, idle "), "{}", line("send-email"));
+    assert!(!line("plain").contains(" of "), "{}", line("plain"));
+}
+
 #[test]
 fn the_log_forecasts_the_drain_and_judges_the_forecast() {
     own_process!();

@@ -6,8 +6,8 @@
 //! NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`, `drains-twice NAME`,
 //! `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME
 //! MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`,
-//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`; services and timers are in
-//! `child_services`. What `main` does:
+//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`, `timed NAME MS`; services and timers
+//! are in `child_services`. What `main` does:
 //! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon | daemon-spawns |
 //! daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
 //! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
@@ -533,6 +533,16 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
             drop(task.label("team", "search").field("shard", 7).spawn(std::future::pending::<()>()));
         }
         "queued" => begin_closures(&name, time.as_millis()),
+        // Four fifths of its time are over, by the clock of timeouts.
+        "timed" => {
+            let (begun, begins) = std::sync::mpsc::channel();
+            drop(task.timeout(time).spawn(async move {
+                begun.send(()).unwrap();
+                std::future::pending::<()>().await;
+            }));
+            begins.recv().unwrap();
+            headcount::testing::advance(time * 4 / 5);
+        }
         "times-out" => drop(task.spawn(async move {
             headcount::draining().await;
             let brief = headcount::task("brief").timeout(time).spawn(std::future::pending::<()>());

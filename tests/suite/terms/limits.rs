@@ -204,8 +204,79 @@ async fn a_limit_of_0_rejects_and_says_so() {
     assert_eq!(outcome(job().spawn_when_free(async {}).await.await), Outcome::Rejected);
     assert!(job().try_spawn(async {}).unwrap_err().is_full());
     let lines = lines.take();
-    assert_eq!(lines.len(), 2);
-    assert!(lines[0].contains("rejected: the limit nothing is 0, so nothing can run"), "{lines:#?}");
+    let rejected = "rejected: the limit nothing is 0, so nothing can run";
+    let error = "ERROR headcount: The limit nothing is 0: no task that has it can run";
+    assert_eq!(lines.len(), 3, "{lines:#?}");
+    assert_eq!(lines[0], error);
+    assert!(lines[1].contains(rejected) && lines[2].contains(rejected), "{lines:#?}");
+}
+
+/// The operator mends it.
+#[tokio::test]
+async fn a_rule_lifts_a_limit_of_0() {
+    own_process!("HEADCOUNT_LIMIT" = "nothing=1");
+    static LIMIT: Limit = Limit::new("nothing", 0);
+    let hc = headcount::Headcount::builder().admin(None).signals(false).install().unwrap();
+    let (lines, _guard) = Lines::capture();
+    headcount::task("job").limit(&LIMIT).spawn(async {}).await.unwrap();
+    assert!(!lines.take().iter().any(|line| line.contains("ERROR")));
+    drop(hc);
+}
+
+/// The newest outcomes are kept, and the oldest are forgotten.
+#[tokio::test]
+async fn outcomes_are_kept_for_so_many_tasks() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("job", 1).queue(0);
+    const KEPT: usize = 10_000;
+    let spawn = || headcount::task("job").limit(&LIMIT).spawn(pending::<()>());
+    let first = spawn();
+    let mut rejected = Vec::new();
+    for _ in 0..=KEPT {
+        rejected.push(spawn().await.unwrap_err());
+    }
+    assert_eq!(headcount::outcome_of(&rejected[0]), Outcome::Cancelled, "it is forgotten");
+    for error in [&rejected[1], &rejected[KEPT / 2], &rejected[KEPT]] {
+        assert_eq!(headcount::outcome_of(error), Outcome::Rejected);
+    }
+    first.abort();
+}
+
+/// Once the process takes no new tasks, each of the three ways says so, and the future comes back.
+#[tokio::test]
+async fn nothing_is_admitted_once_spawns_are_refused() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("job", 1);
+    let builder = headcount::Headcount::builder().admin(None).signals(false);
+    let hc = builder.late_spawns(headcount::settings::LateSpawns::Refuse).install().unwrap();
+    let (release, released) = oneshot::channel::<()>();
+    let holder = headcount::task("holder").limit(&LIMIT).spawn(async { released.await.unwrap() });
+    let late = headcount::task("late").spawn(async {
+        let job = || headcount::task("job").limit(&LIMIT);
+        // It waits for room, and finds the door closed.
+        let mut waits = Box::pin(job().spawn_when_free(async {}));
+        assert!(futures_util::poll!(&mut waits).is_pending());
+        headcount::draining().await;
+        let refused = job().try_spawn(async { 7 }).unwrap_err();
+        assert!(refused.is_closed() && !refused.is_full() && !refused.is_duplicate());
+        assert_eq!(refused.to_string(), "the process is stopping and takes no new tasks");
+        assert_eq!(format!("{refused:?}"), "Closed(..)");
+        let TrySpawnError::Closed(future) = refused else { panic!("it is closed") };
+        assert_eq!(future.await, 7);
+        assert_eq!(headcount::task("plain").try_spawn(async { 8 }).unwrap_err().into_inner().await, 8);
+        assert_eq!(outcome(job().spawn(async {}).await), Outcome::Cancelled);
+        release.send(()).unwrap();
+        let handle = waits.await;
+        assert!(handle.is_finished());
+        assert_eq!(outcome(handle.await), Outcome::Cancelled);
+        assert_eq!(outcome(job().spawn_when_free(async {}).await.await), Outcome::Cancelled);
+    });
+    tokio::task::yield_now().await;
+    let report = hc.drain().await;
+    holder.await.unwrap();
+    late.await.unwrap();
+    assert_eq!((report.ended.ok, report.ended.cancelled), (2, 0), "{report:?}");
+    assert_eq!((LIMIT.running(), LIMIT.waiting()), (0, 0));
 }
 
 /// A closure above its limit waits without a thread of the pool.
@@ -277,11 +348,18 @@ fn random_spawns_aborts_and_ends() {
     ];
     let config = Config { cases: 200, failure_persistence: None, ..Config::default() };
     let steps = prop::collection::vec(step, 0..60);
+    // The places of the two spawns, each of which has a group.
+    let counts = || {
+        let groups = headcount::snapshot().groups;
+        let of = |count: fn(&headcount::snapshot::GroupInfo) -> u64| groups.iter().map(count).sum::<u64>();
+        (of(|group| group.spawned), of(|group| group.finished.rejected), of(|group| group.finished.total()))
+    };
     TestRunner::new(config)
         .run(&steps, |steps| {
             let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+            let before = counts();
             runtime.block_on(async {
-                let (mut tasks, mut rejected) = (Vec::new(), 0);
+                let (mut tasks, mut rejected, mut admitted) = (Vec::new(), 0, 0);
                 for step in steps {
                     let (end, ends) = oneshot::channel::<()>();
                     let work = async move {
@@ -291,10 +369,22 @@ fn random_spawns_aborts_and_ends() {
                     match step {
                         Step::Spawn => {
                             let task = job.spawn(work);
-                            if task.is_finished() { rejected += 1 } else { tasks.push((task, end)) }
+                            let is_rejected = task.is_finished();
+                            assert!(!is_rejected || LIMIT.waiting() == 3, "rejected below the queue");
+                            if is_rejected {
+                                rejected += 1
+                            } else {
+                                admitted += 1
+                            }
+                            if !is_rejected {
+                                tasks.push((task, end));
+                            }
                         }
                         Step::TrySpawn => match job.try_spawn(work) {
-                            Ok(task) => tasks.push((task, end)),
+                            Ok(task) => {
+                                admitted += 1;
+                                tasks.push((task, end));
+                            }
                             Err(_) => rejected += 1,
                         },
                         Step::Abort(place) if !tasks.is_empty() => {
@@ -314,9 +404,11 @@ fn random_spawns_aborts_and_ends() {
                     drop(end);
                     let _ = task.await;
                 }
-                until(|| group("job").live == 0).await;
+                until(|| headcount::snapshot().live == 0).await;
                 assert_eq!((LIMIT.running(), LIMIT.waiting()), (0, 0));
-                let _ = rejected;
+                let after = counts();
+                let grown = (after.0 - before.0, after.1 - before.1, after.2 - before.2);
+                assert_eq!(grown, (admitted + rejected, rejected, admitted + rejected));
             });
             Ok(())
         })

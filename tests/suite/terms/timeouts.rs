@@ -186,6 +186,89 @@ async fn no_duration_is_too_long_or_too_short() {
     assert_eq!(outcome(now.await), Outcome::Timeout);
 }
 
+/// Threads of this process with a name.
+#[cfg(target_os = "linux")]
+fn threads(name: &str) -> usize {
+    let tasks = std::fs::read_dir("/proc/self/task").unwrap();
+    // One that ends meanwhile has none.
+    let names =
+        tasks.map(|task| std::fs::read_to_string(task.unwrap().path().join("comm")).unwrap_or_default());
+    names.filter(|known| known.trim_end() == name).count()
+}
+
+/// One thread for all, from the first timeout on, in all three modes.
+#[cfg(target_os = "linux")]
+async fn timers_begin_with_the_first_timeout() {
+    static LIMIT: headcount::Limit = headcount::Limit::new("job", 1);
+    let job = || headcount::task("job").limit(&LIMIT).unique_replace("a").spawn(async {});
+    let (first, second) = (job(), job());
+    let _ = (first.await, second.await);
+    headcount::spawn(async {}).await.unwrap();
+    assert_eq!(threads("headcount-timer"), 0, "nothing has a timeout yet");
+    let spawners: Vec<_> = (0..8)
+        .map(|_| {
+            let runtime = tokio::runtime::Handle::current();
+            std::thread::spawn(move || {
+                let timed = || headcount::task("timed").timeout(HOUR).spawn_on(async {}, &runtime);
+                (0..50).map(|_| timed()).collect::<Vec<_>>()
+            })
+        })
+        .collect();
+    for spawner in spawners {
+        for task in spawner.join().unwrap() {
+            task.await.unwrap();
+        }
+    }
+    let held = headcount::task("timed").timeout(HOUR).spawn(pending::<()>());
+    tokio::task::yield_now().await;
+    assert_eq!(threads("headcount-timer"), 1);
+    held.abort();
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_thread_waits_for_all_timeouts() {
+    own_process!();
+    timers_begin_with_the_first_timeout().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_thread_waits_for_all_timeouts_where_it_is_installed() {
+    own_process!("HEADCOUNT_ADMIN" = "none");
+    let _hc = headcount::Headcount::install().unwrap();
+    timers_begin_with_the_first_timeout().await;
+}
+
+#[cfg(target_os = "linux")]
+#[tokio::test]
+async fn one_thread_waits_for_all_timeouts_where_it_is_off() {
+    own_process!("HEADCOUNT" = "off");
+    let _hc = headcount::Headcount::install().unwrap();
+    timers_begin_with_the_first_timeout().await;
+}
+
+/// A crowd's timeouts count from the admission: what is left is not the timeout without the age.
+#[cfg(feature = "admin")]
+#[tokio::test]
+async fn the_forecast_of_a_crowd_counts_timeouts_from_the_admission() {
+    own_process!();
+    static LIMIT: headcount::Limit = headcount::Limit::new("crowd", 3_000);
+    let local = std::net::SocketAddr::from(([127, 0, 0, 1], 0));
+    let hc = headcount::Headcount::builder().admin(local).signals(false).install().unwrap();
+    let spawn = || headcount::task("crowd").limit(&LIMIT).timeout(HOUR).spawn(pending::<()>());
+    let tasks: Vec<_> = (0..4_000).map(|_| spawn()).collect();
+    advance(HOUR - Duration::from_secs(10));
+    let forecast = || {
+        let forecast = crate::support::http::get(hc.admin_addr().unwrap(), "/api/v1/forecast?within=25s");
+        let json = forecast.expect(200).json();
+        (json["done"].as_u64().unwrap(), json["unknown"].as_u64().unwrap())
+    };
+    // They end within the deadline; nothing is known of those that wait for a place.
+    assert_eq!(forecast(), (3_000, 1_000));
+    tasks.iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 /// Every way to spawn has timeouts.
 #[tokio::test]
 async fn local_tasks_sets_and_fallible_tasks_time_out_too() {
