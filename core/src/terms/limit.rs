@@ -18,7 +18,7 @@ pub const DEFAULT_QUEUE: u32 = 10_000;
 /// [rejected](crate::Outcome::Rejected).
 ///
 /// The operator changes a limit by its name: `HEADCOUNT_LIMIT="send-email=32/500"`. A limit of 0 rejects
-/// every task, and its first use is logged as an error: a `static` has nobody to give an error to.
+/// every task, and its first use is logged as an error, since a `static` cannot return one.
 ///
 /// # Cost
 ///
