@@ -39,6 +39,11 @@ const NAMES: [&str; 20] = [
     "twenty",
 ];
 
+/// More than are ever alive.
+static ROOM: headcount::Limit = headcount::Limit::new("send-email", 1 << 20);
+
+const HOUR: std::time::Duration = std::time::Duration::from_secs(3600);
+
 /// A task that wakes itself as many times as it holds.
 struct Yields(usize);
 
@@ -77,6 +82,9 @@ fn main() {
             turn = (turn + 1) % NAMES.len();
             headcount::task(NAMES[turn]).spawn(yields)
         }),
+        // With room: the limit is never reached.
+        "limited" => run(what, count, |yields| headcount::task("send-email").limit(&ROOM).spawn(yields)),
+        "timed" => run(what, count, |yields| headcount::task("send-email").timeout(HOUR).spawn(yields)),
         // As with the setting `stacks`: each task that waits has its waker stored.
         "stored" => {
             headcount_core::internal::stacks::store_wakers();
