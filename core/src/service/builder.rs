@@ -18,7 +18,7 @@ use crate::service::handle::ServiceHandle;
 use crate::service::record::{Record, Supervised, Terms};
 use crate::service::run::{RunOutput, Runs};
 use crate::service::{supervisor, ticker};
-use crate::spawn::{TaskBuilder, task};
+use crate::spawn::{LONGEST_TIMEOUT, TaskBuilder, task};
 
 /// Work that must go on: a consumer, a listener, a loop. `factory` makes the future of each run, and is
 /// called again for every restart.
@@ -121,6 +121,15 @@ impl Common {
         if self.name.is_empty() {
             return Err(ServiceError::invalid("a service or timer", "it has no name"));
         }
+        match self.timeout {
+            Some(timeout) if timeout.is_zero() => {
+                return Err(ServiceError::invalid(&name, "a timeout of 0 would end each run as it begins"));
+            }
+            Some(timeout) if LONGEST_TIMEOUT < timeout => {
+                return Err(ServiceError::invalid(&name, "its timeout is longer than 500 years"));
+            }
+            _ => {}
+        }
         let runtime = match runtime {
             Some(runtime) => runtime.clone(),
             None => Handle::try_current().map_err(|_| ServiceError::no_runtime(&name))?,
@@ -183,7 +192,8 @@ macro_rules! common {
         /// The longest time that a run may take; then it is aborted, and its outcome is `timeout`. By default
         /// there is none. See [`TaskBuilder::timeout`].
         pub fn timeout(mut self, at_most: Duration) -> Self {
-            self.common.task = self.common.task.timeout(at_most);
+            // A longer one is refused where it begins.
+            self.common.task = self.common.task.timeout(at_most.min(LONGEST_TIMEOUT));
             self.common.timeout = Some(at_most);
             self
         }
@@ -248,7 +258,7 @@ where
     ///
     /// # Errors
     ///
-    /// There is no runtime, it has no time driver, which back-offs need, or the back-off makes no sense.
+    /// There is no runtime, it has no time driver, which back-offs need, or back-off or timeout make no sense.
     #[track_caller]
     pub fn spawn(self) -> Result<ServiceHandle, ServiceError> {
         self.begin(None, Location::caller())
@@ -258,7 +268,7 @@ where
     ///
     /// # Errors
     ///
-    /// The runtime has no time driver, which back-offs need, or the back-off makes no sense.
+    /// The runtime has no time driver, which back-offs need, or back-off or timeout make no sense.
     #[track_caller]
     pub fn spawn_on(self, runtime: &Handle) -> Result<ServiceHandle, ServiceError> {
         self.begin(Some(runtime), Location::caller())
@@ -322,7 +332,8 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// There is no runtime, it has no time driver, the period is 0, or the jitter is not between 0 and 1.
+    /// There is no runtime, it has no time driver, the period is 0, the jitter is not between 0 and 1, or the
+    /// timeout makes no sense.
     #[track_caller]
     pub fn run<F, R>(self, factory: F) -> Result<ServiceHandle, ServiceError>
     where
@@ -337,7 +348,8 @@ impl Timer {
     ///
     /// # Errors
     ///
-    /// The runtime has no time driver, the period is 0, or the jitter is not between 0 and 1.
+    /// The runtime has no time driver, the period is 0, the jitter is not between 0 and 1, or the timeout
+    /// makes no sense.
     #[track_caller]
     pub fn run_on<F, R>(self, factory: F, runtime: &Handle) -> Result<ServiceHandle, ServiceError>
     where

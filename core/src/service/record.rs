@@ -216,6 +216,8 @@ pub struct Record {
 struct Inner {
     state: ServiceState,
     since: Instant,
+    /// Whether its supervisor lives, which begins runs.
+    is_supervised: bool,
     wants_run: bool,
     is_running: bool,
     /// Of a run that is a tracked task.
@@ -246,6 +248,7 @@ impl Record {
             inner: Mutex::new(Inner {
                 state: if terms.kind == Kind::Timer { ServiceState::Waiting } else { ServiceState::Running },
                 since: now,
+                is_supervised: true,
                 wants_run: false,
                 is_running: false,
                 run: None,
@@ -349,7 +352,7 @@ impl Record {
         let mut inner = self.inner.lock();
         match inner.state {
             ServiceState::Waiting | ServiceState::BackingOff | ServiceState::Failed
-                if !self.stop.is_open() && !gates().draining.is_open() =>
+                if inner.is_supervised && !self.stop.is_open() && !gates().draining.is_open() =>
             {
                 inner.wants_run = true;
                 drop(inner);
@@ -466,6 +469,7 @@ impl Drop for Supervised {
     fn drop(&mut self) {
         SUPERVISORS.fetch_sub(1, Ordering::Relaxed);
         let record = &self.0;
+        record.inner.lock().is_supervised = false;
         if record.state().is_over() {
             return;
         }

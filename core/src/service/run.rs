@@ -15,7 +15,7 @@ use crate::registry::carriers::Captured;
 use crate::registry::end::storable_message;
 use crate::registry::registry;
 use crate::service::record::Ended;
-use crate::spawn::{Run, TaskBuilder};
+use crate::spawn::{Run, TaskBuilder, drop_contained};
 
 /// What a run of a [`service`](crate::service) or timer may give: nothing, `!`, or a `Result`, whose `Err` is
 /// a failure.
@@ -134,5 +134,7 @@ impl Begun {
 fn panic_text(error: JoinError) -> Option<String> {
     let payload = error.try_into_panic().ok()?;
     let text = payload.downcast_ref::<&'static str>().map(|text| (*text).to_owned());
-    text.or_else(|| payload.downcast_ref::<String>().cloned())
+    let text = text.or_else(|| payload.downcast_ref::<String>().cloned());
+    drop_contained(payload);
+    text
 }

@@ -83,6 +83,10 @@ pub(super) fn rule(begun: Option<Begun>) -> Ruling {
 
 fn decide(current: Option<Current>, plan: Plan) -> Ruling {
     let Plan { name, mut limit, unique, attempt, timeout, at_stop } = plan;
+    if let Some(closed) = limit.filter(|limit| limit.is_closed() && attempt.permit.is_none()) {
+        // Before it takes a key from another task.
+        return reject(current, Reason::Full, Some(closed), attempt.is_try);
+    }
     let mut hold = Hold::new(current, Untracked::keep(timeout, at_stop));
     if let Some(unique) = unique {
         // A task that is to run at once waits for no other.
@@ -226,6 +230,7 @@ impl Hold {
             match self.limit.take().map(|limit| limit.gate().enter(false)) {
                 Some(Entered::Admitted(permit)) => self.permit = Some(permit),
                 Some(Entered::Waits(waiting)) => self.waiting = Some(waiting),
+                // Nothing makes a limit 0 while a process runs, and a queue bounds no other task.
                 Some(Entered::Full) | None => {}
             }
         }

@@ -510,7 +510,14 @@ where
 /// the code that spawned it.
 #[cold]
 fn refuse<T>(task: T) {
-    let _ = catch_unwind(AssertUnwindSafe(|| drop(task)));
+    drop_contained(task);
+}
+
+/// Drops what is not ours: a panic of its destructor is caught, and so is that of what the panic carries.
+pub(crate) fn drop_contained<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(payload);
+    }
 }
 
 /// What the task's slot says of it, before anything else can end it.

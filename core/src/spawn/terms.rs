@@ -25,7 +25,7 @@ use crate::terms::{Limit, Reason, TrySpawnError};
 use crate::tracked::Life;
 
 /// Longer timeouts do not fit a clock of nanoseconds.
-const LONGEST: Duration = Duration::from_secs(500 * 365 * 24 * 3600);
+pub(crate) const LONGEST_TIMEOUT: Duration = Duration::from_secs(500 * 365 * 24 * 3600);
 
 impl TaskBuilder {
     /// The longest time that it may run, counted from when it was admitted: from its spawn, unless it waits
@@ -59,7 +59,7 @@ impl TaskBuilder {
     /// # }
     /// ```
     pub fn timeout(mut self, at_most: Duration) -> Self {
-        if LONGEST < at_most {
+        if LONGEST_TIMEOUT < at_most {
             self.log_too_long();
         } else {
             self.terms_mut().timeout = Some(at_most);

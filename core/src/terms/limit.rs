@@ -142,6 +142,11 @@ impl Limit {
         self.gate.admit();
     }
 
+    /// Whether it admits nothing.
+    pub(crate) fn is_closed(&'static self) -> bool {
+        self.gate().bounds().at_once == 0
+    }
+
     /// Whether a rule says that it does not count.
     pub(crate) fn is_lifted(&self) -> bool {
         self.bounds().at_once == rules::UNLIMITED

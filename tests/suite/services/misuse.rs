@@ -29,6 +29,10 @@ async fn terms_that_make_no_sense_are_refused() {
     refused(restart(Backoff::constant(Duration::ZERO)), "consumer cannot begin: a back-off of 0");
     refused(restart(Backoff::exponential(secs(2), secs(1))), "shorter than the first");
     refused(restart(Backoff::default().give_up(3, Duration::ZERO)), "a window of 0");
+    for (timeout, about) in [(Duration::ZERO, "a timeout of 0"), (Duration::MAX, "longer than 500 years")] {
+        refused(service("consumer", pending::<()>).timeout(timeout).spawn(), about);
+        refused(every(secs(1), "refresh").timeout(timeout).run(|| async {}), about);
+    }
     refused(service("", pending::<()>).spawn(), "it has no name");
     assert!(headcount::services().is_empty(), "nothing was begun");
     assert_eq!(headcount::snapshot().spawned, 0);

@@ -2,6 +2,7 @@
 
 #[cfg(all(feature = "admin", feature = "tower"))]
 mod exempt;
+mod hostile;
 mod keys;
 mod limits;
 mod off;
