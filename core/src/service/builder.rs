@@ -258,7 +258,8 @@ where
     ///
     /// # Errors
     ///
-    /// There is no runtime, it has no time driver, which back-offs need, or back-off or timeout make no sense.
+    /// There is no runtime, it has no time driver, which back-offs need, or its back-off or timeout makes no
+    /// sense.
     #[track_caller]
     pub fn spawn(self) -> Result<ServiceHandle, ServiceError> {
         self.begin(None, Location::caller())
@@ -268,7 +269,7 @@ where
     ///
     /// # Errors
     ///
-    /// The runtime has no time driver, which back-offs need, or back-off or timeout make no sense.
+    /// The runtime has no time driver, which back-offs need, or its back-off or timeout makes no sense.
     #[track_caller]
     pub fn spawn_on(self, runtime: &Handle) -> Result<ServiceHandle, ServiceError> {
         self.begin(Some(runtime), Location::caller())
