@@ -23,7 +23,7 @@ pub const DEFAULT_QUEUE: u32 = 10_000;
 /// # Cost
 ///
 /// One uncontended atomic operation for each task that begins, and one for each that ends, while there is
-/// room.
+/// room. The spawn of a task that has any terms does more than a plain one: `docs/TERMS.md` has the figures.
 ///
 /// # Examples
 ///
