@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
+        path: "assets/index-BbskqpmR.js",
+        plain: Content { data: include_bytes!("assets/index-BbskqpmR.js"), tag: "\"390244eaa67b4753be545562d71654f1\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BbskqpmR.js.gz"), tag: "\"82d1146f8ec31cdd81426b6c5334aaaa\"" }),
+    },
+    File {
         path: "assets/index-CN8Spx3O.css",
         plain: Content { data: include_bytes!("assets/index-CN8Spx3O.css"), tag: "\"3338e956a03966abcad01fc2a7c294b7\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-CN8Spx3O.css.gz"), tag: "\"b55a0708ba18b0bece3f002b51106520\"" }),
-    },
-    File {
-        path: "assets/index-CS1s04HS.js",
-        plain: Content { data: include_bytes!("assets/index-CS1s04HS.js"), tag: "\"15339eb60d5c5bd7accff11a5d25c472\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CS1s04HS.js.gz"), tag: "\"b401f92372373821db40cf7037e39d56\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"69c2b86627d8cfab587fa137e2da49ea\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"67a729d0bf7817b043573fa4cfb9a5cb\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"37ef77ae54091de4d58d9c59645c30bc\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"d4852dafd685f65c87e5da05598cf2de\"" }),
     },
 ]

@@ -1,12 +1,13 @@
 //! Where a capture goes: memory that is prepared before, in atomics, so that a shared reference is enough.
 
 use std::fmt;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering::Relaxed};
 
-/// Words in a buffer: 16 kB.
-const WORDS: usize = 2_048;
+use crate::sync::{AtomicU64, AtomicUsize, Ordering::Relaxed};
+
+/// Words in a buffer: 16 kB. A model has few.
+const WORDS: usize = if cfg!(headcount_loom) { 8 } else { 2_048 };
 /// Frames of one stack, from its leaf.
-pub(crate) const MOST_FRAMES: usize = 256;
+pub(crate) const MOST_FRAMES: usize = if cfg!(headcount_loom) { 3 } else { 256 };
 
 /// Stacks as instruction pointers, the leaf first, each behind its length.
 pub struct Buffer {

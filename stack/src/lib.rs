@@ -5,7 +5,8 @@
 //! and the clone to a [`Buffer`], and returns a clone of the real waker. The future keeps nothing else.
 //!
 //! The clone runs under whatever lock the future holds. It writes to memory that was prepared before: no
-//! allocation, no lock, no log, no code of users.
+//! allocation, no lock, no log, no code of users. `tests/allocations.rs` counts the calls of `malloc` and
+//! the like meanwhile.
 //!
 //! [`resolve`] names an instruction pointer, later and on another thread. [`Shared`] is a cell of one
 //! thread that others may read, for the task that the thread polls.
@@ -15,12 +16,21 @@
 //! Three things need it, and each block says why it is sound: the vtable of the waker reads the hook behind
 //! the waker's pointer; the trace takes no lock; the reader of [`Shared`] cells reads those of other
 //! threads.
+//!
+//! Two things are shared between threads, and the loom models in `model` explore both: a [`Buffer`], which is
+//! handed over, and the list of the cells. Asking, waking, capturing and ending are the protocol of
+//! `headcount-core`, in its `stacks/mod.rs`, with models of their own. The tests run under valgrind.
 
 mod buffer;
+#[cfg(all(test, headcount_loom))]
+mod model;
 mod shared;
 mod symbols;
+mod sync;
 #[cfg(target_os = "linux")]
 mod table;
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+mod walk;
 
 use std::marker::PhantomData;
 use std::mem::ManuallyDrop;
@@ -30,6 +40,8 @@ use std::task::{RawWaker, RawWakerVTable, Waker};
 pub use buffer::Buffer;
 pub use shared::{Shared, Thread, publish, threads};
 pub use symbols::{Symbol, module_of, resolve};
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+pub use walk::Walker;
 
 /// Where the sources of this crate are, as the debug information has it.
 pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
@@ -121,7 +133,7 @@ fn here() -> usize {
     HERE.try_with(|here| ptr::from_ref(here).addr()).unwrap_or(0)
 }
 
-#[cfg(test)]
+#[cfg(all(test, not(headcount_loom)))]
 mod tests {
     use std::pin::pin;
     use std::sync::Arc;
@@ -243,6 +255,41 @@ mod tests {
         }));
         assert!(panic.is_err());
         assert_eq!(buffer.stacks().count(), 1);
+    }
+
+    static RUDE: RawWakerVTable = RawWakerVTable::new(rude_clone, rude_wake, rude_wake, |_| {});
+    static RUDE_WAKES: AtomicUsize = AtomicUsize::new(0);
+
+    fn rude_wake(_: *const ()) {
+        RUDE_WAKES.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// Wakes, and panics where it has data.
+    fn rude_clone(data: *const ()) -> RawWaker {
+        rude_wake(data);
+        assert!(data.is_null(), "on purpose");
+        RawWaker::new(data, &RUDE)
+    }
+
+    /// Wakers of other executors run their code in `clone`: what it does is done once, and a panic passes.
+    #[test]
+    fn a_real_waker_whose_clone_wakes_or_panics() {
+        // SAFETY: its functions use no memory.
+        let waker = |data: *const ()| unsafe { Waker::from_raw(RawWaker::new(data, &RUDE)) };
+        let (wakes, panics) = (waker(ptr::null()), waker(ptr::dangling::<u8>().cast()));
+        let buffer = Buffer::new();
+        let clone = watch(&wakes, &buffer, Waker::clone);
+        assert!(clone.will_wake(&wakes));
+        assert_eq!((RUDE_WAKES.load(Ordering::Relaxed), buffer.stacks().count()), (1, 1));
+        buffer.clear();
+        let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| {
+            watch(&panics, &buffer, |waker| drop(waker.clone()));
+        }));
+        assert!(panic.is_err());
+        // Written before the real clone, and as whole as any other.
+        assert_eq!(buffer.stacks().count(), 1);
+        let again = watch(&wakes, &buffer, Waker::clone);
+        assert!(again.will_wake(&wakes) && buffer.stacks().count() == 2);
     }
 
     /// `cargo test --release -p headcount-stack -- --nocapture a_capture` prints the figure.

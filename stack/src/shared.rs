@@ -8,9 +8,10 @@ use std::cell::Cell;
 use std::fmt;
 use std::marker::PhantomData;
 use std::ptr;
-use std::sync::atomic::{AtomicPtr, Ordering::Relaxed};
-use std::sync::{Mutex, MutexGuard, PoisonError};
+use std::sync::PoisonError;
 use std::thread::LocalKey;
+
+use crate::sync::{AtomicPtr, Mutex, Ordering::Relaxed};
 
 /// A reference that one thread sets, as a [`Cell`] of it would, and others may read once it is
 /// [published](publish).
@@ -22,8 +23,19 @@ pub struct Shared<T: 'static> {
 
 impl<T> Shared<T> {
     /// A cell that holds nothing.
+    #[cfg(not(headcount_loom))]
     pub const fn new() -> Self {
         Self { to: AtomicPtr::new(ptr::null_mut()), _not_sync: PhantomData }
+    }
+
+    #[cfg(headcount_loom)]
+    pub(crate) fn new() -> Self {
+        Self { to: AtomicPtr::new(ptr::null_mut()), _not_sync: PhantomData }
+    }
+
+    /// Where its pointer is.
+    pub(crate) fn address(&self) -> *const AtomicPtr<()> {
+        ptr::from_ref(&self.to).cast()
     }
 
     /// What it holds.
@@ -71,18 +83,59 @@ pub struct Thread {
 }
 
 /// A cell on the list: the thread's id, and the address of the pointer in the cell.
-struct Published {
-    id: u32,
-    to: *const AtomicPtr<()>,
+pub(crate) struct Published {
+    pub(crate) id: u32,
+    pub(crate) to: *const AtomicPtr<()>,
 }
 
 // SAFETY: an entry is read under the lock of the list only, and taken out before what it points at is gone.
 unsafe impl Send for Published {}
 
-static PUBLISHED: Mutex<Vec<Published>> = Mutex::new(Vec::new());
+impl Published {
+    /// What the cell holds. Only under the lock of the list, as [`List::read`] has it.
+    pub(crate) fn read(&self) -> Thread {
+        // SAFETY: the entry is on the list, so its thread has not run the guard's destructor, which waits for
+        // the lock that is held here. A value without a destructor stays in the thread's memory until then.
+        // All `AtomicPtr`s have one layout whatever they point at.
+        let to = unsafe { &*self.to };
+        Thread { id: self.id, address: to.load(Relaxed).addr() }
+    }
+}
 
-fn published() -> MutexGuard<'static, Vec<Published>> {
-    PUBLISHED.lock().unwrap_or_else(PoisonError::into_inner)
+/// The cells that may be read.
+pub(crate) struct List(Mutex<Vec<Published>>);
+
+impl List {
+    #[cfg(not(headcount_loom))]
+    const fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    #[cfg(headcount_loom)]
+    pub(crate) fn new() -> Self {
+        Self(Mutex::new(Vec::new()))
+    }
+
+    pub(crate) fn enter(&self, entry: Published) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(entry);
+    }
+
+    /// Once it is back, nothing reads the cell any more.
+    pub(crate) fn leave(&self, to: *const AtomicPtr<()>) {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).retain(|entry| entry.to != to);
+    }
+
+    pub(crate) fn read<R>(&self, read: impl FnMut(&Published) -> R) -> Vec<R> {
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).iter().map(read).collect()
+    }
+}
+
+#[cfg(not(headcount_loom))]
+static PUBLISHED: List = List::new();
+
+#[cfg(headcount_loom)]
+loom::lazy_static! {
+    static ref PUBLISHED: List = List::new();
 }
 
 /// Takes the thread's entry out as the thread ends.
@@ -92,7 +145,7 @@ impl Drop for Guard {
     fn drop(&mut self) {
         let to = self.0.get();
         if !to.is_null() {
-            published().retain(|entry| entry.to != to);
+            PUBLISHED.leave(to);
         }
     }
 }
@@ -117,30 +170,22 @@ pub fn publish<T, C>(key: &'static LocalKey<C>, cell: fn(&C) -> &Shared<T>) {
             return;
         }
         let to = key.try_with(|value| {
-            let cell: *const Shared<T> = cell(value);
+            let cell = cell(value).address();
             let (first, at) = (ptr::from_ref(value).addr(), cell.addr());
-            assert!(first <= at && at + size_of::<Shared<T>>() <= first + size_of::<C>());
-            cell.cast::<AtomicPtr<()>>()
+            assert!(first <= at && at + size_of::<AtomicPtr<()>>() <= first + size_of::<C>());
+            cell
         });
         if let Ok(to) = to {
             // In the thread's own memory, which is there until all destructors have run, the guard's too.
             guard.0.set(to);
-            published().push(Published { id: thread_id(), to });
+            PUBLISHED.enter(Published { id: thread_id(), to });
         }
     });
 }
 
 /// The threads that published a cell, and what each holds at this moment.
 pub fn threads() -> Vec<Thread> {
-    let published = published();
-    let read = |entry: &Published| {
-        // SAFETY: the entry is on the list, so its thread has not run the guard's destructor, which waits for
-        // the lock that is held here. A value without a destructor stays in the thread's memory until then. A
-        // `Shared` begins with an `AtomicPtr`, all of which have one layout whatever they point at.
-        let to = unsafe { &*entry.to };
-        Thread { id: entry.id, address: to.load(Relaxed).addr() }
-    };
-    published.iter().map(read).collect()
+    PUBLISHED.read(Published::read)
 }
 
 /// The system's id of this thread.
@@ -149,8 +194,7 @@ fn thread_id() -> u32 {
     link.and_then(|link| link.file_name()?.to_str()?.parse().ok()).unwrap_or(0)
 }
 
-#[cfg(test)]
-#[cfg(target_os = "linux")]
+#[cfg(all(test, target_os = "linux", not(headcount_loom)))]
 mod tests {
     use std::sync::mpsc::channel;
 

@@ -66,13 +66,15 @@ pub fn module_of(ip: usize) -> Option<String> {
         let mut parts = line.split_ascii_whitespace();
         let (from, to) = parts.next()?.split_once('-')?;
         let (from, to) = (usize::from_str_radix(from, 16).ok()?, usize::from_str_radix(to, 16).ok()?);
-        let Some(path) = parts.nth(4) else { continue };
-        // The offset counts from where the file begins, not from the mapping of its code.
-        if first.is_none_or(|(known, _)| known != path) {
+        let offset = parts.nth(1);
+        let Some(path) = parts.nth(2) else { continue };
+        // The offset counts from where the file begins, not from the mapping of its code. The same file may
+        // be mapped at other places for what reads it.
+        if offset == Some("00000000") {
             first = Some((path, from));
         }
         if from <= ip && ip < to {
-            let base = first.map_or(from, |(_, base)| base);
+            let base = first.filter(|(known, _)| *known == path).map_or(from, |(_, base)| base);
             return Some(format!("{}+{:#x}", path.rsplit('/').next().unwrap_or(path), ip - base));
         }
     }

@@ -46,7 +46,7 @@ fn read() -> Option<Table> {
 }
 
 /// The address that the file gives its first byte.
-fn first_address<'a>(file: &object::File<'a, &'a ReadCache<File>>) -> Option<u64> {
+pub(crate) fn first_address<'a>(file: &object::File<'a, &'a ReadCache<File>>) -> Option<u64> {
     let first = file.segments().find(|segment| segment.file_range().0 == 0)?;
     Some(first.address())
 }
