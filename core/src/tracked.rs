@@ -339,6 +339,28 @@ impl Entry {
         result.expect("the work was done, or has unwound")
     }
 
+    /// A poll of a part of the task's work: the task does not end with it.
+    pub fn stay_polled<T>(
+        &mut self,
+        context: &mut Context<'_>,
+        work: impl FnOnce(&mut Context<'_>) -> Poll<T>,
+    ) -> Poll<T> {
+        let (mut result, mut is_asked) = (Poll::Pending, false);
+        let waker = Some(context.waker());
+        let _: Poll<()> = self.poll_with(waker, |watched| {
+            is_asked = watched.is_some();
+            result = match watched {
+                None => work(context),
+                Some(waker) => work(&mut Context::from_waker(waker)),
+            };
+            Poll::Pending
+        });
+        if is_asked && result.is_ready() {
+            self.current().into_iter().for_each(|task| stacks::went_on(task.id));
+        }
+        result
+    }
+
     /// Ends the task as one that is done.
     pub fn finish(&mut self) {
         let _ = self.poll(|| Poll::Ready(()));

@@ -171,7 +171,7 @@ where
         let this = self.project();
         let Some(entry) = this.entry else { panic!("polled after it was ready") };
         let future = this.future;
-        let answer = match entry.stay(|| future.poll(context)) {
+        let answer = match entry.stay_polled(context, |context| future.poll(context)) {
             Poll::Ready(answer) => answer.map(|response| {
                 if response.status().is_server_error() {
                     entry.stay(|| note_failure(&response.status()));
@@ -285,7 +285,7 @@ where
         let Some(entry) = this.entry else {
             return body.poll_frame(context).map_err(Into::into);
         };
-        let frame = match entry.stay(|| body.as_mut().poll_frame(context)) {
+        let frame = match entry.stay_polled(context, |context| body.as_mut().poll_frame(context)) {
             Poll::Ready(frame) => frame.map(|frame| frame.map_err(Into::into)),
             Poll::Pending if is_cut(this.cut, context) => {
                 // The entry is dropped as what the coordinator made of it: aborted.

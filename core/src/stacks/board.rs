@@ -90,6 +90,16 @@ impl<B> Board<B> {
         }
     }
 
+    /// The poll was that of a part of the task's work, and the part was ready.
+    pub fn went_on(&self, id: u64) {
+        let mut entries = self.entries.lock();
+        for (_, step) in entries.iter_mut().filter(|(other, _)| *other == id) {
+            if let Step::Done(_, watched @ Watched::Pending) = step {
+                *watched = Watched::Ready;
+            }
+        }
+    }
+
     /// What came of an asking. One that is done is taken off.
     pub fn look(&self, id: u64) -> Found<B> {
         let mut entries = self.entries.lock();

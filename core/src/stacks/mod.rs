@@ -45,10 +45,10 @@ pub use asker::{Capture, Captured, MOST_AT_ONCE, capture, store_wakers, threads}
 pub const SOURCES: &str = concat!(env!("CARGO_MANIFEST_DIR"), "/src/");
 
 #[cfg(feature = "stacks")]
-pub use watch::{Watch, publish};
+pub use watch::{Watch, publish, went_on};
 
 #[cfg(not(feature = "stacks"))]
-pub(crate) use none::{Watch, publish};
+pub(crate) use none::{Watch, publish, went_on};
 
 /// Without the feature, a poll does nothing for stacks.
 #[cfg(not(feature = "stacks"))]
@@ -79,4 +79,7 @@ mod none {
 
     #[inline]
     pub(crate) fn publish() {}
+
+    #[inline]
+    pub(crate) fn went_on(_: u64) {}
 }

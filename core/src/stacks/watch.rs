@@ -93,6 +93,11 @@ fn give_back(slot: TaskSlot, waker: &Waker) {
     }
 }
 
+/// A part of the task's work was ready in the poll that was asked for, and the task goes on.
+pub fn went_on(id: u64) {
+    board().went_on(id);
+}
+
 /// Lets other threads read which task this one polls, if anything may ask.
 #[inline]
 pub fn publish() {
