@@ -148,7 +148,7 @@ pub use crate::settings::Builder;
 #[cfg(feature = "shutdown")]
 pub use crate::shutdown::{Report, ReportTask, ShutdownOutcome, shutdown};
 #[cfg(feature = "stacks")]
-pub use crate::stacks::{StackBranch, StackError, StackFrame, StackResult, TaskStack, stack};
+pub use crate::stacks::{StackBranch, StackError, StackFrame, StackResult, StackThread, TaskStack, stack};
 #[doc(inline)]
 pub use headcount_core::*;
 // The rooms of the core, by the names they have there.

@@ -361,7 +361,7 @@ export interface ReportTask {
 }
 
 /** What came of asking a task where it waits. */
-export type StackResult = "waits" | "went_on" | "panicked" | "ended" | "blocked" | "not_captured";
+export type StackResult = "waits" | "went_on" | "panicked" | "ended" | "blocked" | "not_begun" | "not_captured";
 
 export interface StackFrame {
   function: string;
@@ -380,6 +380,18 @@ export interface StackBranch {
   branches: StackBranch[];
 }
 
+/** The thread that a task blocks. */
+export interface HeldThread {
+  /** Its state as `ps` has it: `R` runs, `S` sleeps, `D` sleeps and cannot be interrupted, `T` is stopped. */
+  state_code: string | null;
+  /** The system call that it is in; null for a thread that computes. */
+  call: string | null;
+  /** The file, path or peer of the call; null if not known, or hidden. */
+  object: string | null;
+  /** Of a thread that computes, the share of a moment that it was on a processor. */
+  processor_percent: number | null;
+}
+
 /** `POST` and `GET /api/v1/tasks/{id}/stack`. */
 export interface Stack {
   id: number;
@@ -390,6 +402,10 @@ export interface Stack {
   /** The same in one line. */
   text: string;
   branches: StackBranch[];
+  /** Live children, where it waits for the members of a `JoinSet` or the like; else null. */
+  children: number | null;
+  /** What its thread does, where the result is `blocked` and the system says so. */
+  thread: HeldThread | null;
   lost: number;
   cut: boolean;
 }
@@ -401,7 +417,24 @@ export interface StackList {
   tasks: number;
   asked: number;
   refused: number;
-  stacks: { count: number; result: StackResult; text: string; names: string[]; ids: number[]; branches: StackBranch[] }[];
+  /** Places that there was no room for. */
+  lost: number;
+  /** Tasks of which outer frames are missing. */
+  cut: number;
+  stacks: FoldedStack[];
+}
+
+/** Tasks that wait at one place. */
+export interface FoldedStack {
+  count: number;
+  result: StackResult;
+  text: string;
+  names: string[];
+  ids: number[];
+  branches: StackBranch[];
+  children: number | null;
+  lost: number;
+  cut: number;
 }
 
 export interface Report {

@@ -59,7 +59,7 @@ const KNOWN: Record<string, readonly (string | null)[]> = {
   outcome: [...OUTCOMES, "aborted", null],
   on_shutdown: ["wait", "cancel", "last", "detach", "connection"],
   stage: ["running", "announcing", "draining", "aborting", "lingering", "done"],
-  result: ["drained", "deadline", "forced", "waits", "went_on", "panicked", "ended", "blocked", "not_captured"],
+  result: ["drained", "deadline", "forced", "waits", "went_on", "panicked", "ended", "blocked", "not_begun", "not_captured"],
   code: ["stuck", "blocked", "slow_polls", "failing", "growing", "overflow"],
   severity: ["critical", "warning", "notice"],
   view: ["task", "tasks", "finished", "group", "services", "lifetime"],
@@ -106,7 +106,7 @@ describe("unions of text", () => {
     const stages: Stage[] = ["running", "announcing", "draining", "aborting", "lingering", "done"];
     expect(KNOWN["stage"]).toEqual(stages);
     const results: Report["result"][] = ["drained", "deadline", "forced"];
-    const stacks: StackResult[] = ["waits", "went_on", "panicked", "ended", "blocked", "not_captured"];
+    const stacks: StackResult[] = ["waits", "went_on", "panicked", "ended", "blocked", "not_begun", "not_captured"];
     expect(KNOWN["result"]).toEqual([...results, ...stacks]);
   });
 });

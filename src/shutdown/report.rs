@@ -11,7 +11,7 @@ use serde::{Serialize, Serializer};
 use super::words::text;
 use crate::name::escape;
 use crate::snapshot::{Kind, Progress, TaskInfo};
-use crate::stacks::{self, LastWords};
+use crate::stacks::{self, HeldWords, LastWords};
 use headcount_core::OutcomeCounts;
 use headcount_core::internal::service::critical;
 
@@ -146,7 +146,10 @@ impl ReportTask {
             reason: reason.into(),
             waits: stacks::last_words(task.id.get()).map(|words| match words {
                 LastWords::Waits(text) => text.into(),
-                LastWords::Held(held) => format!("blocked {held}").into(),
+                LastWords::Held(HeldWords { what, place: None }) => format!("blocked {what}").into(),
+                LastWords::Held(HeldWords { what, place: Some(place) }) => {
+                    format!("blocked {what} ({place})").into()
+                }
             }),
             aborted,
         }

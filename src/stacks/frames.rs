@@ -14,9 +14,26 @@ const MOST_ADDRESSES: usize = 65_536;
 /// Files whose last part names no module.
 const ROOTS: [&str; 3] = ["lib.rs", "main.rs", "mod.rs"];
 
-/// What `join!` and the like wrap a future in: no task waits for it by itself.
-const PLUMBING: [&str; 3] =
-    ["/src/future/maybe_done.rs", "/src/future/try_maybe_done.rs", "/src/future/poll_fn.rs"];
+/// What `join!` and the like wrap a future in, by package and file: no task waits for it by itself.
+const PLUMBING: [(&str, &str); 5] = [
+    ("tokio", "/src/future/maybe_done.rs"),
+    ("tokio", "/src/future/poll_fn.rs"),
+    ("futures-util", "/src/future/maybe_done.rs"),
+    ("futures-util", "/src/future/try_maybe_done.rs"),
+    ("futures-util", "/src/future/poll_fn.rs"),
+];
+
+/// The folders below `library` of the standard library's sources that code runs from.
+const OF_RUST: [&str; 9] =
+    ["alloc", "backtrace", "core", "panic_abort", "panic_unwind", "proc_macro", "std", "stdarch", "test"];
+
+/// Containers that poll their members by wakers of their own, as their paths and files name them.
+const CONTAINERS: [(&str, &str); 4] = [
+    ("tokio", "join_set"),
+    ("tokio-util", "join_map"),
+    ("tokio-util", "task_tracker"),
+    ("futures-util", "futures_unordered"),
+];
 
 /// Whose code a frame is.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -45,6 +62,17 @@ struct Function {
     line: Option<u32>,
 }
 
+/// Which frames of a stack.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Frames {
+    /// Those that people look for, of a stack that begins at the poll.
+    Waits,
+    /// The same of a whole thread: from the poll on.
+    Polled,
+    /// All, those of libraries and plumbing too.
+    All,
+}
+
 /// Names addresses, and remembers them.
 #[derive(Debug, Default)]
 pub(super) struct Namer {
@@ -54,20 +82,27 @@ pub(super) struct Namer {
 }
 
 impl Namer {
-    /// The frames of a stack, the outermost first. `whole`: those of libraries and plumbing too.
-    pub(super) fn frames(&mut self, stack: &[usize], spawned_at: &str, whole: bool) -> Vec<StackFrame> {
+    /// Frames of a stack, the outermost first.
+    pub(super) fn frames(&mut self, stack: &[usize], spawned_at: &str, which: Frames) -> Vec<StackFrame> {
         let found: Vec<_> = stack.iter().rev().map(|ip| self.functions(*ip)).collect();
         let functions: Vec<&Function> = found.iter().flat_map(|functions| functions.iter().rev()).collect();
         self.learn_root(&functions, spawned_at);
+        let first = match which {
+            Frames::Polled => {
+                functions.iter().position(|function| function.is_the_poll()).map_or(0, |at| at + 1)
+            }
+            Frames::Waits | Frames::All => 0,
+        };
         let named: Vec<(StackFrame, &Origin)> = functions
             .iter()
             .enumerate()
+            .skip(first)
             .map(|(at, function)| {
                 let outer = at.checked_sub(1).map(|at| functions[at]);
                 (self.frame(function, outer), &function.origin)
             })
             .collect();
-        if whole { named.into_iter().map(|(frame, _)| frame).collect() } else { kept(named) }
+        if which == Frames::All { named.into_iter().map(|(frame, _)| frame).collect() } else { kept(named) }
     }
 
     fn functions(&mut self, ip: usize) -> Arc<[Function]> {
@@ -79,6 +114,14 @@ impl Namer {
         }
         let mut functions = Vec::new();
         headcount_stack::resolve(ip, |symbol| functions.push(Function::of(&symbol)));
+        // What is not Rust may be of the system, whose debug information names files of its own.
+        if functions.iter().any(Function::is_foreign) {
+            if let Some(library) = library_at(ip) {
+                functions
+                    .iter_mut()
+                    .for_each(|function| function.origin = Origin::Library(Arc::clone(&library)));
+            }
+        }
         if functions.is_empty() {
             functions.push(Function::unknown(ip));
         }
@@ -114,7 +157,8 @@ impl Namer {
             && function.file.as_deref().is_some_and(|file| file.ends_with("lifecycle/draining.rs"));
         let name =
             if is_draining { "draining".to_owned() } else { function.name(outer, location.as_deref()) };
-        StackFrame { function: name.into(), location, library, is_draining }
+        let is_container = function.is_of_a_container();
+        StackFrame { function: name.into(), location, library, is_draining, is_container }
     }
 }
 
@@ -127,8 +171,10 @@ impl Function {
         let origin = match (&file, &whole) {
             // The closure that a library's macro makes within another crate: its caller says where.
             (Some(file), whole) if is_of_a_macro(file, whole.as_deref()) => Origin::Standard,
-            (Some(file), _) if PLUMBING.iter().any(|known| file.ends_with(known)) => Origin::Standard,
-            (Some(file), _) => origin_of_file(file),
+            (Some(file), _) => match origin_of_file(file) {
+                Origin::Library(package) if is_plumbing(&package, file) => Origin::Standard,
+                origin => origin,
+            },
             (None, Some(path)) => origin_of_path(path),
             (None, None) => Origin::Standard,
         };
@@ -148,15 +194,38 @@ impl Function {
     }
 
     fn unknown(ip: usize) -> Self {
+        let library = library_at(ip);
         Self {
-            path: Some(module_of(ip).unwrap_or_else(|| format!("{ip:#x}"))),
             is_whole: true,
             body: None,
             source: None,
-            origin: Origin::Application,
+            origin: library.map_or(Origin::Application, Origin::Library),
+            path: Some(module_of(ip).unwrap_or_else(|| format!("{ip:#x}"))),
             file: None,
             line: None,
         }
+    }
+
+    /// Whether it was written in another language than Rust.
+    fn is_foreign(&self) -> bool {
+        self.origin == Origin::Application
+            && self.file.as_deref().is_some_and(|file| file.rsplit('.').next() != Some("rs"))
+    }
+
+    /// Whether it is headcount's own that polls a task's future or runs its closure.
+    fn is_the_poll(&self) -> bool {
+        self.origin == Origin::Own && self.file.as_deref().is_some_and(|file| file.ends_with("tracked.rs"))
+    }
+
+    /// Whether it is of something whose members are polled by themselves.
+    fn is_of_a_container(&self) -> bool {
+        let Origin::Library(package) = &self.origin else { return false };
+        let package = package.replace('_', "-");
+        let holds =
+            |text: &Option<String>, part: &str| text.as_deref().is_some_and(|text| text.contains(part));
+        CONTAINERS
+            .iter()
+            .any(|(of, part)| *of == package && (holds(&self.file, part) || holds(&self.path, part)))
     }
 
     /// The best that is known: the symbol table, what the caller's type says, the source, the file.
@@ -177,6 +246,12 @@ impl Function {
             (None, None) => location.unwrap_or("?").to_owned(),
         }
     }
+}
+
+/// `libc.so.6`: the shared library at an address. The application is what was started.
+fn library_at(ip: usize) -> Option<Arc<str>> {
+    let module = module_of(ip)?;
+    module.split('+').next().filter(|file| file.contains(".so")).map(Arc::from)
 }
 
 /// The frames that people look for: the application's, and of the libraries between and behind them the
@@ -204,6 +279,9 @@ fn kept(frames: Vec<(StackFrame, &Origin)>) -> Vec<StackFrame> {
                 if last_library.as_ref() != Some(library) {
                     last_library = Some(Arc::clone(library));
                     kept.push(without_poll(frame));
+                } else if let Some(last) = kept.last_mut().filter(|_| frame.is_container) {
+                    // As `buffer_unordered` has one inside.
+                    last.is_container = true;
                 }
             }
         }
@@ -223,8 +301,9 @@ fn origin_of_file(file: &str) -> Origin {
     let parts: Vec<&str> = file.split(['/', '\\']).collect();
     let follows = |at: usize, by: usize| parts.get(at + by).copied();
     // `rust` of rustup, `rustc-1.85.0` or the like of a distribution.
-    let of_rust = |pair: &[&str]| pair[0].starts_with("rust") && pair[1] == "library";
-    if file.starts_with("/rustc/") || parts.windows(2).any(of_rust) {
+    let of_rust =
+        |part: &[&str]| part[0].starts_with("rust") && part[1] == "library" && OF_RUST.contains(&part[2]);
+    if file.starts_with("/rustc/") || parts.windows(3).any(of_rust) {
         return Origin::Standard;
     }
     if [headcount_stack::SOURCES, headcount_core::internal::stacks::SOURCES, SOURCES]
@@ -234,9 +313,12 @@ fn origin_of_file(file: &str) -> Origin {
         return Origin::Own;
     }
     for (at, part) in parts.iter().enumerate() {
+        // An application has such folders too, but none with versions or hashes in it.
         let package = match *part {
-            "registry" if follows(at, 1) == Some("src") => follows(at, 3).map(without_version),
-            "checkouts" => follows(at, 1).map(without_hash),
+            "registry" if follows(at, 1) == Some("src") => {
+                follows(at, 3).filter(|package| without_version(package) != *package).map(without_version)
+            }
+            "checkouts" => follows(at, 1).and_then(without_hash),
             "vendor" if follows(at, 2) == Some("src") => follows(at, 1).map(without_version),
             _ => None,
         };
@@ -289,8 +371,14 @@ fn without_version(package: &str) -> &str {
 }
 
 /// `tokio` of `tokio-0123456789abcdef`.
-fn without_hash(checkout: &str) -> &str {
-    checkout.rsplit_once('-').map_or(checkout, |(name, _)| name)
+fn without_hash(checkout: &str) -> Option<&str> {
+    let (name, hash) = checkout.rsplit_once('-')?;
+    (hash.len() == 16 && hash.bytes().all(|byte| byte.is_ascii_hexdigit())).then_some(name)
+}
+
+fn is_plumbing(package: &str, file: &str) -> bool {
+    let file = file.replace('\\', "/");
+    PLUMBING.iter().any(|(of, path)| *of == package && file.ends_with(path))
 }
 
 /// `tokio::net::tcp::listener` of `…/tokio-1.54.1/src/net/tcp/listener.rs`.
@@ -451,6 +539,11 @@ mod tests {
                 Origin::Standard,
             ),
             ("/srv/shop/src/mail.rs", Origin::Application),
+            // Folders that are called as those of cargo and of Rust are.
+            ("/srv/shop/src/future/poll_fn.rs", Origin::Application),
+            ("/srv/shop/src/checkouts/pay.rs", Origin::Application),
+            ("/srv/registry/src/store/disk.rs", Origin::Application),
+            ("/srv/rust-shop/library/src/loans.rs", Origin::Application),
         ];
         for (file, origin) in &table {
             assert_eq!(origin_of_file(file), *origin, "{file}");

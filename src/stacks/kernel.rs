@@ -2,11 +2,16 @@
 //! computes.
 //!
 //! Read from `/proc` of the own process, as an ordinary user. Elsewhere than on Linux nothing is known.
+//!
+//! A thread that sleeps in a call has a stack that does not change: it is walked from outside, and believed
+//! if the thread has not run meanwhile. One that computes shows neither its registers nor its stack.
 
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
+use std::sync::Arc;
 use std::time::Duration;
 
+use super::tree::StackThread;
 use crate::registry::local::Current;
 
 /// How long the processor's time is measured.
@@ -14,28 +19,59 @@ const SAMPLE: Duration = Duration::from_millis(20);
 
 /// What holds a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(super) enum Held {
+pub(super) struct Held {
+    /// The thread's state, as `ps` names it.
+    state: Option<char>,
+    doing: Doing,
+    /// Where the thread is, the innermost frame first; empty where that is not known.
+    pub(super) addresses: Vec<usize>,
+}
+
+#[derive(Clone, Debug, PartialEq, Eq)]
+enum Doing {
     /// It is in this system call, on this file, peer or path.
     Call { name: String, object: Option<String> },
     /// It computes: so many percent of the time.
     Computes { percent: u64 },
+    /// The system does not say.
+    Unknown,
 }
 
 impl Held {
     /// `in fsync(2) of /var/lib/app/wal`, `on a processor 100 %`. `hides`: without files and peers.
-    pub(super) fn text(&self, hides: bool) -> String {
-        match self {
-            Self::Call { name, object: Some(object) } if !hides => {
-                format!("in {name} of {}", crate::name::escape(object))
+    pub(super) fn text(&self, hides: bool) -> Option<String> {
+        let doing = match &self.doing {
+            Doing::Call { name, object: Some(object) } if !hides => {
+                Some(format!("in {name} of {}", crate::name::escape(object)))
             }
-            Self::Call { name, .. } => format!("in {name}"),
-            Self::Computes { percent } => format!("on a processor {percent} %"),
-        }
+            Doing::Call { name, .. } => Some(format!("in {name}")),
+            Doing::Computes { percent } => Some(format!("on a processor {percent} %")),
+            Doing::Unknown => None,
+        };
+        // What an operator asks of a thread that sleeps: whether the kernel lets go of it.
+        let state = match self.state {
+            Some('D') => "uninterruptible",
+            Some('T' | 't') => "stopped",
+            _ => return doing,
+        };
+        Some(doing.map_or_else(|| state.to_owned(), |doing| format!("{doing}, {state}")))
+    }
+
+    pub(super) fn thread(&self) -> StackThread {
+        let (call, object, processor_percent) = match &self.doing {
+            Doing::Call { name, object } => {
+                let object = object.as_deref().map(|object| Arc::from(crate::name::escape(object)));
+                (Some(Arc::from(&**name)), object, None)
+            }
+            Doing::Computes { percent } => (None, None, Some(*percent)),
+            Doing::Unknown => (None, None, None),
+        };
+        StackThread { state_code: self.state, call, object, processor_percent }
     }
 }
 
-/// What holds each of these tasks; `None` where that is not known.
-pub(super) fn look(tasks: &[Current]) -> Vec<Option<Held>> {
+/// What holds each of these tasks; `None` where that is not known. `walks`: with the stacks.
+pub(super) fn look(tasks: &[Current], walks: bool) -> Vec<Option<Held>> {
     let threads = headcount_core::internal::stacks::threads();
     let thread_of = |task: &Current| {
         let slot = std::ptr::from_ref(task.slot).addr();
@@ -44,25 +80,46 @@ pub(super) fn look(tasks: &[Current]) -> Vec<Option<Held>> {
     let ids: Vec<Option<u32>> =
         tasks.iter().map(|task| thread_of(task).map(|thread| thread.id).filter(|id| *id != 0)).collect();
     let before: Vec<Option<u64>> = ids.iter().map(|id| on_processor(id.as_ref().copied()?)).collect();
+    let turns: Vec<Option<String>> = ids.iter().map(|id| switches(id.as_ref().copied()?)).collect();
     let calls: Vec<Option<String>> = ids
         .iter()
         .map(|id| fs::read_to_string(format!("/proc/self/task/{}/syscall", id.as_ref()?)).ok())
         .collect();
+    let mut walk = walker(walks && calls.iter().flatten().any(|call| pointers(call).is_some()));
+    let mut stacks: Vec<Vec<usize>> = calls
+        .iter()
+        .map(|call| call.as_deref().and_then(pointers).map_or_else(Vec::new, |(sp, ip)| walk(sp, ip)))
+        .collect();
+    for (at, stack) in stacks.iter_mut().enumerate().filter(|(_, stack)| !stack.is_empty()) {
+        // It has run, so what was read may be of two times.
+        if turns[at].is_none() || ids[at].and_then(switches) != turns[at] {
+            stack.clear();
+        }
+    }
+    let states: Vec<Option<char>> = ids.iter().map(|id| state(id.as_ref().copied()?)).collect();
     let computes = |call: &Option<String>| call.as_deref().is_some_and(|call| call.starts_with("running"));
     if calls.iter().any(computes) {
         std::thread::sleep(SAMPLE);
     }
-    let held = |(at, call): (usize, &Option<String>)| {
-        let call_text = call.as_deref()?;
-        if !computes(call) {
-            return held_in(call_text);
-        }
-        let used = on_processor(ids[at]?)?.saturating_sub(before[at]?);
-        let sample = u64::try_from(SAMPLE.as_nanos()).unwrap_or(u64::MAX);
-        Some(Held::Computes { percent: (100 * used / sample).min(100) })
+    let used = |at: usize| Some(on_processor(ids[at]?)?.saturating_sub(before[at]?));
+    let mut held = |(at, call): (usize, &Option<String>)| {
+        let doing = match call.as_deref() {
+            Some(text) if !computes(call) => call_in(text),
+            Some(_) => used(at).map(|used| {
+                let sample = u64::try_from(SAMPLE.as_nanos()).unwrap_or(u64::MAX);
+                Doing::Computes { percent: (100 * used / sample).min(100) }
+            }),
+            None => None,
+        };
+        let state = states[at];
+        (doing.is_some() || state.is_some()).then(|| Held {
+            state,
+            doing: doing.unwrap_or(Doing::Unknown),
+            addresses: std::mem::take(&mut stacks[at]),
+        })
     };
     // A task that has gone on meanwhile is not held by what its thread does now.
-    let held: Vec<_> = calls.iter().enumerate().map(held).collect();
+    let held: Vec<_> = calls.iter().enumerate().map(&mut held).collect();
     let is_there = |task: &Current| {
         task.slot.read().is_some_and(|now| now.id() == task.id && now.polling_since().is_some())
     };
@@ -104,19 +161,52 @@ fn on_processor(thread: u32) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
+/// How often a thread has given its processor away: the same as long as it sleeps.
+fn switches(thread: u32) -> Option<String> {
+    let text = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
+    Some(text.lines().filter(|line| line.contains("ctxt_switches")).collect())
+}
+
+/// The stack pointer and where it goes on, which stand at the end of what a thread in a call has.
+fn pointers(call: &str) -> Option<(u64, u64)> {
+    let mut parts = call.split_ascii_whitespace();
+    let _number: i64 = parts.next()?.parse().ok()?;
+    let mut last = parts.rev().map(|part| u64::from_str_radix(part.strip_prefix("0x")?, 16).ok());
+    let (ip, sp) = (last.next()??, last.next()??);
+    Some((sp, ip))
+}
+
+/// Walks stacks, where this processor's can be walked.
+#[cfg(all(target_os = "linux", target_arch = "x86_64"))]
+fn walker(is_wanted: bool) -> impl FnMut(u64, u64) -> Vec<usize> {
+    let mut walker = if is_wanted { headcount_stack::Walker::new() } else { None };
+    move |sp, ip| walker.as_mut().map_or_else(Vec::new, |walker| walker.walk(sp, ip))
+}
+
+#[cfg(not(all(target_os = "linux", target_arch = "x86_64")))]
+fn walker(_: bool) -> impl FnMut(u64, u64) -> Vec<usize> {
+    |_, _| Vec::new()
+}
+
+/// The third field of `/proc/…/stat`, behind a name that may hold anything.
+fn state(thread: u32) -> Option<char> {
+    let text = fs::read_to_string(format!("/proc/self/task/{thread}/stat")).ok()?;
+    text.rsplit_once(") ")?.1.chars().next()
+}
+
 /// What `/proc/…/syscall` says: the number of the call and its arguments.
-fn held_in(text: &str) -> Option<Held> {
+fn call_in(text: &str) -> Option<Doing> {
     let mut parts = text.split_ascii_whitespace();
     let number: i64 = parts.next()?.parse().ok()?;
     if number < 0 {
         // It waits, but in no call: for a page of memory.
-        return Some(Held::Call { name: "a page fault".to_owned(), object: None });
+        return Some(Doing::Call { name: "a page fault".to_owned(), object: None });
     }
     let arguments: Vec<u64> =
         parts.filter_map(|part| u64::from_str_radix(part.strip_prefix("0x")?, 16).ok()).collect();
     let known = CALLS.iter().find(|(known, ..)| *known == number);
     let Some((_, name, takes)) = known else {
-        return Some(Held::Call { name: format!("system call {number}"), object: None });
+        return Some(Doing::Call { name: format!("system call {number}"), object: None });
     };
     let argument = |at: usize| arguments.get(at).copied();
     let object = match takes {
@@ -124,7 +214,7 @@ fn held_in(text: &str) -> Option<Held> {
         Takes::File => argument(0).and_then(file),
         Takes::Path(at) => argument(*at).and_then(path),
     };
-    Some(Held::Call { name: (*name).to_owned(), object })
+    Some(Doing::Call { name: (*name).to_owned(), object })
 }
 
 /// What is behind a descriptor.
@@ -363,18 +453,39 @@ mod tests {
             send.send(link.file_name().unwrap().to_str().unwrap().to_owned()).unwrap();
             let _ = ours.read(&mut [0]);
         });
-        let id = id.recv().unwrap();
-        let held = || held_in(&fs::read_to_string(format!("/proc/self/task/{id}/syscall")).unwrap());
-        let is_there = |held: &Option<Held>| matches!(held, Some(Held::Call { name, .. }) if name == "read(2)" || name == "recvfrom(2)");
+        let id: u32 = id.recv().unwrap().parse().unwrap();
+        let held = || Held {
+            state: state(id),
+            doing: call_in(&fs::read_to_string(format!("/proc/self/task/{id}/syscall")).unwrap()).unwrap(),
+            addresses: Vec::new(),
+        };
+        let is_there = |held: &Held| matches!(&held.doing, Doing::Call { name, .. } if name == "read(2)" || name == "recvfrom(2)");
         let until = std::time::Instant::now() + Duration::from_secs(20);
-        while !is_there(&held()) {
+        while !is_there(&held()) || held().state != Some('S') {
             assert!(std::time::Instant::now() < until, "{:?}", held());
             std::thread::yield_now();
         }
-        assert!(held().unwrap().text(false).ends_with(" of a Unix socket"), "{:?}", held());
-        assert!(!held().unwrap().text(true).contains("socket"));
+        assert!(held().text(false).unwrap().ends_with(" of a Unix socket"), "{:?}", held());
+        assert!(!held().text(true).unwrap().contains("socket"));
+        assert_eq!(held().thread().object.as_deref(), Some("a Unix socket"));
         drop(theirs);
         thread.join().unwrap();
-        assert_eq!(Held::Computes { percent: 100 }.text(true), "on a processor 100 %");
+    }
+
+    #[test]
+    fn a_thread_that_cannot_be_interrupted_says_so() {
+        let call = |object: &str| Doing::Call { name: "fsync(2)".into(), object: Some(object.into()) };
+        let held = |state, doing| Held { state: Some(state), doing, addresses: Vec::new() };
+        let table = [
+            (held('S', call("/var/lib/wal")), Some("in fsync(2) of /var/lib/wal")),
+            (held('D', call("/var/lib/wal")), Some("in fsync(2) of /var/lib/wal, uninterruptible")),
+            (held('S', call("/var/a\nb")), Some("in fsync(2) of /var/a\\nb")),
+            (held('T', Doing::Unknown), Some("stopped")),
+            (held('S', Doing::Unknown), None),
+            (held('R', Doing::Computes { percent: 100 }), Some("on a processor 100 %")),
+        ];
+        for (held, text) in table {
+            assert_eq!(held.text(false).as_deref(), text, "{held:?}");
+        }
     }
 }

@@ -9,8 +9,9 @@
 //! A capture polls the application's code once more, so the setting `stacks` permits it. [`kernel`] reads
 //! what the system says of a thread that is inside a poll, which polls nothing.
 //!
-//! Bounds: one capture at a time, so many a second, [`MOST_TASKS`](service::MOST_TASKS) tasks of a dump, the
-//! frames and bytes of a buffer, the captures that are kept. What is refused or left out is counted.
+//! Bounds: one question at a time, so many questions and tasks a second, [`MOST_TASKS`](service::MOST_TASKS)
+//! tasks of a dump, the frames and bytes of a buffer, the captures that are kept. What is refused or left out
+//! is counted.
 
 #[cfg(feature = "stacks")]
 mod frames;
@@ -28,7 +29,9 @@ pub(crate) use service::{Refused, Service, keep, service, start};
 pub use service::{StackError, stack};
 pub(crate) use tree::{Folded, StackDump};
 #[cfg_attr(not(feature = "stacks"), allow(unused_imports))]
-pub use tree::{StackBranch, StackFrame, StackResult, TaskStack};
+pub use tree::{StackBranch, StackFrame, StackResult, StackThread, TaskStack};
+
+use std::sync::Arc;
 
 use crate::registry::local::Current;
 
@@ -37,8 +40,17 @@ use crate::registry::local::Current;
 pub(crate) enum LastWords {
     /// `waits in shop::mail::send → Semaphore::acquire (src/mail.rs:88)`.
     Waits(String),
-    /// `in fsync(2) of /var/lib/app/wal`: what holds a task that is inside a poll.
-    Held(String),
+    /// What holds a task that is inside a poll.
+    Held(HeldWords),
+}
+
+/// What holds a task that is inside a poll.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct HeldWords {
+    /// `in fsync(2) of /var/lib/app/wal`.
+    pub(crate) what: String,
+    /// `src/report.rs:12`: the last line of the application in its thread's stack.
+    pub(crate) place: Option<Arc<str>>,
 }
 
 /// What the last capture of a task said.
@@ -73,11 +85,12 @@ pub(crate) fn dump_soon(then: impl FnOnce(&StackDump) + Send + 'static) -> bool 
     false
 }
 
-/// What holds each of these tasks in its poll, as `in fsync(2) of /var/lib/app/wal`; one text a task.
-pub(crate) fn held_by(tasks: &[Current]) -> Vec<Option<String>> {
+/// What holds each of these tasks in its poll.
+#[cfg_attr(not(feature = "stacks"), allow(clippy::unused_async, reason = "with the feature it waits"))]
+pub(crate) async fn held_by(tasks: &[Current]) -> Vec<Option<HeldWords>> {
     #[cfg(feature = "stacks")]
     if let Some(service) = service() {
-        return kernel::look(tasks).into_iter().map(|held| Some(held?.text(service.hides()))).collect();
+        return service.held_by(tasks).await;
     }
     vec![None; tasks.len()]
 }

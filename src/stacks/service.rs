@@ -7,10 +7,13 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
-use super::LastWords;
-use super::frames::Namer;
-use super::kernel;
-use super::tree::{Folded, StackDump, StackResult, TaskStack, merge, words};
+use super::frames::{Frames, Namer};
+use super::kernel::{self, Held};
+use super::tree::{
+    Folded, StackBranch, StackDump, StackResult, TaskStack, children_words, hide, holds_container,
+    last_place, merge, words,
+};
+use super::{HeldWords, LastWords};
 use crate::error::Error;
 use crate::observer::reader::{Reader, Unread};
 use crate::registry::local::Current;
@@ -25,12 +28,17 @@ use headcount_core::internal::stacks::{Capture, Captured, MOST_AT_ONCE, capture,
 pub(crate) const MOST_TASKS: usize = 1_000;
 /// Captures of single tasks that are kept.
 const MOST_KEPT: usize = 512;
-/// Captures a second.
+/// Questions of clients a second, of one task or of all.
 const MOST_A_SECOND: u32 = 250;
+/// Tasks that are asked in a second, whatever asks. More wait for the next second.
+const MOST_TASKS_A_SECOND: u32 = 5_000;
+const SECOND: Duration = Duration::from_secs(1);
 /// How long a task has to be polled.
 const WITHIN: Duration = Duration::from_secs(1);
 /// How long the asking of a dump may take until no more tasks are asked; naming is no part of it.
 const DUMP_WITHIN: Duration = Duration::from_secs(5);
+/// How long the log of a task that blocks waits for the line that it blocks in.
+const PLACE_WITHIN: Duration = Duration::from_secs(5);
 /// How long a capture says what a task waits for.
 const FRESH: Duration = Duration::from_secs(30);
 /// Callers that may wait for the thread.
@@ -57,8 +65,27 @@ struct State {
     kept: HashMap<u64, Kept>,
     order: VecDeque<u64>,
     dump: Option<Arc<StackDump>>,
-    second: Option<(Instant, u32)>,
+    questions: Rate,
+    tasks: Rate,
     refused: u64,
+}
+
+/// How many there were in the second that began then.
+#[derive(Debug, Default)]
+struct Rate {
+    second: Option<(Instant, u32)>,
+}
+
+impl Rate {
+    /// Counts so many more; or says how long the second goes on, if that were more than `most`.
+    fn take(&mut self, more: u32, most: u32, now: Instant) -> Result<(), Duration> {
+        let (since, count) = self.second.filter(|(since, _)| now < *since + SECOND).unwrap_or((now, 0));
+        if most < count + more {
+            return Err((since + SECOND).saturating_duration_since(now));
+        }
+        self.second = Some((since, count + more));
+        Ok(())
+    }
 }
 
 /// A capture, and its addresses, from which all frames come on demand.
@@ -67,6 +94,8 @@ struct Kept {
     stack: TaskStack,
     addresses: Vec<Vec<usize>>,
     spawned_at: Arc<str>,
+    /// What it said, or one before if nothing has answered since.
+    words: Option<(Instant, LastWords)>,
 }
 
 /// Why there is no stack.
@@ -165,11 +194,6 @@ pub(crate) fn keep(service: Option<Service>) {
 }
 
 impl Service {
-    /// Whether paths, peers and descriptors are left out.
-    pub(crate) fn hides(&self) -> bool {
-        self.hides
-    }
-
     /// Whether clients may ask.
     pub(crate) fn permits(&self) -> bool {
         self.permits
@@ -185,16 +209,11 @@ impl Service {
         self.state.lock().kept.get(&id).map(|kept| kept.stack.clone())
     }
 
-    /// What the last capture of a task said, if it is not old.
+    /// What was known last of where a task waits, if that is not old.
     pub(crate) fn last_words(&self, id: u64) -> Option<LastWords> {
-        let stack = self.last(id)?;
-        let age = SystemTime::now().duration_since(stack.captured_at).unwrap_or_default();
-        match stack.result {
-            _ if FRESH < age => None,
-            StackResult::Waits => Some(LastWords::Waits(stack.text)),
-            StackResult::Blocked => Some(LastWords::Held(stack.text.strip_prefix("blocked ")?.to_owned())),
-            _ => None,
-        }
+        let state = self.state.lock();
+        let (at, words) = state.kept.get(&id)?.words.as_ref()?;
+        (at.elapsed() < FRESH).then(|| words.clone())
     }
 
     /// Asks all tasks some time soon.
@@ -216,7 +235,7 @@ impl Service {
 
     /// Asks one task; with all frames, if `whole`.
     pub(crate) async fn one(&self, id: u64, whole: bool) -> Result<TaskStack, Refused> {
-        if !self.may(1) {
+        if !self.may() {
             return Err(Refused::Busy);
         }
         let (state, hides) = (Arc::clone(&self.state), self.hides);
@@ -230,11 +249,35 @@ impl Service {
 
     /// Asks all tasks, or some of each group.
     pub(crate) async fn all(&self) -> Result<Arc<StackDump>, Refused> {
-        if !self.may(1) {
+        if !self.may() {
             return Err(Refused::Busy);
         }
         let (state, hides) = (Arc::clone(&self.state), self.hides);
         self.run(move || dump(&state, hides)).await
+    }
+
+    /// What holds these tasks, and in which lines if the thread has time to name them.
+    pub(crate) async fn held_by(&self, tasks: &[Current]) -> Vec<Option<HeldWords>> {
+        let (state, hides, theirs) = (Arc::clone(&self.state), self.hides, tasks.to_vec());
+        let named = self.reader.read(move || {
+            let held = kernel::look(&theirs, true);
+            let mut namer = std::mem::take(&mut state.lock().namer);
+            let words = |(held, task): (Option<Held>, &Current)| {
+                let held = held?;
+                let spawned_at =
+                    task.slot.read().map(|task| Arc::clone(&registry().group(task.group()).location));
+                let branches = branches_of_held(&mut namer, &held, &spawned_at.unwrap_or_default(), hides);
+                Some(HeldWords { what: held.text(hides)?, place: last_place(&branches) })
+            };
+            let words: Vec<_> = held.into_iter().zip(&theirs).map(words).collect();
+            state.lock().namer = namer;
+            words
+        });
+        if let Ok(Ok(words)) = tokio::time::timeout(PLACE_WITHIN, named).await {
+            return words;
+        }
+        let words = |held: Option<Held>| Some(HeldWords { what: held?.text(hides)?, place: None });
+        kernel::look(tasks, false).into_iter().map(words).collect()
     }
 
     /// Asks tasks some time soon, for [`last`](Self::last). Does nothing if the thread is busy.
@@ -258,21 +301,30 @@ impl Service {
         }
     }
 
-    /// Whether so many more may be asked for in this second.
-    fn may(&self, more: u32) -> bool {
+    /// Whether one more question may be asked in this second.
+    fn may(&self) -> bool {
         let mut state = self.state.lock();
-        let now = Instant::now();
-        let (since, count) =
-            state.second.filter(|(since, _)| now < *since + Duration::from_secs(1)).unwrap_or((now, 0));
-        let may = count + more <= MOST_A_SECOND;
-        state.second = Some((since, if may { count + more } else { count }));
+        let may = state.questions.take(1, MOST_A_SECOND, Instant::now()).is_ok();
         state.refused += u64::from(!may);
         may
     }
 }
 
+/// Waits until so many tasks may be asked.
+fn pace(state: &Mutex<State>, tasks: usize) {
+    let tasks = u32::try_from(tasks).unwrap_or(MOST_TASKS_A_SECOND).min(MOST_TASKS_A_SECOND);
+    loop {
+        let taken = state.lock().tasks.take(tasks, MOST_TASKS_A_SECOND, Instant::now());
+        match taken {
+            Ok(()) => return,
+            Err(left) => std::thread::sleep(left),
+        }
+    }
+}
+
 /// Asks these tasks, and keeps what comes; and how long the asking took, without the naming.
 fn ask(state: &Mutex<State>, tasks: &[Current], hides: bool, within: Duration) -> (Vec<TaskStack>, Duration) {
+    pace(state, tasks.len());
     let began = Instant::now();
     let captured = capture(tasks, within);
     let took = began.elapsed();
@@ -281,14 +333,16 @@ fn ask(state: &Mutex<State>, tasks: &[Current], hides: bool, within: Duration) -
         .filter(|task| captured.iter().any(|one| one.id == task.id && matches!(one.capture, Capture::Polled)))
         .copied()
         .collect();
-    let held: HashMap<u64, String> = kernel::look(&blocked)
+    let held: HashMap<u64, Held> = kernel::look(&blocked, true)
         .into_iter()
         .zip(&blocked)
-        .filter_map(|(held, task)| Some((task.id, held?.text(hides))))
+        .filter_map(|(held, task)| Some((task.id, held?)))
         .collect();
     // Naming may take a second the first time. Nothing but this thread waits for it.
     let mut namer = std::mem::take(&mut state.lock().namer);
-    let kept: Vec<Kept> = captured.iter().map(|one| describe(&mut namer, one, &held, hides)).collect();
+    let mut kept: Vec<Kept> =
+        captured.iter().map(|one| describe(&mut namer, one, held.get(&one.id), hides)).collect();
+    count_children(&mut kept);
     let mut state = state.lock();
     state.namer = namer;
     for one in &kept {
@@ -297,12 +351,44 @@ fn ask(state: &Mutex<State>, tasks: &[Current], hides: bool, within: Duration) -
     (kept.into_iter().map(|kept| kept.stack).collect(), took)
 }
 
+/// Says of tasks that wait for members of a container how many children of theirs live.
+fn count_children(kept: &mut [Kept]) {
+    let waits = |kept: &&mut Kept| holds_container(&kept.stack.branches);
+    let mut children: HashMap<u64, u64> =
+        kept.iter_mut().filter(waits).map(|kept| (kept.stack.id.get(), 0)).collect();
+    if children.is_empty() {
+        return;
+    }
+    registry().slab.slots().for_each(|slot| {
+        if let Some(count) =
+            slot.read().and_then(|task| task.parent()).and_then(|parent| children.get_mut(&parent))
+        {
+            *count += 1;
+        }
+    });
+    for Kept { stack, words, .. } in kept {
+        stack.children = children.get(&stack.id.get()).copied();
+        stack.text.push_str(&children_words(stack.children));
+        if let Some((_, words)) = words {
+            *words = words_of(stack).unwrap_or_else(|| words.clone());
+        }
+    }
+}
+
 impl State {
     fn keep(&mut self, kept: &Kept) {
         let id = kept.stack.id.get();
-        if self.kept.insert(id, kept.clone()).is_none() {
-            self.order.push_back(id);
+        let mut kept = kept.clone();
+        let former = self.kept.remove(&id);
+        if former.is_some() {
+            self.order.retain(|known| *known != id);
         }
+        // A task that did not answer, or was aborted meanwhile, waited where it did.
+        if matches!(kept.stack.result, StackResult::NotCaptured | StackResult::Ended) {
+            kept.words = former.and_then(|former| former.words);
+        }
+        self.kept.insert(id, kept);
+        self.order.push_back(id);
         if MOST_KEPT < self.order.len() {
             if let Some(oldest) = self.order.pop_front() {
                 self.kept.remove(&oldest);
@@ -311,37 +397,50 @@ impl State {
     }
 }
 
-fn describe(namer: &mut Namer, one: &Captured, held: &HashMap<u64, String>, hides: bool) -> Kept {
+fn describe(namer: &mut Namer, one: &Captured, held: Option<&Held>, hides: bool) -> Kept {
     let group = one.task.map(|task| registry().group(task.group()));
     let spawned_at: Arc<str> = group.map_or_else(|| "".into(), |group| Arc::clone(&group.location));
-    let (addresses, lost, cut): (Vec<Vec<usize>>, u64, bool) = match &one.capture {
-        Capture::Waits(buffer) => (buffer.stacks().collect(), buffer.dropped(), 0 < buffer.cut()),
+    let (addresses, lost, cut): (Vec<Vec<usize>>, u64, bool) = match (&one.capture, held) {
+        (Capture::Waits(buffer), _) => (buffer.stacks().collect(), buffer.dropped(), 0 < buffer.cut()),
+        (Capture::Polled, Some(held)) => (vec![held.addresses.clone()], 0, false),
         _ => (Vec::new(), 0, false),
     };
-    let frames: Vec<_> = addresses.iter().map(|stack| namer.frames(stack, &spawned_at, false)).collect();
-    let branches = merge(&frames);
+    let branches = match (&one.capture, held) {
+        (Capture::Polled, Some(held)) => branches_of_held(namer, held, &spawned_at, hides),
+        _ => merge(
+            &addresses
+                .iter()
+                .map(|stack| namer.frames(stack, &spawned_at, Frames::Waits))
+                .collect::<Vec<_>>(),
+        ),
+    };
+    let kind = one.task.map_or(Kind::Task, |task| task.kind());
     let (result, text) = match &one.capture {
         Capture::Waits(_) => (StackResult::Waits, None),
         Capture::WentOn => (StackResult::WentOn, Some("went on meanwhile".to_owned())),
         Capture::Panicked => (StackResult::Panicked, Some("panicked meanwhile".to_owned())),
         Capture::Ended => (StackResult::Ended, Some("has ended".to_owned())),
         Capture::Polled => {
-            let held = held.get(&one.id).map_or_else(String::new, |held| format!(" {held}"));
-            (StackResult::Blocked, Some(format!("blocked{held}")))
+            let held =
+                held.and_then(|held| held.text(hides)).map_or_else(String::new, |held| format!(" {held}"));
+            let place = in_brackets(last_place(&branches).as_deref());
+            (StackResult::Blocked, Some(format!("blocked{held}{place}")))
         }
-        Capture::NotPolled => {
-            let text = "not captured: its runtime did not poll it within 1 s";
-            (StackResult::NotCaptured, Some(text.to_owned()))
+        Capture::NotBegun => (StackResult::NotBegun, Some(not_begun(kind).to_owned())),
+        Capture::NotPolled { is_woken } => {
+            (StackResult::NotCaptured, Some(format!("not captured: {}", not_polled(kind, *is_woken))))
         }
     };
     let mut stack = TaskStack {
         id: one.id.into(),
         name: group.map_or_else(|| "".into(), |group| Arc::clone(&group.name)),
-        kind: one.task.map_or(Kind::Task, |task| task.kind()),
+        kind,
         captured_at: SystemTime::now(),
         result,
         text: String::new(),
         branches,
+        children: None,
+        thread: held.map(Held::thread),
         lost,
         cut,
     };
@@ -349,16 +448,64 @@ fn describe(namer: &mut Namer, one: &Captured, held: &HashMap<u64, String>, hide
         stack = stack.hidden();
     }
     stack.text = text.unwrap_or_else(|| words(&stack.branches));
-    Kept { stack, addresses, spawned_at }
+    let words = words_of(&stack).map(|words| (Instant::now(), words));
+    Kept { stack, addresses, spawned_at, words }
+}
+
+fn words_of(stack: &TaskStack) -> Option<LastWords> {
+    match stack.result {
+        StackResult::Waits => Some(LastWords::Waits(stack.text.clone())),
+        StackResult::Blocked => {
+            let place = last_place(&stack.branches);
+            let what = stack.text.strip_prefix("blocked ")?;
+            let what = what.strip_suffix(&*in_brackets(place.as_deref())).unwrap_or(what).to_owned();
+            Some(LastWords::Held(HeldWords { what, place }))
+        }
+        _ => None,
+    }
+}
+
+/// The frames of a thread that a task blocks, from the poll on.
+fn branches_of_held(namer: &mut Namer, held: &Held, spawned_at: &str, hides: bool) -> Vec<StackBranch> {
+    let mut branches = merge(&[namer.frames(&held.addresses, spawned_at, Frames::Polled)]);
+    if hides {
+        hide(&mut branches);
+    }
+    branches
+}
+
+/// ` (src/report.rs:12)`.
+fn in_brackets(place: Option<&str>) -> String {
+    place.map_or_else(String::new, |place| format!(" ({place})"))
+}
+
+const fn not_begun(kind: Kind) -> &'static str {
+    match kind {
+        Kind::Blocking => "has not begun: it waits for a thread of the pool",
+        _ => "has not begun: it waits for its limit or its key",
+    }
+}
+
+/// Why nothing has polled a task that was asked.
+const fn not_polled(kind: Kind, is_woken: bool) -> &'static str {
+    match (kind, is_woken) {
+        (Kind::Future | Kind::Request, true) => "the task around it did not poll it within 1 s",
+        (Kind::Future | Kind::Request, false) => {
+            "nothing polled it within 1 s, and the task around it is not known to headcount"
+        }
+        (_, true) => "its runtime did not poll it within 1 s",
+        (_, false) => "nothing polled it within 1 s, and it has waited since before stacks were on",
+    }
 }
 
 /// A kept capture with all its frames.
 fn whole(state: &Mutex<State>, id: u64, hides: bool) -> Option<TaskStack> {
     let mut locked = state.lock();
-    let Kept { mut stack, addresses, spawned_at } = locked.kept.get(&id).cloned()?;
+    let Kept { mut stack, addresses, spawned_at, .. } = locked.kept.get(&id).cloned()?;
     let mut namer = std::mem::take(&mut locked.namer);
     drop(locked);
-    let frames: Vec<_> = addresses.iter().map(|stack| namer.frames(stack, &spawned_at, true)).collect();
+    let frames: Vec<_> =
+        addresses.iter().map(|stack| namer.frames(stack, &spawned_at, Frames::All)).collect();
     state.lock().namer = namer;
     stack.branches = merge(&frames);
     Some(if hides { stack.hidden() } else { stack })
@@ -379,12 +526,17 @@ fn dump(state: &Mutex<State>, hides: bool) -> Arc<StackDump> {
         stacks.into_iter().for_each(|stack| fold(&mut folds, stack));
     }
     let mut stacks: Vec<Folded> = folds.into_values().collect();
+    let sum = |of: fn(&Folded) -> u64| stacks.iter().map(of).sum();
+    let (lost, cut) = (sum(|folded| folded.lost), sum(|folded| folded.cut));
+    stacks.iter_mut().for_each(|folded| folded.text.push_str(&children_words(folded.children)));
     stacks.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.ids.cmp(&other.ids)));
     let dump = Arc::new(StackDump {
         captured_at: SystemTime::now(),
         took_seconds: began.elapsed().as_secs_f64(),
         tasks,
         asked,
+        lost,
+        cut,
         stacks,
     });
     state.lock().dump = Some(Arc::clone(&dump));
@@ -392,15 +544,25 @@ fn dump(state: &Mutex<State>, hides: bool) -> Arc<StackDump> {
 }
 
 fn fold(folds: &mut HashMap<(StackResult, String, Vec<super::StackBranch>), Folded>, stack: TaskStack) {
-    let key = (stack.result, stack.text.clone(), stack.branches.clone());
+    // Tasks with more and with fewer children wait at one place.
+    let text = stack.text.strip_suffix(&*children_words(stack.children)).unwrap_or(&stack.text).to_owned();
+    let key = (stack.result, text.clone(), stack.branches.clone());
     let fold = folds.entry(key).or_insert_with(|| Folded {
         count: 0,
         result: stack.result,
-        text: stack.text,
+        text,
         names: Vec::new(),
         ids: Vec::new(),
         branches: stack.branches,
+        children: None,
+        lost: 0,
+        cut: 0,
     });
+    fold.lost += stack.lost;
+    fold.cut += u64::from(stack.cut);
+    if let Some(children) = stack.children {
+        *fold.children.get_or_insert(0) += children;
+    }
     fold.count += 1;
     if fold.names.len() < MOST_NAMED && !fold.names.contains(&stack.name) {
         fold.names.push(stack.name);
@@ -452,6 +614,78 @@ fn keep_oldest(tasks: &mut Vec<(u64, Current)>, count: usize) {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    fn sample(id: u64, result: StackResult, text: &str) -> Kept {
+        let stack = TaskStack {
+            id: id.into(),
+            name: "".into(),
+            kind: Kind::Task,
+            captured_at: SystemTime::now(),
+            result,
+            text: text.to_owned(),
+            branches: Vec::new(),
+            children: None,
+            thread: None,
+            lost: 0,
+            cut: false,
+        };
+        let words = words_of(&stack).map(|words| (Instant::now(), words));
+        Kept { stack, addresses: Vec::new(), spawned_at: "".into(), words }
+    }
+
+    #[test]
+    fn so_many_are_taken_in_a_second_and_no_more() {
+        let (mut rate, now) = (Rate::default(), Instant::now());
+        assert_eq!(rate.take(3, 5, now), Ok(()));
+        let later = now + Duration::from_millis(400);
+        assert_eq!(rate.take(3, 5, later), Err(Duration::from_millis(600)));
+        assert_eq!(rate.take(2, 5, later), Ok(()));
+        assert_eq!(rate.take(1, 5, later), Err(Duration::from_millis(600)));
+        assert_eq!(rate.take(5, 5, now + SECOND), Ok(()));
+    }
+
+    #[test]
+    fn tasks_beyond_those_of_a_second_wait_for_the_next() {
+        let (state, began) = (Mutex::<State>::default(), Instant::now());
+        for _ in 0..MOST_TASKS_A_SECOND as usize / MOST_AT_ONCE {
+            pace(&state, MOST_AT_ONCE);
+        }
+        assert!(began.elapsed() < SECOND / 2, "{:?}", began.elapsed());
+        pace(&state, MOST_AT_ONCE);
+        assert!(SECOND <= began.elapsed());
+    }
+
+    /// A task that was aborted while it was asked waited where it had waited.
+    #[test]
+    fn what_was_known_stays_where_nothing_answers() {
+        let mut state = State::default();
+        let mut keep = |result, text: &str| {
+            state.keep(&sample(7, result, text));
+            state.kept[&7].words.clone().map(|(_, words)| words)
+        };
+        let waits = Some(LastWords::Waits("waits in a".to_owned()));
+        assert_eq!(keep(StackResult::Waits, "waits in a"), waits);
+        assert_eq!(keep(StackResult::NotCaptured, "not captured"), waits);
+        assert_eq!(keep(StackResult::Ended, "has ended"), waits);
+        assert_eq!(keep(StackResult::WentOn, "went on meanwhile"), None);
+        assert_eq!(keep(StackResult::Ended, "has ended"), None);
+    }
+
+    #[test]
+    fn the_oldest_captures_go_first() {
+        let mut state = State::default();
+        let kept = |id| sample(id, StackResult::Waits, "waits in a");
+        state.keep(&kept(0));
+        for id in 1..2_000 {
+            state.keep(&kept(id));
+            // Asked again and again, as by an open page.
+            state.keep(&kept(0));
+        }
+        assert_eq!((state.kept.len(), state.order.len()), (MOST_KEPT, MOST_KEPT));
+        assert!(
+            state.kept.contains_key(&0) && state.kept.contains_key(&1_999) && !state.kept.contains_key(&1)
+        );
+    }
 
     /// Draining, a channel and a timer: three branches of one root, of which the first is no cause.
     #[tokio::test(flavor = "multi_thread", worker_threads = 1)]

@@ -33,10 +33,29 @@ pub struct TaskStack {
     /// From the future that was spawned to the first frame of the library that it waits in. More than one
     /// where its branches have nothing in common.
     pub branches: Vec<StackBranch>,
+    /// Where it waits for the members of a `JoinSet`, a `FuturesUnordered` or the like, which it does not
+    /// poll itself: how many live tasks and tracked futures are its children.
+    pub children: Option<u64>,
+    /// What its thread does, where it is [blocked](StackResult::Blocked) and the system says so.
+    pub thread: Option<StackThread>,
     /// Places that there was no room for.
     pub lost: u64,
     /// Whether a stack was so deep that its outer frames are missing.
     pub cut: bool,
+}
+
+/// What the system says of the thread that a task blocks.
+#[derive(Clone, Debug, PartialEq, Eq, Hash, Serialize)]
+#[non_exhaustive]
+pub struct StackThread {
+    /// Its state as `ps` has it: `R` runs, `S` sleeps, `D` sleeps and cannot be interrupted, `T` is stopped.
+    pub state_code: Option<char>,
+    /// The system call that it is in, by name; `None` for a thread that computes.
+    pub call: Option<Arc<str>>,
+    /// The file, path or peer of the call, where that is known and not hidden.
+    pub object: Option<Arc<str>>,
+    /// For a thread that computes, the share of a moment that it was on a processor.
+    pub processor_percent: Option<u64>,
 }
 
 /// What came of asking a task where it waits.
@@ -54,7 +73,9 @@ pub enum StackResult {
     Ended,
     /// It is inside a poll or a closure, and cannot be asked.
     Blocked,
-    /// Its runtime has not polled it in time.
+    /// It waits for its limit, its key or a thread of the pool, before its first poll.
+    NotBegun,
+    /// Nothing has polled it in time.
     NotCaptured,
 }
 
@@ -83,17 +104,48 @@ pub struct StackFrame {
     /// That it waits for the begin of draining.
     #[serde(skip)]
     pub(crate) is_draining: bool,
+    /// That it is of a container whose members are polled by themselves.
+    #[serde(skip)]
+    pub(crate) is_container: bool,
 }
 
 impl TaskStack {
     /// Without paths.
     pub(crate) fn hidden(mut self) -> Self {
         hide(&mut self.branches);
+        if let Some(thread) = &mut self.thread {
+            thread.object = None;
+        }
         self
     }
 }
 
-fn hide(branches: &mut [StackBranch]) {
+/// Whether one of these waits for members that it does not poll itself.
+pub(crate) fn holds_container(branches: &[StackBranch]) -> bool {
+    branches.iter().any(|branch| {
+        branch.frames.iter().any(|frame| frame.is_container) || holds_container(&branch.branches)
+    })
+}
+
+/// The last line of the application's own code, where that is known and not hidden.
+pub(crate) fn last_place(branches: &[StackBranch]) -> Option<Arc<str>> {
+    let mut paths = Vec::new();
+    collect(branches, &mut Vec::new(), &mut paths);
+    let own =
+        paths.first()?.iter().rev().find(|frame| frame.library.is_none() && frame.location.is_some())?;
+    own.location.clone()
+}
+
+/// `, 12 live children`.
+pub(crate) fn children_words(children: Option<u64>) -> String {
+    match children {
+        None | Some(0) => String::new(),
+        Some(1) => ", 1 live child".to_owned(),
+        Some(children) => format!(", {children} live children"),
+    }
+}
+
+pub(crate) fn hide(branches: &mut [StackBranch]) {
     for branch in branches {
         branch.frames.iter_mut().for_each(|frame| frame.location = None);
         hide(&mut branch.branches);
@@ -110,6 +162,10 @@ pub(crate) struct StackDump {
     pub(crate) tasks: u64,
     /// Tasks that were asked: of each group some, if there are too many.
     pub(crate) asked: u64,
+    /// Places that there was no room for.
+    pub(crate) lost: u64,
+    /// Tasks of which a stack was so deep that its outer frames are missing.
+    pub(crate) cut: u64,
     pub(crate) stacks: Vec<Folded>,
 }
 
@@ -124,6 +180,10 @@ pub(crate) struct Folded {
     /// Ten of them.
     pub(crate) ids: Vec<u64>,
     pub(crate) branches: Vec<StackBranch>,
+    /// Children of all of them, where they wait for such.
+    pub(crate) children: Option<u64>,
+    pub(crate) lost: u64,
+    pub(crate) cut: u64,
 }
 
 /// Stacks as a tree: what they have in common stands once.
@@ -233,6 +293,7 @@ mod tests {
             location: Some(location.into()),
             library: None,
             is_draining: false,
+            is_container: false,
         }
     }
 

@@ -275,8 +275,8 @@ mod tests {
     #[test]
     fn a_real_waker_whose_clone_wakes_or_panics() {
         // SAFETY: its functions use no memory.
-        let waker = |data: *const ()| unsafe { Waker::from_raw(RawWaker::new(data, &RUDE)) };
-        let (wakes, panics) = (waker(ptr::null()), waker(ptr::dangling::<u8>().cast()));
+        let rude = |data: *const ()| unsafe { Waker::from_raw(RawWaker::new(data, &RUDE)) };
+        let (wakes, panics) = (rude(ptr::null()), rude(ptr::dangling::<u8>().cast()));
         let buffer = Buffer::new();
         let clone = watch(&wakes, &buffer, Waker::clone);
         assert!(clone.will_wake(&wakes));

@@ -73,3 +73,15 @@ pub fn forget(slot: TaskSlot) {
     let waker = cell(slot.number()).and_then(|cell| cell.lock().take());
     drop(waker);
 }
+
+#[cfg(all(test, feature = "stacks", not(headcount_loom)))]
+mod tests {
+    use super::*;
+
+    /// docs/STACKS.md promises it: nothing else of a task grows when its waker is stored.
+    #[test]
+    fn a_stored_waker_takes_24_bytes() {
+        assert_eq!(size_of::<Cell>(), 24);
+        assert_eq!(size_of::<crate::registry::slot::Slot<tokio::task::AbortHandle>>(), 64);
+    }
+}

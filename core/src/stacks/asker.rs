@@ -6,10 +6,13 @@ use std::time::{Duration, Instant};
 use headcount_stack::Buffer;
 
 use super::board::{Board, Found, Watched};
+use crate::clock;
 use crate::lock::Mutex;
+use crate::registry::kind::Kind;
 use crate::registry::local::Current;
-use crate::registry::slot::{ASKED, PLAIN, Reading};
+use crate::registry::slot::{ASKED, LIMITED, PLAIN, Reading};
 use crate::registry::{registry, wakers};
+use crate::snapshot::read::is_blocked;
 
 /// The most tasks that are asked at a time: each has a buffer of 16 kB meanwhile.
 pub const MOST_AT_ONCE: usize = 64;
@@ -31,7 +34,7 @@ pub(super) fn board() -> &'static Board<Box<Buffer>> {
 #[derive(Debug)]
 pub struct Captured {
     pub id: u64,
-    /// As it was seen last before or after the capture; `None` if it had ended before.
+    /// As it was seen after the capture, or before if it has ended meanwhile; `None` if it had ended before.
     pub task: Option<Reading>,
     pub capture: Capture,
 }
@@ -49,8 +52,19 @@ pub enum Capture {
     Ended,
     /// It is inside a poll or a closure, in which it cannot be asked.
     Polled,
-    /// Its runtime has not polled it in time.
-    NotPolled,
+    /// It has not begun: it waits for its limit, its key or a thread of the pool.
+    NotBegun,
+    /// Nothing has polled it in time. `is_woken`: though it, or the task around it, was woken.
+    NotPolled { is_woken: bool },
+}
+
+/// A task that was asked, and whether that woke anything.
+#[derive(Clone, Copy)]
+struct Asked {
+    task: Current,
+    /// Before it was asked.
+    before: Reading,
+    is_woken: bool,
 }
 
 /// Has the wakers of tasks stored from now on, which lets them be asked.
@@ -82,19 +96,24 @@ pub fn capture(tasks: &[Current], within: Duration) -> Vec<Captured> {
     let _one = ONE_AT_A_TIME.lock();
     let tasks = &tasks[..tasks.len().min(MOST_AT_ONCE)];
     let until = Instant::now() + within;
-    let mut waiting: Vec<Current> = Vec::with_capacity(tasks.len());
+    let mut waiting: Vec<Asked> = Vec::with_capacity(tasks.len());
     let mut captured = Vec::with_capacity(tasks.len());
     for task in tasks {
+        let before = task.slot.read().filter(|reading| reading.id() == task.id);
+        if let Some(capture) = known_before(before.as_ref()) {
+            captured.push(Captured { id: task.id, task: before, capture });
+            continue;
+        }
         board().enter(task.id, Box::default());
-        if ask(*task) {
-            waiting.push(*task);
+        if let (Some(is_woken), Some(before)) = (ask(*task), before) {
+            waiting.push(Asked { task: *task, before, is_woken });
         } else {
             board().withdraw(task.id);
-            captured.push(Captured { id: task.id, task: None, capture: Capture::Ended });
+            captured.push(Captured { id: task.id, task: before, capture: Capture::Ended });
         }
     }
     loop {
-        waiting.retain(|task| match answer(*task) {
+        waiting.retain(|asked| match answer(*asked) {
             Some(answer) => {
                 captured.push(answer);
                 false
@@ -110,8 +129,22 @@ pub fn capture(tasks: &[Current], within: Duration) -> Vec<Captured> {
     captured
 }
 
+/// What is known of a task that no poll can ask, so that nothing waits for it.
+fn known_before(reading: Option<&Reading>) -> Option<Capture> {
+    let Some(reading) = reading else { return Some(Capture::Ended) };
+    let limit = registry().config.blocked_after_ticks();
+    match reading.kind() {
+        Kind::Blocking if reading.polling_since().is_some() => Some(Capture::Polled),
+        Kind::Blocking => Some(Capture::NotBegun),
+        _ if is_blocked(reading, clock::ticks(), limit) => Some(Capture::Polled),
+        _ if reading.has(LIMITED) && !reading.is_rejected() => Some(Capture::NotBegun),
+        _ => None,
+    }
+}
+
 /// What has come of an asking; `None` if nothing has yet.
-fn answer(task: Current) -> Option<Captured> {
+fn answer(Asked { task, before, .. }: Asked) -> Option<Captured> {
+    let ended = |capture| Captured { id: task.id, task: Some(before), capture };
     let reading = task.slot.read().filter(|reading| reading.id() == task.id);
     let capture = match board().look(task.id) {
         Found::Done(buffer, Watched::Pending) => Capture::Waits(buffer),
@@ -120,30 +153,29 @@ fn answer(task: Current) -> Option<Captured> {
         Found::Asked | Found::Taken if reading.is_none() => {
             // It may have been polled between the two readings.
             return Some(match board().look(task.id) {
-                Found::Done(_, Watched::Panicked) => ended(task, Capture::Panicked),
-                Found::Done(..) => ended(task, Capture::WentOn),
+                Found::Done(_, Watched::Panicked) => ended(Capture::Panicked),
+                Found::Done(..) => ended(Capture::WentOn),
                 _ => {
                     board().withdraw(task.id);
-                    ended(task, Capture::Ended)
+                    ended(Capture::Ended)
                 }
             });
         }
         Found::Asked | Found::Taken => return None,
     };
-    Some(Captured { id: task.id, task: reading, capture })
-}
-
-const fn ended(task: Current, capture: Capture) -> Captured {
-    Captured { id: task.id, task: None, capture }
+    Some(Captured { id: task.id, task: Some(reading.unwrap_or(before)), capture })
 }
 
 /// Takes an asking back that nothing answered.
-fn withdraw(task: Current) -> Captured {
-    if let Some(answer) = answer(task) {
+fn withdraw(asked: Asked) -> Captured {
+    if let Some(answer) = answer(asked) {
         return answer;
     }
+    let Asked { task, before, is_woken } = asked;
     board().withdraw(task.id);
-    let Some(mut locked) = task.slot.lock(task.id) else { return ended(task, Capture::Ended) };
+    let Some(mut locked) = task.slot.lock(task.id) else {
+        return Captured { id: task.id, task: Some(before), capture: Capture::Ended };
+    };
     let reading = task.slot.own();
     if locked.has(ASKED) && is_settled(&reading) {
         locked.clear(ASKED);
@@ -151,7 +183,7 @@ fn withdraw(task: Current) -> Captured {
     }
     drop(locked);
     let is_polled = reading.polling_since().is_some();
-    let capture = if is_polled { Capture::Polled } else { Capture::NotPolled };
+    let capture = if is_polled { Capture::Polled } else { Capture::NotPolled { is_woken } };
     Captured { id: task.id, task: Some(reading), capture }
 }
 
@@ -160,9 +192,9 @@ const fn is_settled(task: &Reading) -> bool {
     task.lineage & crate::registry::slot::STORED != 0
 }
 
-/// Asks a task that is on the board; false if it has ended.
-fn ask(task: Current) -> bool {
-    let Some(mut locked) = task.slot.lock(task.id) else { return false };
+/// Asks a task that is on the board, and says whether that woke anything; `None` if the task has ended.
+fn ask(task: Current) -> Option<bool> {
+    let mut locked = task.slot.lock(task.id)?;
     if locked.has(PLAIN) {
         locked.clear(PLAIN);
         locked.set(ASKED);
@@ -170,26 +202,39 @@ fn ask(task: Current) -> bool {
     let waker = wakers::get(locked.number());
     let reading = task.slot.own();
     drop(locked);
-    match waker {
-        Some(waker) => waker.wake(),
-        None => wake_around(&reading),
+    let is_around = || {
+        if wakers::is_stored_for(reading.kind()) {
+            // A poll that is to come, or goes on, answers by itself.
+            reading.is_queued() || reading.polling_since().is_some()
+        } else {
+            wake_around(&reading)
+        }
+    };
+    Some(wake(waker) || is_around())
+}
+
+fn wake(waker: Option<std::task::Waker>) -> bool {
+    let is_there = waker.is_some();
+    if let Some(waker) = waker {
+        waker.wake();
     }
-    true
+    is_there
 }
 
 /// A future that is polled in place is reached through the task around it.
-fn wake_around(task: &Reading) {
+fn wake_around(task: &Reading) -> bool {
     let mut parent = task.parent();
     for _ in 0..MOST_PARENTS {
-        let Some(outer) = parent.and_then(|id| registry().find(id)) else { return };
-        let Some(locked) = outer.slot.lock(outer.id) else { return };
+        let Some(outer) = parent.and_then(|id| registry().find(id)) else { return false };
+        let Some(locked) = outer.slot.lock(outer.id) else { return false };
         let waker = wakers::get(locked.number());
         parent = outer.slot.own().parent();
         drop(locked);
-        if let Some(waker) = waker {
-            return waker.wake();
+        if wake(waker) {
+            return true;
         }
     }
+    false
 }
 
 #[cfg(test)]

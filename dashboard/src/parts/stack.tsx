@@ -59,10 +59,20 @@ export function Where({ id, instance }: { id: number; instance: string | null })
   );
 }
 
+/** What `ps` calls a thread's states. */
+const STATES: Record<string, string> = {
+  R: "runs (R)",
+  S: "sleeps (S)",
+  D: "sleeps, and cannot be interrupted (D)",
+  T: "is stopped (T)",
+  t: "is stopped by a debugger (t)",
+};
+
 function Answer({ stack }: { stack: Stack }) {
   return (
     <>
       <p class="where-text"><bdi>{plain(stack.text)}</bdi></p>
+      {stack.thread?.state_code && <p class="soft">Its thread: {STATES[stack.thread.state_code] ?? `in the state ${stack.thread.state_code}`}.</p>}
       {stack.branches.length > 0 && <ul class="tree stack">{stack.branches.map((branch, index) => <Branch key={index} branch={branch} depth={0} />)}</ul>}
       {stack.lost > 0 && <p class="soft">{stack.lost} more places were left out.</p>}
       {stack.cut && <p class="soft">Outer frames were left out.</p>}

@@ -80,7 +80,7 @@ pub(in crate::admin) fn bounds() -> Object {
 }
 
 pub(in crate::admin) fn stack_results() -> Object {
-    choice(["waits", "went_on", "panicked", "ended", "blocked", "not_captured"])
+    choice(["waits", "went_on", "panicked", "ended", "blocked", "not_begun", "not_captured"])
 }
 
 /// A length of time as settings write it.

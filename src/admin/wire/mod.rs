@@ -17,7 +17,7 @@ pub(super) use outlook::AttentionLink;
 pub(super) use outlook::{Attention, AttentionList, FailureGroup, FailureList, Forecast, StopList, rounded};
 pub(super) use services::{LastRun, Service, ServiceList};
 #[cfg(test)]
-pub(super) use stacks::{Branch, FoldedStack, Frame};
+pub(super) use stacks::{Branch, FoldedStack, Frame, HeldThread};
 pub(super) use stacks::{Stack, StackList};
 pub(super) use summary::{
     Ended, Failure, Group, GroupLifetime, GroupTrend, Hello, Lifetime, NameCount, Rates, Rejected,

@@ -8,7 +8,7 @@ use super::time;
 #[cfg(test)]
 use crate::admin::openapi::schema;
 use crate::snapshot::Kind;
-use crate::stacks::{Folded, StackBranch, StackDump, StackFrame, StackResult, TaskStack};
+use crate::stacks::{Folded, StackBranch, StackDump, StackFrame, StackResult, StackThread, TaskStack};
 
 /// Where a task waits.
 #[derive(Debug, Serialize)]
@@ -27,10 +27,32 @@ pub(in crate::admin) struct Stack {
     /// The same in one line.
     pub(in crate::admin) text: String,
     pub(in crate::admin) branches: Vec<Branch>,
+    /// Live children, where it waits for the members of a `JoinSet`, a `FuturesUnordered` or the like; else
+    /// null.
+    pub(in crate::admin) children: Option<u64>,
+    /// What its thread does, where the result is `blocked` and the system says so.
+    pub(in crate::admin) thread: Option<HeldThread>,
     /// Places that there was no room for.
     pub(in crate::admin) lost: u64,
     /// Whether outer frames are missing.
     pub(in crate::admin) cut: bool,
+}
+
+/// The thread that a task blocks.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct HeldThread {
+    /// Its state as `ps` has it: `R` runs, `S` sleeps, `D` sleeps and cannot be interrupted, `T` is stopped.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
+    pub(in crate::admin) state_code: Option<char>,
+    /// The system call that it is in; null for a thread that computes.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
+    pub(in crate::admin) call: Option<Arc<str>>,
+    /// The file, path or peer of the call; null if not known, or hidden.
+    #[cfg_attr(test, schema(value_type = Option<String>))]
+    pub(in crate::admin) object: Option<Arc<str>>,
+    /// Of a thread that computes, the share of a moment that it was on a processor.
+    pub(in crate::admin) processor_percent: Option<u64>,
 }
 
 /// Frames, and the branches inside of the last.
@@ -73,6 +95,10 @@ pub(in crate::admin) struct StackList {
     pub(in crate::admin) asked: u64,
     /// Captures that were refused since the start: too many a second, or too many at a time.
     pub(in crate::admin) refused: u64,
+    /// Places that there was no room for.
+    pub(in crate::admin) lost: u64,
+    /// Tasks of which outer frames are missing.
+    pub(in crate::admin) cut: u64,
     /// Most tasks first.
     pub(in crate::admin) stacks: Vec<FoldedStack>,
 }
@@ -91,6 +117,12 @@ pub(in crate::admin) struct FoldedStack {
     /// Ten of their ids.
     pub(in crate::admin) ids: Vec<u64>,
     pub(in crate::admin) branches: Vec<Branch>,
+    /// Live children of all of them, where they wait for such; else null.
+    pub(in crate::admin) children: Option<u64>,
+    /// Places that there was no room for.
+    pub(in crate::admin) lost: u64,
+    /// Tasks of which outer frames are missing.
+    pub(in crate::admin) cut: u64,
 }
 
 impl From<TaskStack> for Stack {
@@ -103,6 +135,8 @@ impl From<TaskStack> for Stack {
             result: stack.result,
             text: stack.text,
             branches: branches(&stack.branches),
+            children: stack.children,
+            thread: stack.thread.map(thread),
             lost: stack.lost,
             cut: stack.cut,
         }
@@ -117,6 +151,8 @@ impl StackList {
             tasks: dump.tasks,
             asked: dump.asked,
             refused,
+            lost: dump.lost,
+            cut: dump.cut,
             stacks: dump.stacks.iter().map(folded).collect(),
         }
     }
@@ -130,7 +166,15 @@ fn folded(folded: &Folded) -> FoldedStack {
         names: folded.names.clone(),
         ids: folded.ids.clone(),
         branches: branches(&folded.branches),
+        children: folded.children,
+        lost: folded.lost,
+        cut: folded.cut,
     }
+}
+
+fn thread(thread: StackThread) -> HeldThread {
+    let StackThread { state_code, call, object, processor_percent } = thread;
+    HeldThread { state_code, call, object, processor_percent }
 }
 
 fn branches(of: &[StackBranch]) -> Vec<Branch> {

@@ -5,7 +5,6 @@ use std::time::Duration;
 
 use super::{NAMED, Seen, counted, slots};
 use crate::clock;
-use crate::name::place;
 use crate::registry::registry;
 use crate::shutdown::words::{Data, Line, Logger, text};
 use crate::stacks;
@@ -21,24 +20,24 @@ pub(crate) async fn watch(log: Logger) {
     ticks.set_missed_tick_behavior(tokio::time::MissedTickBehavior::Delay);
     loop {
         ticks.tick().await;
-        told = look(&told, &log);
+        told = look(&told, &log).await;
     }
 }
 
 /// Reports polls that were not reported before; gives all that block now.
-fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
+async fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let (now, limit) = (clock::ticks(), registry().config.blocked_after_ticks());
     let blocked = slots::all(|task| is_blocked(task, now, limit));
     let is_new = |(_, task): &&Seen| !told.contains(&(task.id(), task.polls()));
     let new: Vec<_> = blocked.iter().filter(is_new).copied().collect();
     let (named, rest) = new.split_at(new.len().min(NAMED));
+    // Described before it is known what holds them, which may take a while.
     let mut describer = Describer::new();
-    let held = stacks::held_by(&named.iter().map(|(current, _)| *current).collect::<Vec<_>>());
-    for ((_, task), held) in named.iter().zip(held) {
-        let task = describer.live(task);
+    let tasks: Vec<_> = named.iter().map(|(_, task)| describer.live(task)).collect();
+    let held = stacks::held_by(&named.iter().map(|(current, _)| *current).collect::<Vec<_>>()).await;
+    for (task, held) in tasks.into_iter().zip(held) {
         let (name, length) = (text::named(&task.name, task.id), text::length(task.state_for));
-        let place = place(&task.location);
-        let held = held.map_or_else(String::new, |held| format!(" {held}"));
+        let (held, place) = text::held(&task, held.as_ref());
         let text = format!("{name} has not yielded for {length}: it blocks its thread{held} ({place})");
         log.blocked(Line::warn(text).with(Data::task(&task)));
     }

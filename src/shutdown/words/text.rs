@@ -6,7 +6,7 @@ use std::time::Duration;
 use super::hint::Cut;
 use crate::name::{escape, place};
 use crate::snapshot::{Kind, Progress, State, TaskInfo};
-use crate::stacks::{LastWords, StackDump};
+use crate::stacks::{HeldWords, LastWords, StackDump};
 pub(crate) use headcount_core::internal::text::{length, named, took};
 use headcount_core::{Outcome, OutcomeCounts};
 
@@ -38,7 +38,7 @@ pub(crate) fn connections(count: u64) -> String {
 }
 
 /// `3.2s, idle 1.1s, "batch 3/10" 30%`, without the name before and the place after.
-fn doing(task: &TaskInfo, held: Option<&str>) -> String {
+fn doing(task: &TaskInfo, held: &str) -> String {
     let state = match task.state {
         State::Queued => "queued",
         State::Idle => "idle",
@@ -47,8 +47,18 @@ fn doing(task: &TaskInfo, held: Option<&str>) -> String {
         _ => "blocked",
     };
     let since = length(task.state_for);
-    let held = held.map_or_else(String::new, |held| format!(" {held}"));
     format!("running {}, {state} {since}{held}{}{}", running(task), asked(task), said(task))
+}
+
+/// ` in fsync(2) of /var/lib/app/wal` and `src/report.rs:12`, or `spawned at src/main.rs:41`: what holds a
+/// task inside a poll, and where.
+pub(crate) fn held(task: &TaskInfo, words: Option<&HeldWords>) -> (String, String) {
+    let what = words.map_or_else(String::new, |words| format!(" {}", escape(&words.what)));
+    let place = match words.and_then(|words| words.place.as_deref()) {
+        Some(place) => escape(place).into_owned(),
+        None => format!("spawned at {}", place(&task.location)),
+    };
+    (what, place)
 }
 
 /// `3.2s`, or `24s of 30s` for a task that has a timeout.
@@ -110,12 +120,14 @@ pub(crate) fn task(task: &TaskInfo) -> String {
 fn task_with(task: &TaskInfo, words: Option<&LastWords>) -> String {
     let (held, rest) = match words {
         Some(LastWords::Waits(waits)) if task.state == State::Idle => (None, format!(", {}", escape(waits))),
-        Some(LastWords::Held(held)) if matches!(task.state, State::Running | State::Blocked) => {
-            (Some(escape(held)), format!(" ({})", place(&task.location)))
+        Some(LastWords::Held(words)) if matches!(task.state, State::Running | State::Blocked) => {
+            let (held, place) = held(task, Some(words));
+            (Some(held), format!(" ({place})"))
         }
         _ => (None, format!(" ({})", place(&task.location))),
     };
-    let mut text = format!("{} {}{rest}", named(&task.name, task.id), doing(task, held.as_deref()));
+    let doing = doing(task, held.as_deref().unwrap_or_default());
+    let mut text = format!("{} {doing}{rest}", named(&task.name, task.id));
     if let Some(usual) = task.usual {
         let _ = write!(text, ", usually {}, p95 {}", length(usual.p50), length(usual.p95));
     }
@@ -245,7 +257,11 @@ pub(crate) fn stacks(dump: &StackDump) -> Vec<String> {
     } else {
         String::new()
     };
-    let mut lines = vec![format!("Stacks of {}{some}:", tasks(dump.tasks))];
+    let left_out = match (dump.lost, dump.cut) {
+        (0, 0) => String::new(),
+        (lost, cut) => format!(" (left out: places {lost}, outer frames of tasks {cut})"),
+    };
+    let mut lines = vec![format!("Stacks of {}{some}{left_out}:", tasks(dump.tasks))];
     for folded in dump.stacks.iter().take(MOST_PLACES) {
         let names: Vec<_> = folded.names.iter().map(|name| escape(name).into_owned()).collect();
         let ids: Vec<_> = folded.ids.iter().map(|id| format!("#{id}")).collect();
@@ -393,12 +409,19 @@ mod tests {
         let bare = changed!(example(), status: None, progress: None);
         let line = "send-email #17 running 3.2s, idle 1.1s, waits in shop::mail::send → Semaphore::acquire (src/mail.rs:88)";
         assert_eq!(task_with(&bare, Some(&waits)), line);
-        let held = LastWords::Held("in fsync(2) of /var/lib/app/wal".into());
+        let what = "in fsync(2) of /var/lib/app/wal".to_owned();
+        let held = LastWords::Held(HeldWords { what: what.clone(), place: Some("src/report.rs:12".into()) });
         assert_eq!(task_with(&bare, Some(&held)), task(&bare));
         let blocked = changed!(bare, state: State::Blocked);
         assert_eq!(
             task_with(&blocked, Some(&held)),
-            "send-email #17 running 3.2s, blocked 1.1s in fsync(2) of /var/lib/app/wal (src/main.rs:41)"
+            "send-email #17 running 3.2s, blocked 1.1s in fsync(2) of /var/lib/app/wal (src/report.rs:12)"
+        );
+        // Where the line is not known, the place is that of the spawn, and says so.
+        let held = LastWords::Held(HeldWords { what, place: None });
+        assert_eq!(
+            task_with(&blocked, Some(&held)),
+            "send-email #17 running 3.2s, blocked 1.1s in fsync(2) of /var/lib/app/wal (spawned at src/main.rs:41)"
         );
         assert_eq!(task_with(&blocked, Some(&waits)), task(&blocked));
     }

@@ -179,7 +179,8 @@ fn a_poll_that_does_not_end_is_told_once() {
     let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 1800"]);
     let line = process.wait_for("has not yielded for");
     assert!(
-        line.contains("hog #1 has not yielded for") && line.contains("(tests/suite/support/child.rs:"),
+        line.contains("hog #1 has not yielded for")
+            && line.contains("(spawned at tests/suite/support/child.rs:"),
         "{line}"
     );
     process.signal(SIGTERM);

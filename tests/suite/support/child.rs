@@ -6,8 +6,8 @@
 //! NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`, `drains-twice NAME`,
 //! `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME
 //! MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`,
-//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`, `timed NAME MS`; services and timers
-//! are in `child_services`. What `main` does:
+//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`, `timed NAME MS`, `opens NAME`,
+//! `listens NAME`, `panics-if-asked NAME`; services and timers are in `child_services`. What `main` does:
 //! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon | daemon-spawns |
 //! daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
 //! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
@@ -578,6 +578,31 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
                     task.await.unwrap();
                 }
             }
+        }
+        "opens" => {
+            // A pipe that nothing writes to.
+            let path = std::env::temp_dir().join(format!("headcount-secret-{}", std::process::id()));
+            nix::unistd::mkfifo(&path, nix::sys::stat::Mode::S_IRWXU).unwrap();
+            drop(task.spawn(async move { drop(std::fs::File::open(path)) }));
+        }
+        "listens" => {
+            // A peer that says nothing.
+            let listener = std::net::TcpListener::bind("127.0.0.1:0").unwrap();
+            let address = listener.local_addr().unwrap();
+            drop(task.spawn_blocking(move || {
+                let mut peer = std::net::TcpStream::connect(address).unwrap();
+                let _ = io::Read::read(&mut peer, &mut [0]);
+                drop(listener);
+            }));
+            say(&format!("peer {address}"));
+        }
+        "panics-if-asked" => {
+            let mut polls = 0;
+            drop(task.spawn(std::future::poll_fn(move |_| {
+                polls += 1;
+                assert!(polls < 2, "asked, on purpose");
+                std::task::Poll::<()>::Pending
+            })));
         }
         "late" => drop(task.spawn(async {
             headcount::draining().await;
