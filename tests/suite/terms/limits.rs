@@ -372,9 +372,9 @@ fn random_spawns_aborts_and_ends() {
                             let is_rejected = task.is_finished();
                             assert!(!is_rejected || LIMIT.waiting() == 3, "rejected below the queue");
                             if is_rejected {
-                                rejected += 1
+                                rejected += 1;
                             } else {
-                                admitted += 1
+                                admitted += 1;
                             }
                             if !is_rejected {
                                 tasks.push((task, end));

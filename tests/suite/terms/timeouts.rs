@@ -258,7 +258,7 @@ async fn the_forecast_of_a_crowd_counts_timeouts_from_the_admission() {
     let hc = headcount::Headcount::builder().admin(local).signals(false).install().unwrap();
     let spawn = || headcount::task("crowd").limit(&LIMIT).timeout(HOUR).spawn(pending::<()>());
     let tasks: Vec<_> = (0..4_000).map(|_| spawn()).collect();
-    advance(HOUR - Duration::from_secs(10));
+    advance(Duration::from_secs(3_590));
     let forecast = || {
         let forecast = crate::support::http::get(hc.admin_addr().unwrap(), "/api/v1/forecast?within=25s");
         let json = forecast.expect(200).json();
