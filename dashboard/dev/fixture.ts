@@ -2,8 +2,8 @@
 // `signal?name=SIGTERM`, `kill`, `token?is=…`.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
-import type { Page, Task } from "../src/wire.ts";
-import { Refusal, World } from "./world.ts";
+import type { FinishedPage, FinishedTask, OkGroup, Page, Task } from "../src/wire.ts";
+import { groupOf, Refusal, World } from "./world.ts";
 
 type Next = () => void;
 
@@ -66,7 +66,7 @@ export class Fixture {
     if (path === "stops") return json(response, { items: this.world.reports });
     if (path === "events") return this.world.watch(request, response);
     if (path === "tasks") return json(response, page(this.world.find(url.searchParams), url.searchParams));
-    if (path === "finished") return json(response, page(this.world.findFinished(url.searchParams), url.searchParams));
+    if (path === "finished") return json(response, finishedPage(this.world.findFinished(url.searchParams), url.searchParams));
     const detail = one === null ? null : this.world.detail(Number(one[1]));
     return detail === null ? refuse(response, 404, "There is no such task.") : json(response, detail);
   }
@@ -88,6 +88,24 @@ function page<T extends Task>(all: T[], query: URLSearchParams): Page<T> {
   const from = Number(query.get("cursor") ?? 0);
   const next = from + limit < all.length ? String(from + limit) : null;
   return { total: all.length, items: all.slice(from, from + limit), next };
+}
+
+/** As the server does: too many that were ok come by group. */
+function finishedPage(all: FinishedTask[], query: URLSearchParams): FinishedPage {
+  const ok = all.filter(({ outcome }) => outcome === "ok");
+  if (query.get("fold_ok") !== "true" || ok.length <= Number(query.get("limit") ?? 100)) return { ...page(all, query), folded: [] };
+  const groups = new Map<string, FinishedTask[]>();
+  for (const task of ok) groups.set(task.location, [...(groups.get(task.location) ?? []), task]);
+  const folded = [...groups.values()].map((tasks): OkGroup => {
+    const [newest, oldest] = [tasks[0]!, tasks.at(-1)!];
+    const took = tasks.map(({ duration_seconds }) => duration_seconds).sort((one, other) => one - other);
+    const { name, kind, labels } = newest;
+    return {
+      group: groupOf(newest), name, kind, labels, count: tasks.length, median_seconds: took[Math.floor((took.length - 1) / 2)]!, longest_seconds: took.at(-1)!,
+      first: oldest.finished_at, last: newest.finished_at, last_task: newest.id,
+    };
+  });
+  return { ...page(all.filter(({ outcome }) => outcome !== "ok"), query), folded: folded.sort((one, other) => other.count - one.count) };
 }
 
 function json(response: ServerResponse, value: unknown): void {

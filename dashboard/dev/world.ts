@@ -469,6 +469,10 @@ function reasonOf(task: Task, result: Report["result"], by: string | null): stri
   return result === "forced" ? `cut by ${by}` : "cut by the deadline";
 }
 
+export function groupOf({ location }: Task): number {
+  return [...RECIPES, ...INCIDENT].findIndex((recipe) => recipe.location === location);
+}
+
 /** Words, and the filters that the page shows as examples. */
 function matcher(q: string): (task: Task) => boolean {
   const tests = q.split(/\s+/).map((word) => {

@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BbskqpmR.js",
-        plain: Content { data: include_bytes!("assets/index-BbskqpmR.js"), tag: "\"390244eaa67b4753be545562d71654f1\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BbskqpmR.js.gz"), tag: "\"82d1146f8ec31cdd81426b6c5334aaaa\"" }),
+        path: "assets/index-B2F3BGwi.js",
+        plain: Content { data: include_bytes!("assets/index-B2F3BGwi.js"), tag: "\"5ba0506bb8337afebb0d3287321808b8\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-B2F3BGwi.js.gz"), tag: "\"d565d9f84e3b586deee34bd89df2e463\"" }),
     },
     File {
-        path: "assets/index-CN8Spx3O.css",
-        plain: Content { data: include_bytes!("assets/index-CN8Spx3O.css"), tag: "\"3338e956a03966abcad01fc2a7c294b7\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-CN8Spx3O.css.gz"), tag: "\"b55a0708ba18b0bece3f002b51106520\"" }),
+        path: "assets/index-Ck16T-1b.css",
+        plain: Content { data: include_bytes!("assets/index-Ck16T-1b.css"), tag: "\"383f3c4358ed9e2fbbbb6f3df1bdefdf\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-Ck16T-1b.css.gz"), tag: "\"44aabddb24b8362e9785d57715a61592\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"37ef77ae54091de4d58d9c59645c30bc\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"d4852dafd685f65c87e5da05598cf2de\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"2c2fcb50f98e12e12a278ba231737ccb\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"e79ab0a2c5d3149c6aad14fef5729f50\"" }),
     },
 ]

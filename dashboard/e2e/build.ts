@@ -7,5 +7,5 @@ import { join } from "node:path";
 export default function build(): void {
   const root = join(import.meta.dirname, "../..");
   if (process.env["BUILT"]) return;
-  execFileSync("cargo", ["build", "--quiet", "--all-features", "--example", "quickstart", "--example", "crowd", "--example", "service"], { cwd: root, stdio: "inherit" });
+  execFileSync("cargo", ["build", "--quiet", "--all-features", "--example", "quickstart", "--example", "crowd", "--example", "service", "--example", "incident"], { cwd: root, stdio: "inherit" });
 }

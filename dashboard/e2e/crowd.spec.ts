@@ -8,8 +8,8 @@ test("a hundred thousand tasks are searched, sorted and paged by the server", as
   await page.goto(process.page);
   await expect(row(page, "sleeper").first()).toContainText("12,500");
   await page.keyboard.press("t");
-  await expect(page.locator(".total")).toContainText("100,007 live tasks");
-  await expect(page.locator(".pager")).toContainText("1–50 of 100,007");
+  await expect(page.locator(".figures dd").first().locator("[title]")).toHaveAttribute("title", "100,007");
+  await expect(page.locator(".pager")).toContainText("1–50");
   // The blocked one above the fifty that are oldest.
   await expect(page.locator("tbody tr")).toHaveCount(51);
   await expect(page.locator("tbody tr").first()).toContainText("blocked");
@@ -19,7 +19,8 @@ test("a hundred thousand tasks are searched, sorted and paged by the server", as
   await expect(page.locator(".total")).toContainText("1 live task");
   await expect(row(page, "sleeper")).toContainText("number=1077777");
   await page.keyboard.press("Escape");
-  await expect(page.locator(".total")).toContainText("100,007 live tasks");
+  await expect(page.locator(".total")).toHaveText("");
+  await expect(page.locator("tbody tr")).toHaveCount(51);
 
   await page.getByRole("button", { name: "Task", exact: true }).click();
   await expect(page.locator("th[aria-sort=ascending]")).toContainText("Task");
@@ -28,11 +29,11 @@ test("a hundred thousand tasks are searched, sorted and paged by the server", as
   await expect(page.locator("tbody tr").first()).toContainText("sleeper");
 
   await page.getByRole("button", { name: "Next" }).click();
-  await expect(page.locator(".pager")).toContainText("51–100 of");
+  await expect(page.locator(".pager")).toContainText("51–100");
   await page.reload();
-  await expect(page.locator(".pager")).toContainText("51–100 of");
+  await expect(page.locator(".pager")).toContainText("51–100");
   await page.getByRole("button", { name: "Previous" }).click();
-  await expect(page.locator(".pager")).toContainText("1–50 of");
+  await expect(page.locator(".pager")).toContainText("1–50");
 
   await page.getByRole("button", { name: "blocked" }).click();
   await expect(page.locator("tbody tr")).toHaveCount(1);

@@ -121,6 +121,11 @@ test("on a phone the first row comes soon, with what failed and what is slow", a
   expect((await page.locator("tr.group").first().boundingBox())!.y).toBeLessThan(340);
   await expect(page.getByRole("columnheader", { name: "Failed" })).toBeVisible();
   await expect(page.getByRole("columnheader", { name: "p95" })).toBeVisible();
+  await page.goto(`${process.page}?view=groups`);
+  // A name that has no room is there in full once its row is open.
+  const name = row(page, "push-notification").locator(".given");
+  await row(page, "push-notification").locator("[data-row]").click();
+  await expect.poll(() => name.evaluate((element) => element.closest("th")!.getBoundingClientRect().right - element.getBoundingClientRect().right)).toBeGreaterThanOrEqual(0);
 });
 
 test("paper is dark on white with every row, whatever the theme", async ({ page, invented }) => {
@@ -163,4 +168,50 @@ test("charts say their span and their values, and the order that nobody chose is
   await head.getByRole("button").click();
   await expect(head).toHaveAttribute("aria-sort", "ascending");
   await expect(head).not.toContainText("gravest first");
+});
+
+test("no figure stands twice", async ({ page, invented, watch }) => {
+  watch.expect(AWAY);
+  const process = await invented("incident=yes&tasks=40");
+  const texts = (selector: string) => page.locator(selector).allTextContents();
+  // The top line counts what lives; the list does where it is narrowed.
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator(".tasks tbody tr").nth(5)).toBeVisible();
+  await expect(page.locator(".total")).toHaveText("");
+  await page.getByRole("searchbox").fill("import-file");
+  await expect(page.locator(".total")).toHaveText("3 live tasks");
+  // A task that was never woken is as old as its state; the explanation of a blocked one has the time.
+  const { items } = await process.api<Paged<Task>>("tasks?limit=500");
+  const id = (name: string) => items.find((task) => task.name === name)?.id;
+  await page.goto(`${process.page}?view=task&task=${id("reindex")}`);
+  await expect(page.locator(".one-state")).toContainText("idle since its spawn");
+  await page.goto(`${process.page}?view=task&task=${id("blocked-cpu")}`);
+  await expect(page.locator(".one-state .word.is-blocked")).toHaveText(/^blocked\s*$/);
+  // The tasks of a group were spawned at one place, which the group names.
+  await page.goto(`${process.page}?view=groups`);
+  await row(page, "send-email").locator("[data-row]").click();
+  await expect(page.locator(".group-inside table")).toBeVisible();
+  await expect(page.locator(".group-inside .c-location")).toHaveCount(0);
+  // A setting is in the picture or below it.
+  await page.goto(`${process.page}?view=lifetime`);
+  await expect(page.locator(".moments")).toContainText("25 s The deadline");
+  const settings = (await texts(".settings dt")).map((name) => name.trim());
+  expect(settings).toContain("linger");
+  await expect(page.locator(".settings")).toContainText("waits for one more scrape of /metrics");
+  await expect(page.locator(".settings")).toContainText("tasks spawned during the stop are waited for too");
+  expect((await texts(".moments code")).filter((name) => settings.includes(name.trim()))).toEqual([]);
+  expect((await texts(".if-stopped .holds")).join()).not.toContain("cut at");
+
+  await process.dev("signal?name=SIGTERM");
+  await expect(page.locator(".stop [data-row]").nth(3)).toBeVisible();
+  // Each row has its own reason: above are names alone.
+  expect((await texts(".drain-course .holds li")).filter((text) => /yield|pace|closure/.test(text))).toEqual([]);
+  await process.dev("signal?name=SIGINT");
+  await expect(page.locator("h1")).toHaveText(/^Gone · forced by SIGINT, \d+ tasks abandoned/, { timeout: 20_000 });
+  await expect(page.locator(".named h2").first()).toHaveText("Abandoned");
+  await expect(page.locator(".drain-bar")).not.toContainText(/\d s\b/);
+  await process.dev("start?incident=yes");
+  await expect(page.locator(".notice")).toBeVisible({ timeout: 20_000 });
+  await page.keyboard.press("l");
+  await expect(page.locator(".stops .row-link")).toHaveText("forced by SIGINT");
 });

@@ -267,6 +267,45 @@ test("failures are one line a message, with count, first and last", async ({ pag
   await expect(page.locator("#main")).not.toContainText("yet");
 });
 
+test("under load what failed is in sight, and what was ok is counted by group", async ({ page, quickstart }) => {
+  const process = await quickstart(["--load", "60", "--seconds-per-number", "0.002"]);
+  await page.goto(`${process.page}?view=finished`);
+  const ok = page.getByRole("table", { name: "Ok by group" });
+  await expect(ok).toBeVisible({ timeout: 30_000 });
+  await expect(ok.locator("tr", { hasText: "push-notification" })).toHaveCount(1);
+  const failures = page.getByRole("table", { name: "Failures by message" });
+  // The box has the height that it began with, so the page is opened after the first failure.
+  await expect.poll(async () => (await process.api<{ items: unknown[] }>("failures")).items.length, { timeout: 30_000 }).toBeGreaterThan(0);
+  await page.reload();
+  await expect(failures.locator("tr", { hasText: "451 mailbox busy" }).first()).toBeVisible({ timeout: 30_000 });
+  const list = page.getByRole("table", { name: "Finished tasks" });
+  await expect(list.locator(".c-outcome .is-error").first()).toBeVisible();
+  await expect(list.locator(".c-outcome .is-ok")).toHaveCount(0);
+  expect((await failures.boundingBox())!.y).toBeLessThan((await ok.boundingBox())!.y);
+  // None is lost: what is listed and what is counted are all that is remembered.
+  await page.keyboard.press(" ");
+  const more = page.getByRole("button", { name: /more groups?$/ });
+  if (await more.isVisible()) await more.click();
+  const counted = (await ok.locator("tbody b").allTextContents()).reduce((sum, each) => sum + Number(each.replace(",", "")), 0);
+  await expect(page.locator(".ok-groups h2")).toContainText(`Ok by group ${counted.toLocaleString("en")} remembered`);
+  await page.keyboard.press(" ");
+  // A group keeps its place, whatever its count.
+  const names = () => ok.locator("tbody .name").allTextContents();
+  const before = await names();
+  await page.waitForTimeout(3_000);
+  expect((await names()).slice(0, before.length)).toEqual(before);
+  // One by one, where that is asked for.
+  await ok.locator("tr", { hasText: "push-notification" }).locator("[data-row]").focus();
+  await page.keyboard.press("Enter");
+  await expect(page).toHaveURL(/outcome=ok.*group=\d+|group=\d+.*outcome=ok/);
+  await expect(list.locator(".c-outcome .is-ok").nth(20)).toBeVisible();
+  await expect(ok).toHaveCount(0);
+  await page.goBack();
+  await expect(ok).toBeVisible();
+  await page.getByRole("searchbox").fill("name:thumbnail");
+  await expect(ok.locator("tbody tr")).toHaveCount(1);
+});
+
 test("children are below their parents, folded with counts, in the list and on a task's own page", async ({ page, invented }) => {
   const process = await invented(INCIDENT);
   await page.goto(`${process.page}?view=tasks`);

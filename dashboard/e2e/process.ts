@@ -3,7 +3,7 @@
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
 
-const EXAMPLES = join(import.meta.dirname, "../../target/debug/examples");
+const EXAMPLES = join(import.meta.dirname, `../../target/${process.env["PROFILE"] ?? "debug"}/examples`);
 const STARTING = 20_000;
 
 export interface Options {
@@ -42,6 +42,11 @@ export class Process {
 
   static service(flags: string[] = [], options: Options = {}): Promise<Process> {
     return Process.start("service", flags, { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
+  }
+
+  /** Something of each kind that goes wrong. */
+  static incident(options: Options = {}): Promise<Process> {
+    return Process.start("incident", [], { ...options, settings: { ADMIN: options.admin ?? "127.0.0.1:0", ...options.settings } });
   }
 
   private static async start(example: string, flags: string[], { settings = {} }: Options): Promise<Process> {

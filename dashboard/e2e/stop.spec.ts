@@ -161,23 +161,50 @@ test("more time is one click, taken back by another, and warned of where the pla
   await expect(group).toContainText("Extended by 30 s");
 });
 
-test("Back leads through the stop: to a task and back to it, and to the view before it", async ({ page, invented }) => {
-  const process = await invented(INCIDENT);
+test("more time adds up, is one request, and may last until all is done", async ({ page, quickstart }) => {
+  const process = await quickstart(["--seconds-per-number", "1"], { settings: { ALLOW_ACTIONS: "yes" } });
+  await process.call("GET", "/");
   await page.goto(process.page);
-  await page.keyboard.press("t");
-  await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
-  await process.dev("signal?name=SIGTERM");
-  await expect(page.locator(".drain-head")).toBeVisible();
-  await expect(page).toHaveURL(/view=shutdown/);
-  await row(page, "blocked-cpu").locator("[data-row]").click();
-  await expect(page.locator(".one")).toBeVisible();
-  await page.goBack();
-  await expect(page.locator(".drain-head")).toBeVisible();
-  await page.goBack();
-  await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
-  await page.getByRole("link", { name: /draining/ }).click();
-  await expect(page.locator(".drain-head")).toBeVisible();
+  await expect(row(page, "quickstart::print_numbers")).toBeVisible();
+  process.signal("SIGTERM");
+  const group = page.getByRole("group", { name: "Extend the deadline" });
+  const budget = async () => (await process.api<Summary>("summary")).shutdown?.budget_seconds;
+  await group.getByRole("button", { name: /^Extend \+2 m/ }).click();
+  await group.getByRole("button", { name: /^Extend \+30 s/ }).click();
+  await expect(group).toContainText("Extending by 2 m 30 s");
+  await group.getByRole("button", { name: "Undo" }).focus();
+  await page.keyboard.press("Enter");
+  await expect(group).toContainText("Not extended");
+  await expect(group.getByRole("button", { name: /^Extend \+30 s/ })).toBeFocused();
+  await group.getByRole("button", { name: /^Extend \+2 m/ }).click();
+  await expect.poll(budget).toBe(145);
+  await group.getByRole("button", { name: /^Extend until done/ }).click();
+  await expect(group).toContainText("Extending until done");
+  await expect.poll(budget).toBe(86_545);
+  await expect(group).toContainText("Extended until done");
+  await expect(page.getByRole("timer", { name: /^deadline in/ })).toContainText(/1\s*d|2[34]\s*h/);
 });
+
+for (const width of [1440, 390]) {
+  test(`Back leads through the stop: to a task and back to it, and to the view before it, at ${width}`, async ({ page, invented }) => {
+    await page.setViewportSize({ width, height: 844 });
+    const process = await invented(INCIDENT);
+    await page.goto(process.page);
+    await page.keyboard.press("t");
+    await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
+    await process.dev("signal?name=SIGTERM");
+    await expect(page.locator(".drain-head")).toBeVisible();
+    await expect(page).toHaveURL(/view=shutdown/);
+    await row(page, "blocked-cpu").locator("[data-row]").click();
+    await expect(page.locator(".one")).toBeVisible();
+    await page.goBack();
+    await expect(page.locator(".drain-head")).toBeVisible();
+    await page.goBack();
+    await expect(page.getByRole("table", { name: "Live tasks" })).toBeVisible();
+    await page.getByRole("link", { name: /draining/ }).click();
+    await expect(page.locator(".drain-head")).toBeVisible();
+  });
+}
 
 test("the end outlives the process and the tab: an address, a list of stops, one HTML file", async ({ page, invented, watch, context }) => {
   watch.expect(AWAY);
@@ -209,6 +236,9 @@ test("the end outlives the process and the tab: an address, a list of stops, one
   await page.getByRole("link", { name: "See how it ended" }).click();
   await expect(page).toHaveURL(/view=end&in=[0-9a-f]+/);
   await expect(page.locator("h1")).toHaveText(headline ?? "");
+  // It says itself who came after it.
+  await expect(page.locator(".notice")).toHaveCount(0);
+  await expect(page.locator(".drain-head")).toContainText(/pid \d+ started/);
   await page.reload();
   await expect(page.locator("h1")).toHaveText(headline ?? "");
   await expect(page.locator(".named tr", { hasText: "reindex" })).toContainText("cut by SIGINT");
@@ -224,10 +254,30 @@ test("a reader who was away reads the stops that the server keeps", async ({ pag
   await process.dev(`start?${INCIDENT}`);
   await page.goto(`${process.page}?view=lifetime`);
   const link = page.getByRole("table", { name: "Last stops" }).getByRole("link");
-  await expect(link).toHaveText(/^forced by SIGTERM, \d+ tasks abandoned/);
+  await expect(link).toHaveText("forced by SIGTERM");
   await link.click();
   await expect(page.locator("h1")).toHaveText(/^Gone · forced by SIGTERM/);
   await expect(page.locator(".named").first()).toContainText("blocked-cpu");
+});
+
+test("this start is told beside the last stop", async ({ page, quickstart, watch }) => {
+  watch.expect(AWAY);
+  const process = await quickstart(["--seconds-per-number", "0.02"]);
+  await process.call("GET", "/");
+  await page.goto(process.page);
+  await expect(row(page, "quickstart::print_numbers")).toBeVisible();
+  process.signal("SIGTERM");
+  await expect(page.locator("h1")).toHaveText(/^Gone · drained/, { timeout: 20_000 });
+  const next = await quickstart([], { admin: `127.0.0.1:${process.port}` });
+  await expect(page.locator(".notice")).toContainText(`A new process answers: pid ${next.pid}`, { timeout: 20_000 });
+  await page.keyboard.press("l");
+  const words = page.locator(".last-stops > p");
+  await expect(words).toContainText(new RegExp(`^This process \\(pid ${next.pid}\\) started \\d\\d:\\d\\d:\\d\\d, .*\\d.* after the last one ended\\.$`));
+  const stops = page.getByRole("table", { name: "Last stops" });
+  await expect(stops.locator("tbody tr")).toHaveCount(1);
+  await stops.getByRole("link").click();
+  await expect(page.locator(".drain-head")).toContainText(`pid ${next.pid} started`);
+  await expect(page.locator(".drain-head")).toContainText(`pid ${process.pid}, started`);
 });
 
 test("a process that was killed in its stop is remembered as it was last seen", async ({ page, invented, watch }) => {

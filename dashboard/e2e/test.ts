@@ -19,6 +19,7 @@ interface Fixtures {
   quickstart: (flags?: string[], options?: Options) => Promise<Process>;
   crowd: (size: number, options?: Options) => Promise<Process>;
   service: (flags?: string[], options?: Options) => Promise<Process>;
+  incident: (options?: Options) => Promise<Process>;
   /** A process that is only invented; see `Invented.start`. */
   invented: (query?: string) => Promise<Invented>;
 }
@@ -55,6 +56,9 @@ export const test = base.extend<Fixtures>({
   },
   service: async ({ processes }, use) => {
     await use(async (flags = [], options = {}) => keep(processes, await Process.service(flags, options)));
+  },
+  incident: async ({ processes }, use) => {
+    await use(async (options = {}) => keep(processes, await Process.incident(options)));
   },
   invented: async ({ page }, use) => {
     const started: Invented[] = [];

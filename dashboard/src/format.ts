@@ -93,9 +93,15 @@ export function rate(value: number | null): string {
   return figure + unit;
 }
 
-/** An estimate: `about 6 s`, `≤ 5 m`. It is never more exact than a second. */
+/** An estimate to the second, and of longer times to the minute and the hour. */
+export function rough(seconds: number): Part[] {
+  const step = seconds < 10 * MINUTE ? 1 : seconds < 10 * HOUR ? MINUTE : HOUR;
+  return age(Math.max(1, Math.round(seconds / step) * step));
+}
+
+/** An estimate: `about 6 s`, `≤ 5 m`. */
 export function estimate(seconds: number, bound: "about" | "at_most" | null | undefined): string {
-  const value = text(age(Math.max(1, Math.round(seconds))));
+  const value = text(rough(seconds));
   return bound === "at_most" ? `≤ ${value}` : `about ${value}`;
 }
 

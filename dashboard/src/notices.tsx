@@ -1,11 +1,11 @@
 // What the reader must know before reading on, in one line above the view.
 
-import { age, count, plain, text } from "./format.ts";
+import { plain } from "./format.ts";
 import { kept, keptBy } from "./memory.ts";
 import { Empty } from "./parts/empty.tsx";
 import { Time } from "./parts/time.tsx";
 import { foreign, here, isBound, link as address, place } from "./place.ts";
-import { ended, gone, heartbeat, link, shutdown, summary } from "./store.ts";
+import { ended, gone, link, shutdown, summary } from "./store.ts";
 import type { Ended } from "./store.ts";
 import { titleOf } from "./views/end.tsx";
 import { verdict } from "./views/verdict.ts";
@@ -13,9 +13,11 @@ import { verdict } from "./views/verdict.ts";
 export function Notices() {
   const before = ended.value;
   const { view } = place.value;
+  // The end itself says who came after it.
+  const shown = view === "end" && place.value.in !== null && before?.summary.instance.startsWith(place.value.in) === true;
   return (
     <>
-      {before !== null && <Successor before={before} />}
+      {before !== null && !shown && <Successor before={before} />}
       {before === null && foreign.value && view !== "end" && !isBound(place.value) && <OtherLink />}
       {gone.value && shutdown.value === null && <NoAnswer />}
     </>
@@ -83,12 +85,10 @@ function NoAnswer() {
   const now = summary.value;
   const { seen } = link.value;
   if (now === null || seen === null) return null;
-  const silent = Math.max(0, (heartbeat.value - seen) / 1_000);
   return (
     <div class="notice grave" role="status">
       <span>
-        <b>No answer for {text(age(Math.floor(silent)))}.</b> pid {now.pid} announced no shutdown: it was killed, it crashed, or the network is away.
-        It had {count(now.live)} live {now.live === 1 ? "task" : "tasks"}. Everything below is as last seen.
+        <b>No answer.</b> pid {now.pid} announced no shutdown: it was killed, it crashed, or the network is away. Everything on this page is as last seen.
       </span>
     </div>
   );

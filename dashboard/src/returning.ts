@@ -36,9 +36,22 @@ function saved(): [string, Seat][] {
 export function watchSeat(): void {
   addEventListener("scroll", () => note({ scroll: scrollY, top: inSight(seats.get(current)?.focus ?? null) }), { passive: true });
   document.addEventListener("focusin", ({ target }) => note({ focus: keyOf(target), top: inSight(keyOf(target)) }));
+  document.addEventListener("focusin", ({ target }) => (focused = target instanceof Element ? target : null));
+  document.addEventListener("focusout", ({ target }) => queueMicrotask(() => (target as Element).isConnected && target === focused && (focused = null)));
+  new MutationObserver(() => focused?.isConnected === false && afterDrawing(catchFocus)).observe(document.body, { childList: true, subtree: true });
   addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify([...seats].slice(-40))));
   for (const input of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(input, () => (returning = false), { passive: true });
   if (seats.has(current)) restore(current);
+}
+
+/** What has the focus, also after it was taken away; null where the reader has let go of it. */
+let focused: Element | null = null;
+
+/** The focus of what is taken away goes to the view, so that the next key goes on from there. */
+function catchFocus(): void {
+  if (focused?.isConnected !== false) return;
+  focused = null;
+  if (document.activeElement === document.body) document.getElementById("main")?.focus({ preventScroll: true });
 }
 
 function note(change: Partial<Seat>): void {

@@ -76,12 +76,32 @@ export interface FinishedTask extends Task {
   message: string | null;
 }
 
-/** `GET /api/v1/tasks`, and with FinishedTask `GET /api/v1/finished`. */
+/** `GET /api/v1/tasks`. */
 export interface Page<T> {
   total: number;
   items: T[];
   /** The cursor of the next page; null on the last. */
   next: string | null;
+}
+
+/** `GET /api/v1/finished`. */
+export interface FinishedPage extends Page<FinishedTask> {
+  /** With `fold_ok=true`, where they are too many for the page: tasks that were ok, which `items` lacks. */
+  folded?: OkGroup[];
+}
+
+/** Tasks of one group that were ok, as far as the history holds them. */
+export interface OkGroup {
+  group: number;
+  name: string;
+  kind: Kind;
+  labels: Labels;
+  count: number;
+  median_seconds: number;
+  longest_seconds: number;
+  first: string;
+  last: string;
+  last_task: number;
 }
 
 /**

@@ -25,7 +25,7 @@ import task from "../fixtures/task.json" with { type: "json" };
 import tasks from "../fixtures/tasks.json" with { type: "json" };
 import trends from "../fixtures/trends.json" with { type: "json" };
 import { KINDS, OUTCOMES, STATES } from "../src/place.ts";
-import type { AttentionList, FailureGroup, FinishedTask, Forecast, Hello, Page, Problem, Report, ServiceList, Stack, StackList, StackResult, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
+import type { AttentionList, FailureGroup, FinishedPage, Forecast, Hello, Page, Problem, Report, ServiceList, Stack, StackList, StackResult, Stage, Stops, Summary, Task, TaskDetail, Trends } from "../src/wire.ts";
 
 /** The type as it looks once read from a file: texts are texts, records may lack or have any key. */
 type Loose<T> = T extends string ? string : T extends (infer Item)[] ? Loose<Item>[] : T extends object ? { [Key in keyof T]: string extends keyof T ? unknown : Loose<T[Key]> } : T;
@@ -40,7 +40,7 @@ done satisfies Loose<Summary>;
 report satisfies Loose<Report>;
 drained satisfies Loose<Report>;
 tasks satisfies Loose<Page<Task>>;
-finished satisfies Loose<Page<FinishedTask>>;
+finished satisfies Loose<FinishedPage>;
 task satisfies Loose<TaskDetail>;
 taskFinished satisfies Loose<TaskDetail>;
 trends satisfies Trends;

@@ -16,21 +16,23 @@ use super::extract::{Path, Query};
 use super::openapi::schema;
 use super::outlook;
 use super::problem::Problem;
-use super::wire::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
+use super::wire::{Finished, FinishedPage, OkGroup, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, time};
 use crate::observer::reader::Slices;
 use crate::registry::wait::Abort;
 use crate::shutdown;
 use crate::snapshot::{
-    FinishedQuery, FinishedTask, Kind, Outcome, SortBy, SortOrder, State as TaskState, TaskInfo, TaskLookup,
-    TaskQuery,
+    FinishedQuery, FinishedTask, Kind, Outcome, Page, SortBy, SortOrder, State as TaskState, TaskInfo,
+    TaskLookup, TaskQuery,
 };
-use headcount_core::snapshot::{CursorError, Filter, FilterError, tasks_in_slices};
+use headcount_core::snapshot::{self, CursorError, Filter, FilterError, finished_folded, tasks_in_slices};
 
 /// The most tasks that one answer holds.
 const MOST: usize = 500;
 /// How far up the tree of parents an answer goes.
 const ANCESTORS: usize = 16;
 const CHILDREN: usize = 100;
+/// Groups of tasks that were ok, in one answer.
+const FOLDED: usize = 100;
 
 /// Which tasks, in which order.
 #[derive(Debug, Deserialize)]
@@ -94,6 +96,9 @@ pub(super) struct FinishedParameters {
     /// A search: texts that a task shows, and terms such as `outcome:panic`, `age:>5m` and
     /// `label.provider:ses`.
     q: Option<String>,
+    /// If more tasks that were ok fit than a page has: lists them in `folded`, by group, and not in `items`.
+    #[serde(default)]
+    fold_ok: bool,
     /// How many; 100 if not said.
     #[cfg_attr(test, param(minimum = 1, maximum = 500))]
     limit: Option<usize>,
@@ -145,13 +150,21 @@ pub(super) async fn finished(
     query.outcome = parameters.outcome;
     query.filter = filter(parameters.q.as_deref())?;
     query.limit = limit(parameters.limit)?;
+    let folds = parameters.fold_ok;
     let admin = Arc::clone(&context.admin);
     let read = move || {
-        let page = crate::snapshot::finished(&query).map_err(|problem| bad_cursor(&problem))?;
+        let (page, folded) =
+            if folds { finished_folded(&query) } else { crate::snapshot::finished(&query).map(unfolded) }
+                .map_err(|problem| bad_cursor(&problem))?;
         let items = page.items.into_iter().map(|task| Finished::new(task, admin.hidden())).collect();
-        Ok(Json(FinishedPage { total: page.total, items, next: page.next }).into_response())
+        let folded = folded.into_iter().take(FOLDED).map(OkGroup::from).collect();
+        Ok(Json(FinishedPage { total: page.total, items, next: page.next, folded }).into_response())
     };
     context.admin.readers.long(read).await?
+}
+
+fn unfolded<T>(page: Page<T>) -> (Page<T>, Vec<snapshot::OkGroup>) {
+    (page, Vec::new())
 }
 
 /// One task with its parents and children.

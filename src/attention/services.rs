@@ -130,7 +130,7 @@ mod tests {
         says(
             changed!(timer(), failures_in_a_row: 3, last_success: None),
             Severity::Warning,
-            "consumer has not succeeded once in 1 h 0 m, its period is 30 s: 3 failures in a row, the last ended as panic",
+            "consumer has not succeeded once in 1 h, its period is 30 s: 3 failures in a row, the last ended as panic",
         );
         says(
             changed!(timer(), failures_in_a_row: 0, last_success: Some(seconds(200)), state: ServiceState::Running, running_for: Some(seconds(190))),

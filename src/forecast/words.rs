@@ -26,6 +26,7 @@ pub(crate) fn span(seconds: f64) -> String {
         0..60 => format!("{whole} s"),
         60..3600 if whole % 60 == 0 => format!("{} m", whole / 60),
         60..3600 => format!("{} m {} s", whole / 60, whole % 60),
+        _ if whole % 3600 < 60 => format!("{} h", whole / 3600),
         _ => format!("{} h {} m", whole / 3600, whole / 60 % 60),
     }
 }

@@ -13,6 +13,7 @@
 //! - **A page of tasks** has no task twice. One that starts or ends during the reading may be missing.
 
 mod filter;
+mod fold;
 mod info;
 mod page;
 mod quantile;
@@ -29,6 +30,8 @@ pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 
 pub use self::filter::{Filter, FilterError};
+#[doc(hidden)]
+pub use self::fold::OkGroup;
 pub use self::info::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Oldest, Pace, Snapshot, State, StateCounts,
     TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
@@ -112,4 +115,11 @@ pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "only `headcount` uses it")]
 pub fn tasks_in_slices(query: &TaskQuery, pause: impl FnMut()) -> Result<Page<TaskInfo>, CursorError> {
     page::live_page(query, pause)
+}
+
+/// [`finished`], but if more that were ok fit than a page has, it is without them, and they come by group.
+#[doc(hidden)]
+#[allow(missing_docs, clippy::missing_errors_doc, reason = "only `headcount` uses it")]
+pub fn finished_folded(query: &FinishedQuery) -> Result<(Page<FinishedTask>, Vec<OkGroup>), CursorError> {
+    page::folded_page(query)
 }

@@ -6,12 +6,14 @@ use std::fmt;
 
 use crate::clock;
 use crate::name::{MAX_NAME, cut};
+use crate::outcome::Outcome;
 use crate::registry::details::Details;
 use crate::registry::group::Group;
 use crate::registry::history::{Note, Record};
 use crate::registry::registry;
 use crate::registry::slot::{DETAILS, Reading};
 use crate::snapshot::filter::{Term, Test, has};
+use crate::snapshot::fold::{self, OkGroup};
 use crate::snapshot::read::{self, Describer};
 use crate::snapshot::{
     Filter, FinishedQuery, FinishedTask, Page, SortBy, SortOrder, State, TaskInfo, TaskQuery,
@@ -402,6 +404,15 @@ fn fits_group(test: &Test, group: &Group) -> bool {
 
 /// One page of finished tasks, newest first.
 pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>, CursorError> {
+    Ok(finished(query, false)?.0)
+}
+
+/// The same; but if more that were ok fit than a page has, it is without them, and they come by group.
+pub(crate) fn folded_page(query: &FinishedQuery) -> Result<(Page<FinishedTask>, Vec<OkGroup>), CursorError> {
+    finished(query, true)
+}
+
+fn finished(query: &FinishedQuery, folds: bool) -> Result<(Page<FinishedTask>, Vec<OkGroup>), CursorError> {
     let mut describer = Describer::new();
     let registry = registry();
     let history = registry.histories.read(registry.config.history());
@@ -416,9 +427,16 @@ pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>,
             && query.outcome.is_none_or(|outcome| outcome == record.outcome)
             && tests.admit_finished(record, history.notes.get(&record.task.id()).map(|note| &**note))
     };
-    let matching: Vec<&Record> = history.records.iter().filter(matches).collect();
-    let rest = matching.iter().filter(|record| after.is_none_or(|after| place(record) < after));
     let limit = bounded(query.limit);
+    let mut matching: Vec<&Record> = history.records.iter().filter(matches).collect();
+    let mut folded = Vec::new();
+    let is_ok = |record: &&Record| record.outcome == Outcome::Ok;
+    if folds && limit < matching.iter().copied().filter(is_ok).count() {
+        let (ok, others) = matching.into_iter().partition::<Vec<_>, _>(is_ok);
+        folded = fold::by_group(&ok, &describer);
+        matching = others;
+    }
+    let rest = matching.iter().filter(|record| after.is_none_or(|after| place(record) < after));
     let page: Vec<&&Record> = rest.take(limit + 1).collect();
     let next =
         page.get(limit).map(|_| format!("{:x}-{:x}", place(page[limit - 1]).1, place(page[limit - 1]).0));
@@ -427,7 +445,7 @@ pub(crate) fn finished_page(query: &FinishedQuery) -> Result<Page<FinishedTask>,
         .take(limit)
         .map(|record| describer.finished(record, history.notes.get(&record.task.id())))
         .collect();
-    Ok(Page { total: matching.len(), items, next })
+    Ok((Page { total: matching.len(), items, next }, folded))
 }
 
 fn place(record: &Record) -> Rank {

@@ -1,4 +1,4 @@
-import { age, type Part, count, duration, estimate, NONE, rate, share, short } from "../format.ts";
+import { age, type Part, count, duration, estimate, NONE, rate, rough, share, short } from "../format.ts";
 import type { Bound, Usual } from "../wire.ts";
 import { since } from "./hooks.ts";
 
@@ -49,7 +49,7 @@ export function Left({ seconds, bound }: { seconds: number | null; bound: Bound 
   return (
     <span title={title}>
       {bound === "at_most" ? "≤\u2009" : "~"}
-      <Amount of={age(Math.max(1, Math.round(seconds)))} />
+      <Amount of={rough(seconds)} />
     </span>
   );
 }

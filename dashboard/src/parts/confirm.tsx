@@ -3,7 +3,7 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useEffect, useLayoutEffect, useRef, useState } from "preact/hooks";
 import { explain } from "../api.ts";
 import { announcement } from "./copy.tsx";
 
@@ -34,6 +34,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
   const open = step === "asks" || step === "acts";
   const button = useRef<HTMLButtonElement>(null);
   const back = useRef<HTMLButtonElement>(null);
+  const after = useRef<HTMLSpanElement>(null);
 
   useEffect(() => {
     if (!open) return;
@@ -44,12 +45,16 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
     };
   }, [open]);
 
+  // The reader stays at the row.
+  useLayoutEffect(() => after.current?.focus({ preventScroll: true }), [step]);
+
   const leave = () => {
     setStep("rest");
     setProblem(null);
     queueMicrotask(() => button.current?.focus());
   };
   const act = async () => {
+    if (step === "acts") return;
     setStep("acts");
     try {
       await run();
@@ -62,7 +67,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
     }
   };
 
-  if (step === "done") return <span class="confirm-done">{done}</span>;
+  if (step === "done") return <span ref={after} class="confirm-done" tabIndex={-1}>{done}</span>;
   if (!open) {
     return (
       <button
@@ -91,7 +96,7 @@ export function Confirm({ label, verb, question, keep = "Keep", done, run, grave
         <span class="confirm-question" role="alert">
           {problem ?? question}
         </span>
-        <button type="button" class={`button firm ${grave ? "grave" : ""}`} disabled={step === "acts"} onClick={act}>
+        <button type="button" class={`button firm ${grave ? "grave" : ""}`} aria-disabled={step === "acts"} onClick={act}>
           {problem === null ? verb : "Try again"}
         </button>
       </span>

@@ -43,8 +43,8 @@ export function Chip({ label, onClear }: { label: string; onClear: () => void })
   );
 }
 
-/** Which rows of how many, and the way to the others. The cursors gone through lead back. */
-export function Pager({ total, shown, next }: { total: number; shown: number; next: string | null }) {
+/** Which rows, and the way to the others. The cursors gone through lead back. */
+export function Pager({ shown, next }: { shown: number; next: string | null }) {
   const before = useRef<{ cursor: string | null; from: number | null }[]>([]);
   const { cursor, from } = place.value;
   const first = from ?? 1;
@@ -58,7 +58,7 @@ export function Pager({ total, shown, next }: { total: number; shown: number; ne
   return (
     <nav class="pager" aria-label="Pages">
       <span>
-        {shown === 0 ? "0" : `${count(first)}–${count(first + shown - 1)}`} <span class="soft">of {count(total)}</span>
+        {shown === 0 ? "0" : `${count(first)}–${count(first + shown - 1)}`}
       </span>
       <button type="button" class="button" disabled={cursor === null} onClick={back}>
         Previous

@@ -35,6 +35,7 @@ async function toClipboard(text: string): Promise<boolean> {
 
 /** For pages on plain HTTP beyond loopback, where the clipboard API is absent. */
 function selectAndCopy(text: string): boolean {
+  const before = document.activeElement;
   const area = document.createElement("textarea");
   area.value = text;
   area.className = "unseen";
@@ -42,5 +43,6 @@ function selectAndCopy(text: string): boolean {
   area.select();
   const done = document.execCommand("copy");
   area.remove();
+  if (before instanceof HTMLElement) before.focus({ preventScroll: true });
   return done;
 }

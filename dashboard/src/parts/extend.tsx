@@ -24,6 +24,7 @@ type Step = { is: "rest" } | { is: "waits"; seconds: number } | { is: "said"; wo
 export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
   const [step, setStep] = useState<Step>({ is: "rest" });
   const wanted = useRef(0);
+  const group = useRef<HTMLSpanElement>(null);
   const timer = useRef<ReturnType<typeof setTimeout>>(undefined);
 
   const send = async () => {
@@ -53,6 +54,7 @@ export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
   const undo = () => {
     clearTimeout(timer.current);
     wanted.current = 0;
+    group.current?.querySelector<HTMLElement>("button:not(.link)")?.focus();
     say("Not extended");
   };
 
@@ -66,7 +68,7 @@ export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
   const room = roomOf(now, stop);
   const offered = [...CHOICES, { label: "until done", seconds: DAY }];
   return (
-    <span class="extend" role="group" aria-label="Extend the deadline">
+    <span ref={group} class="extend" role="group" aria-label="Extend the deadline">
       <span class="extend-note">
         {step.is === "waits" && <>Extending {step.seconds >= DAY ? "until done" : `by ${setting(step.seconds)}`} <button type="button" class="link" onClick={undo}>Undo</button></>}
         {step.is === "said" && step.words}

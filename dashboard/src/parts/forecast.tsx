@@ -1,9 +1,10 @@
 // How a stop would go, and what would hold it up.
 
-import { count, duration, estimate, inWords, plain, plural, text } from "../format.ts";
+import { count, estimate, inWords, plain, plural } from "../format.ts";
 import { holdName, isLate } from "../outlook.ts";
 import { link } from "../place.ts";
 import { forecast, stopping } from "../store.ts";
+import { rangeOf } from "../views/verdict.ts";
 import type { Forecast, Hold } from "../wire.ts";
 
 /** One line for the list of groups: the answer to "what if it stopped now". */
@@ -53,12 +54,12 @@ export function ForecastDetails({ of, during = false }: { of: Forecast; during?:
           <dd>
             {plural(of.done, "task")}
             {of.done_in_seconds !== null && <> in {estimate(of.done_in_seconds, "about")}</>}
-            {of.band_seconds !== null && <span class="soft"> ({text(duration(of.band_seconds[0]))} to {text(duration(of.band_seconds[1]))})</span>}
+            {rangeOf(of.band_seconds) !== null && <span class="soft"> ({rangeOf(of.band_seconds)})</span>}
           </dd>
         </div>
       )}
-      {cut.length > 0 && <div class="late"><dt>Will not make it</dt><dd><Holds of={cut} most={most} /></dd></div>}
-      {stuck.length > 0 && <div class="late"><dt>Cannot be aborted</dt><dd><Holds of={stuck} most={most} /></dd></div>}
+      {cut.length > 0 && <div class="late"><dt>Will not make it</dt><dd><Holds of={cut} most={most} during={during} /></dd></div>}
+      {stuck.length > 0 && <div class="late"><dt>Cannot be aborted</dt><dd><Holds of={stuck} most={most} during={during} /></dd></div>}
       {unknown > 0 && (
         <div>
           <dt>Unknown</dt>
@@ -73,7 +74,8 @@ export function ForecastDetails({ of, during = false }: { of: Forecast; during?:
   );
 }
 
-function Holds({ of, most }: { of: Hold[]; most: number }) {
+/** The reasons stand in the rows below during a stop; when the others are cut, the deadline says. */
+function Holds({ of, most, during }: { of: Hold[]; most: number; during: boolean }) {
   const shown = of.length <= most + 1 ? of : of.slice(0, most);
   const more = of.length - shown.length;
   return (
@@ -81,7 +83,7 @@ function Holds({ of, most }: { of: Hold[]; most: number }) {
       {shown.map((hold) => (
         <li key={`${hold.name} ${hold.task}`}>
           {hold.task !== null && hold.count <= 1 ? <a href={link({ view: "task", task: hold.task })}><bdi>{holdName(hold)}</bdi></a> : <bdi>{holdName(hold)}</bdi>}{" "}
-          {hold.reason !== "cannot be aborted" && <span class="soft">{inWordsOf(hold.reason)}</span>}
+          {!during && hold.reason !== "cannot be aborted" && <span class="soft">{inWordsOf(hold.reason.replace(/, cut at [^,;]+$/, ""))}</span>}
         </li>
       ))}
       {more > 0 && <li class="soft">and {count(more)} more</li>}

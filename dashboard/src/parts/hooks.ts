@@ -155,7 +155,7 @@ export function useHold(pinned = false) {
       },
       onFocusIn: (event: FocusEvent) => {
         element.current = event.currentTarget as HTMLElement;
-        focus.value = event.target instanceof Element && event.target.matches("tbody :focus-visible, tbody:focus-visible");
+        focus.value = event.target instanceof Element && event.target.matches("tbody :focus-visible, li :focus-visible");
       },
       onFocusOut: (event: FocusEvent) => {
         if (!(event.currentTarget as Element).contains(event.relatedTarget as Node | null)) focus.value = false;

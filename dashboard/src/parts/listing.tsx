@@ -32,7 +32,7 @@ export function Listing<T>({ asked: { answer, problem }, shown, none, children }
   return (
     <>
       {problem !== null ? <Refused detail={problem.detail} /> : answer === null ? <Skeleton rows={10} /> : shown === 0 ? none : children(answer)}
-      <Pager total={answer?.value.total ?? 0} shown={answer?.value.items.length ?? 0} next={answer?.value.next ?? null} />
+      <Pager shown={answer?.value.items.length ?? 0} next={answer?.value.next ?? null} />
     </>
   );
 }

@@ -2,8 +2,9 @@
 
 import { signal } from "@preact/signals";
 import type { ComponentChildren } from "preact";
+import { useMemo, useRef } from "preact/hooks";
 import { post } from "../api.ts";
-import { age, count, duration, plain, plural, setting, text } from "../format.ts";
+import { age, count, duration, plain, plural, rough, setting, text } from "../format.ts";
 import { etaOf, waitsFor } from "../outlook.ts";
 import { link, type Order } from "../place.ts";
 import { lost } from "../store.ts";
@@ -18,6 +19,7 @@ import { LeftOutcome } from "./left.tsx";
 import { Mark, Word } from "./mark.tsx";
 import { Name, Outside, Pairs } from "./name.tsx";
 import { Status } from "./progress.tsx";
+import { still } from "./still.ts";
 
 const NAME: Column = { key: "name", label: "Task", class: "c-task", sortable: true };
 const STATE: Column = { key: "state", label: "State", class: "c-state" };
@@ -65,7 +67,6 @@ interface TaskTableProps {
 /** What every row of one table shares. */
 interface Shared {
   columns: Column[];
-  at: number;
   instance: string | null;
   actions: boolean;
   outcomes: Map<number, Outcome> | undefined;
@@ -77,32 +78,67 @@ interface Shared {
 
 export function TaskTable(props: TaskTableProps) {
   const { rows, at, instance, actions, label, sort = null, order = null, onSort, outcomes, hideNames = false, frozen = false, tree = false, stop = null } = props;
-  const columns = [...(stop === null ? IN_LIST : IN_STOP), ...(actions ? [DO] : [])];
-  const shared: Shared = { columns, at, instance, actions, outcomes, hideNames, frozen, stop, tree };
+  const timed = rows.some(({ item }) => item.timeout_seconds != null);
+  const shared = useMemo<Shared>(() => {
+    // Tasks of one group were spawned at one place, which the group names.
+    const columns = [...(stop === null ? IN_LIST : IN_STOP).filter((column) => !hideNames || column !== LOCATION), ...(actions ? [DO] : [])];
+    return { columns, instance, actions, outcomes, hideNames, frozen, stop, tree };
+  }, [stop?.others, instance, actions, outcomes, hideNames, frozen, tree]);
+  const drawn = useUnchanged(rows, at);
   return (
-    <table class={`table tasks ${stop === null ? "" : "stop"}`} aria-label={label}>
-      <Head columns={columns} sort={sort} order={order} {...(onSort && { onSort })} />
+    <table class={`table tasks ${stop === null ? "" : "stop"} ${timed ? "timed" : ""}`} aria-label={label}>
+      <Head columns={shared.columns} sort={sort} order={order} {...(onSort && { onSort })} />
       <tbody>
-        {rows.map(({ item, left }) => (
-          <Row key={item.id} task={item} left={left} depth={0} shared={shared} />
+        {drawn.map((row) => (
+          <Row key={row.task.id} task={row.task} at={row.at} left={row.left} depth={0} shared={shared} />
         ))}
       </tbody>
     </table>
   );
 }
 
+/**
+ * The tasks as they were drawn, where nothing but time has passed since: their ages count on by themselves,
+ * so that such rows cost nothing.
+ */
+function useUnchanged(rows: Held<Task>[], at: number): { task: Task; at: number; left: boolean }[] {
+  const drawn = useRef(new Map<number, { mark: string; task: Task; at: number }>());
+  const next = new Map<number, { mark: string; task: Task; at: number }>();
+  const all = rows.map(({ item, left }) => {
+    const mark = markOf(item);
+    const before = drawn.current.get(item.id);
+    const passed = before === undefined ? 0 : (at - before.at) / 1_000;
+    const counts = (of: (task: Task) => number) => before !== undefined && Math.abs(of(before.task) + passed - of(item)) < 0.4;
+    const same = before !== undefined && before.mark === mark && counts((task) => task.age_seconds) && counts((task) => task.state_seconds);
+    const kept = same ? before : { mark, task: item, at };
+    next.set(item.id, kept);
+    return { task: kept.task, at: kept.at, left };
+  });
+  drawn.current = next;
+  return all;
+}
+
+/** All of a task but what grows by itself. */
+function markOf(task: Task): string {
+  const eta = etaOf(task);
+  const left = eta === null ? null : text(rough(eta.seconds));
+  return JSON.stringify({ ...task, beyond: isBeyond(task), age_seconds: 0, state_seconds: 0, timeout_elapsed_seconds: task.timeout_elapsed_seconds == null ? null : 0, eta_seconds: left });
+}
+
 interface RowProps {
   task: Task;
+  /** When it was read. */
+  at: number;
   left: boolean;
   depth: number;
   shared: Shared;
 }
 
-function Row({ task, left, depth, shared }: RowProps) {
-  const { columns, at, actions, instance, stop } = shared;
+const Row = still<RowProps>(({ task, at, left, depth, shared }) => {
+  const { columns, actions, instance, stop } = shared;
   const open = shared.tree && unfolded.value.has(task.id);
   const waits = stop === null ? null : waitsFor(task, stop.others);
-  const cell = (column: Column) => <Cell key={column.key} column={column} task={task} left={left} waits={waits} shared={shared} />;
+  const cell = (column: Column) => <Cell key={column.key} column={column} task={task} at={at} left={left} waits={waits} shared={shared} />;
   return (
     <>
       <tr class={left ? "left" : undefined}>
@@ -126,17 +162,18 @@ function Row({ task, left, depth, shared }: RowProps) {
       {open && <Children of={task} depth={depth + 1} shared={{ ...shared, instance, actions }} />}
     </>
   );
-}
+});
 
 interface CellProps {
   column: Column;
   task: Task;
+  at: number;
   left: boolean;
   waits: string | null;
   shared: Shared;
 }
 
-function Cell({ column, task, left, waits, shared: { at, frozen, outcomes, instance } }: CellProps) {
+function Cell({ column, task, at, left, waits, shared: { frozen, outcomes, instance } }: CellProps) {
   return <td class={column.class}>{content()}</td>;
 
   function content(): ComponentChildren {
@@ -153,7 +190,7 @@ function Cell({ column, task, left, waits, shared: { at, frozen, outcomes, insta
         return (
           <>
             <Beyond task={task} />
-            {left ? null : frozen ? <Age seconds={task.age_seconds} /> : <Growing seconds={task.age_seconds} at={at} />}
+            {left || counts(task) ? null : frozen ? <Age seconds={task.age_seconds} /> : <Growing seconds={task.age_seconds} at={at} />}
             {!left && <Allowed task={task} at={at} frozen={frozen} />}
           </>
         );
@@ -187,6 +224,13 @@ function StateCell({ task, left, at, frozen, outcome }: { task: Task; left: bool
   if (left) return <LeftOutcome id={task.id} outcome={outcome} />;
   const grown = frozen ? 0 : since(at);
   const long = 1 <= task.state_seconds + grown;
+  if (task.overdue === true) {
+    return (
+      <Word of={task.state}>
+        <span class="overdue" title="Its timeout has passed, and it cannot be aborted"><Mark of="warning" />overdue</span>
+      </Word>
+    );
+  }
   return (
     <Word of={task.state}>
       {long && (
@@ -199,25 +243,32 @@ function StateCell({ task, left, at, frozen, outcome }: { task: Task; left: bool
   );
 }
 
+/** Whether its timeout has counted since its spawn, so that its age is what is used up of it. */
+function counts({ state, age_seconds: age, timeout_seconds: allowed, timeout_elapsed_seconds: elapsed }: Task): boolean {
+  return allowed != null && state !== "limited" && Math.abs(age - (elapsed ?? 0)) < 1;
+}
+
 /** What is used up of its timeout: `24s of 30s`. */
 function Allowed({ task, at, frozen }: { task: Task; at: number; frozen: boolean }) {
   const allowed = task.timeout_seconds ?? null;
   if (allowed === null || task.state === "limited") return null;
   const elapsed = (task.timeout_elapsed_seconds ?? 0) + (frozen ? 0 : since(at));
-  const title = task.overdue === true ? "Its timeout has passed, and it cannot be aborted" : `Its timeout ends it ${setting(allowed)} after it was admitted`;
   return (
-    <span class={task.overdue === true ? "allowed overdue" : "allowed soft"} title={title}>
+    <span class="allowed soft" title={`Its timeout is over ${setting(allowed)} after it was admitted`}>
       {" "}
       {text(age(elapsed))} of {setting(allowed)}
-      {task.overdue === true && <> <Mark of="warning" /> overdue</>}
     </span>
   );
+}
+
+function isBeyond({ usual, age_seconds: age }: Task): boolean {
+  return usual !== null && usual.p99_seconds < age;
 }
 
 /** A mark where the task has outlived nearly all of its group. */
 function Beyond({ task }: { task: Task }) {
   const { usual } = task;
-  if (usual === null || task.age_seconds <= usual.p99_seconds) return null;
+  if (usual === null || !isBeyond(task)) return null;
   const title = `Longer than 99 % of its group: p99 is ${text(duration(usual.p99_seconds))}`;
   return (
     <span class="beyond" title={title}>
@@ -256,7 +307,7 @@ function Children({ of, depth, shared }: { of: Task; depth: number; shared: Shar
   return (
     <>
       {items.map((task) => (
-        <Row key={task.id} task={task} left={false} depth={depth} shared={{ ...shared, at: answer.at, instance: answer.instance }} />
+        <Row key={task.id} task={task} at={answer.at} left={false} depth={depth} shared={{ ...shared, instance: answer.instance }} />
       ))}
       {total > items.length && (
         <tr class="more-rows">

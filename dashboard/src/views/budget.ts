@@ -10,6 +10,8 @@ export interface Moment {
   name: "signal" | "drain" | "deadline" | "aborted" | "exit" | "platform";
   at: number;
   text: string;
+  /** The setting that says when; null where none says it alone. */
+  setting: string | null;
   /** The span that begins here. */
   begins: Span["name"] | null;
 }
@@ -42,17 +44,17 @@ export function budgetOf(of: Lifetime): Budget {
 
 function momentsOf(of: Lifetime, announce: number, abortEnd: number): Moment[] {
   const moments: Moment[] = [];
-  const add = (name: Moment["name"], at: number | null, begins: Moment["begins"], text: string) => {
-    if (at !== null) moments.push({ name, at, begins, text });
+  const add = (name: Moment["name"], at: number | null, begins: Moment["begins"], text: string, setting: string | null = null) => {
+    if (at !== null) moments.push({ name, at, begins, text, setting });
   };
   const deadline = of.drain_timeout_seconds;
   if (announce > 0) {
     add("signal", 0, "announce", "A signal: no longer ready, still serving.");
-    add("drain", announce, "drain", "Tasks are told and waited for.");
+    add("drain", announce, "drain", "Tasks are told and waited for.", deadline === null || announce < deadline ? "announce_delay" : null);
   } else add("signal", 0, "drain", "A signal: no longer ready; tasks are told and waited for.");
-  add("deadline", deadline, "abort", "The deadline: remaining tasks are aborted and named.");
+  add("deadline", deadline, "abort", "The deadline: remaining tasks are aborted and named.", "drain_timeout");
   add("aborted", deadline === null ? null : abortEnd, "margin", "Aborting is over, at the latest.");
-  add("exit", of.exit_after_seconds, null, "The process exits, and whatever still held it is named.");
-  add("platform", of.platform_grace_seconds, null, "The platform kills it.");
+  add("exit", of.exit_after_seconds, null, "The process exits, and whatever still held it is named.", "exit_after");
+  add("platform", of.platform_grace_seconds, null, "The platform kills it.", "platform_grace");
   return moments.sort((one, other) => one.at - other.at);
 }

@@ -93,7 +93,9 @@ function drawMarks(plot: uPlot, inks: Inks, { budget, course, now, pending, end 
     ctx.fillStyle = inks.warning;
     ctx.fillRect(x(end.at) - 3 * scale, y(end.left) - 3 * scale, 6 * scale, 6 * scale);
     const right = x(end.at) < bbox.left + bbox.width / 2;
-    label(ctx, `${count(end.left)} abandoned`, x(end.at) + (right ? 8 : -8) * scale, Math.max(bbox.top + 16 * scale, y(end.left) - 16 * scale), right ? "left" : "right", inks.warning);
+    // Below the line where it has no room between that and the word of the deadline.
+    const above = y(end.left) - 16 * scale;
+    label(ctx, "abandoned", x(end.at) + (right ? 8 : -8) * scale, above < bbox.top + 16 * scale ? y(end.left) + 6 * scale : above, right ? "left" : "right", inks.warning);
   }
   ctx.restore();
 }

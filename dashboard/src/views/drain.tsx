@@ -4,7 +4,7 @@
 
 import { useRef } from "preact/hooks";
 import { post } from "../api.ts";
-import { age, count, countdown, estimate, plain, plural, text } from "../format.ts";
+import { count, countdown, estimate, plain, plural } from "../format.ts";
 import { keptOf } from "../memory.ts";
 import { byHold, isLate } from "../outlook.ts";
 import { Amount } from "../parts/amount.tsx";
@@ -20,7 +20,7 @@ import { Duration } from "../parts/amount.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { link as address } from "../place.ts";
-import { actions, failedInStop, firstForecast, forecast, gone, heartbeat, link, lost, report, summary, summaryAt } from "../store.ts";
+import { actions, failedInStop, firstForecast, forecast, gone, link, lost, report, summary, summaryAt } from "../store.ts";
 import type { Outcome, Page, Report, Shutdown, Summary, Task } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
@@ -146,7 +146,7 @@ function Done({ now, stop, final, over }: { now: Summary; stop: Shutdown; final:
           </>
         )}
       </span>
-      {over ? <Judged stop={stop} final={final} /> : <Estimate stop={stop} />}
+      {over ? <Judged stop={stop} final={final} /> : <Estimate stop={stop} announcing={announcing} />}
     </div>
   );
 }
@@ -161,11 +161,11 @@ function Judged({ stop, final }: { stop: Shutdown | null; final: Report | null }
   return <span class="estimate soft">{words}</span>;
 }
 
-function Estimate({ stop }: { stop: Shutdown }) {
+function Estimate({ stop, announcing }: { stop: Shutdown; announcing: boolean }) {
   const { estimate_seconds: old, remaining_seconds: left, pending } = stop;
   const now = forecast.value;
   if (pending === 0 && now === null) return <span class="estimate" />;
-  if (now !== null) return <span class={`estimate ${isLate(now) ? "late" : "soft"}`}>{likely(now, pending)}</span>;
+  if (now !== null) return <span class={`estimate ${isLate(now) ? "late" : "soft"}`}>{likely(now, pending, announcing)}</span>;
   if (old === null) return <span class="estimate soft">no estimate: too few tasks of their groups have finished</span>;
   const late = left !== null && left < old;
   return <span class={`estimate ${late ? "late" : "soft"}`}>{late ? `likely needs ${estimate(old, "about")}, more than is left` : `likely done in ${estimate(old, "about")}`}</span>;
@@ -233,7 +233,8 @@ function JustEnded({ stop }: { stop: Shutdown }) {
   const { held, hold } = useHold();
   const failed = failedInStop.value;
   const known = new Set(failed.map(({ id }) => id));
-  const others = stop.recently_ended.filter(({ id }) => !known.has(id));
+  // Those that are abandoned are named at the end, each with its reason.
+  const others = stop.recently_ended.filter(({ id, outcome }) => !known.has(id) && outcome !== "abandoned" && outcome !== "aborted");
   const cells = useHeld([...failed, ...others], held);
   return (
     <ul class="just-ended" aria-label="Just ended" {...hold}>
@@ -242,7 +243,7 @@ function JustEnded({ stop }: { stop: Shutdown }) {
           <a href={address({ view: "task", task: task.id })}>
             <Mark of={task.outcome} /> <span class="id">#{task.id}</span> <Outside text={task.name} class="given" />
           </a>{" "}
-          <span class="soft">{task.outcome === "ok" ? "completed" : task.outcome} after</span> <Duration seconds={task.duration_seconds} />
+          <span class="ended-how soft">{task.outcome === "ok" ? <span class="unseen">completed </span> : `${task.outcome} `}after <Duration seconds={task.duration_seconds} /></span>
         </li>
       ))}
     </ul>
@@ -295,12 +296,10 @@ function HowToAct({ now }: { now: Summary }) {
 }
 
 function After({ now, final }: { now: Summary; final: Report | null }) {
-  const { seen } = link.value;
-  const silent = seen === null ? 0 : Math.floor(Math.max(0, heartbeat.value - seen) / 1_000);
   return (
     <div class="drain-bar after">
       <span class="soft">
-        {gone.value ? `pid ${now.pid} has not answered for ${text(age(silent))}. The page asks again quietly and comes back with the next process.` : "Still answering, until it exits."}
+        {gone.value ? `pid ${now.pid} does not answer any more. The page asks again quietly and comes back with the next process.` : "Still answering, until it exits."}
       </span>
       <EndActions of={keptOf(now, final)} whole={final} />
     </div>

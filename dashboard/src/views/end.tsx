@@ -13,7 +13,7 @@ import { modern, report, summary } from "../store.ts";
 import type { Report, Stops as ServerStops } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
-import { headline, judged, tallyOf, verdict } from "./verdict.ts";
+import { headline, how, judged, tallyOf, verdict } from "./verdict.ts";
 
 /** All stops that are known, newest first. */
 export function useStops(): { stops: Kept[]; asked: boolean } {
@@ -127,7 +127,7 @@ export function Stops() {
             <tr key={stop.instance}>
               <td class="c-clock"><Time at={stoppedAt(stop)} /></td>
               <th scope="row" class="c-task">
-                <a class="row-link" data-row data-key={`stop ${stop.instance}`} href={link({ view: "end", in: stop.instance.slice(0, 6) })}>{titleOf(stop).replace("Gone · ", "")}</a>{" "}
+                <a class="row-link" data-row data-key={`stop ${stop.instance}`} href={link({ view: "end", in: stop.instance.slice(0, 6) })}>{stop.report !== null ? how(stop.report) : titleOf(stop).replace("Gone · ", "")}</a>{" "}
                 <span class="soft">{plain(stop.report?.reason ?? stop.shutdown?.reason ?? "no stop announced")}, pid {stop.pid}</span>
               </th>
               <td class="c-figure"><Duration seconds={stop.report?.duration_seconds ?? null} /></td>

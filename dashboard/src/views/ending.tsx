@@ -33,7 +33,7 @@ export function Left({ report, stop }: { report: Report; stop: Shutdown | null }
           <dd>{count(report.late_spawns)}{(report.refused_spawns ?? 0) > 0 && <span class="soft">, {count(report.refused_spawns ?? 0)} refused</span>}</dd>
         </div>
       </dl>
-      {report.abandoned_total > 0 && <Named title={`Abandoned: ${plural(report.abandoned_total, "task")}`} tasks={report.abandoned} total={report.abandoned_total} why={(task) => reasonOf(task, report)} />}
+      {report.abandoned_total > 0 && <Named title="Abandoned" tasks={report.abandoned} total={report.abandoned_total} why={(task) => reasonOf(task, report)} />}
       {report.detached_total > 0 && <Named title={`Detached and not waited for: ${plural(report.detached_total, "task")}`} tasks={report.detached} total={report.detached_total} why={({ reason }) => reason ?? "ran on until the process left"} />}
     </>
   );

@@ -1,4 +1,4 @@
-import { useState } from "preact/hooks";
+import { useRef, useState } from "preact/hooks";
 import { count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
 import { AttentionLine } from "../parts/attention.tsx";
@@ -16,12 +16,12 @@ import { Time, zoneShown } from "../parts/time.tsx";
 import { Trace } from "../parts/trace.tsx";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { countOf, groups, modern, summary } from "../store.ts";
-import type { FailureGroup, FinishedTask, Outcome, OutcomeCounts, Page, TaskDetail } from "../wire.ts";
+import type { FailureGroup, FinishedPage, FinishedTask, OkGroup, Outcome, OutcomeCounts, TaskDetail } from "../wire.ts";
 import { wordsOf } from "./filters.ts";
 import { GroupChip } from "./tasks.tsx";
 
 const COLUMNS: Column[] = [
-  { key: "at", label: "At", class: "c-clock" },
+  { key: "at", label: "At", class: "c-clock mid" },
   { key: "name", label: "Task", class: "c-task" },
   { key: "outcome", label: "Outcome", class: "c-outcome" },
   { key: "duration", label: "Took", class: "c-figure", hint: "From spawn to end" },
@@ -31,14 +31,19 @@ const COLUMNS: Column[] = [
 
 export function Finished() {
   const { q, outcome, group, cursor, open } = place.value;
-  const path = pagePath("finished", { outcome, q, group, cursor });
-  const asked = useAnswer<Page<FinishedTask>>(path);
+  // Whoever asks for an outcome sees each task of it.
+  const folds = outcome === null && !/(^|\s)-?outcome:/.test(q);
+  const path = pagePath("finished", { outcome, q, group, cursor, fold_ok: folds ? "true" : null });
+  const asked = useAnswer<FinishedPage>(path);
   const { held, hold, release } = useHold(open !== null);
   const listed = useHeld(asked.answer?.value.items ?? [], held, asked.path);
   const pinned = usePinned(open, listed.map(({ item }) => item));
   const rows = pinned === null ? listed : [{ item: pinned, left: false }, ...listed];
   const grouped = cursor === null && outcome !== "ok";
   const failures = useFailures();
+  const known = !grouped || failures !== null;
+  const folded = useFolded(asked.answer?.value.folded ?? [], held);
+  const ok = folded.reduce((sum, each) => sum + each.count, 0);
   const totals = group === null ? summary.value?.finished : groups.value.find(({ id }) => id === group)?.finished;
   const ended = totals === undefined ? 0 : sumOf(totals);
   const newer = useGrown(held, ended);
@@ -57,19 +62,26 @@ export function Finished() {
         <HeldNote held={held && asked.answer !== null} newer={newer} release={letGo} />
         <span class="total">
           {asked.answer !== null && totals !== undefined && (
-            <>{count(asked.answer.value.total)} remembered <span class="soft">of {count(ended)} finished</span></>
+            <>{count(asked.answer.value.total + ok)} remembered <span class="soft">of {count(ended)} finished</span></>
           )}
         </span>
       </div>
       {grouped && failures !== null && <Failures key={`${q} ${outcome} ${group}`} items={failures} />}
+      {known && folded.length > 0 && (
+        <>
+          <Folded key={asked.path} items={folded} />
+          {rows.length > 0 && <h2 class="others">Not ok, one by one</h2>}
+        </>
+      )}
       {/* What stands above comes first: nothing is pushed down afterwards. */}
-      <Listing asked={grouped && failures === null ? NOTHING : asked} shown={rows.length} none={<NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
+      <Listing asked={known ? asked : NOTHING} shown={rows.length} none={ok > 0 ? <p class="soft">None that is remembered ended in another way than ok.</p> : <NoneFinished q={q} narrowed={q !== "" || outcome !== null || group !== null} />}>
         {() => (
           <table class={`table finished ${asked.path === path ? "" : "stale"}`} aria-label="Finished tasks" {...hold}>
             <Head columns={[{ ...COLUMNS[0]!, label: `At (${zoneShown()})` }, ...COLUMNS.slice(1)]} sort={null} order={null} />
             <tbody>
-              {rows.map(({ item }) => (
-                <FinishedRow key={item.id} task={item} />
+              {/* The rows stay, the tasks go through them: nothing is pushed down by what has just ended. */}
+              {rows.map(({ item }, index) => (
+                <FinishedRow key={index} task={item} />
               ))}
             </tbody>
           </table>
@@ -183,6 +195,67 @@ function Failures({ items }: { items: FailureGroup[] }) {
   );
 }
 
+/** Nothing appears above a list that is held. */
+function useFolded(now: OkGroup[], held: boolean): OkGroup[] {
+  const kept = useRef(now);
+  if (!held || kept.current.length > 0) kept.current = now;
+  return kept.current;
+}
+
+/**
+ * Those that were ok, by group: one by one they are a wall of one word. A group keeps its place while the
+ * view is open, and the box its height.
+ */
+function Folded({ items }: { items: OkGroup[] }) {
+  const [lines, setLines] = useState(Math.min(FAILURES, items.length));
+  const { held, hold } = useHold();
+  const places = useRef(new Map<number, number>());
+  for (const { group } of items) if (!places.current.has(group)) places.current.set(group, places.current.size);
+  const ordered = [...items].sort((one, other) => places.current.get(one.group)! - places.current.get(other.group)!);
+  const numbered = ordered.map((item) => ({ ...item, id: item.group }));
+  const shown = useHeld(numbered, held).slice(0, lines).map(({ item }) => item);
+  const more = items.length - lines;
+  return (
+    <section class="failures ok-groups" {...hold}>
+      <h2>
+        Ok by group <span class="soft">{count(items.reduce((sum, each) => sum + each.count, 0))} remembered</span>
+        {more > 0 && <button type="button" class="link" onClick={() => setLines(items.length)}>{plural(more, "more group", "more groups")}</button>}
+      </h2>
+      <table class="table" aria-label="Ok by group">
+        <thead>
+          <tr>
+            <th scope="col" class="c-task">Group</th>
+            <th scope="col" class="c-figure">Count</th>
+            <th scope="col" class="c-figure" title="Half of them took at most this long">Half took</th>
+            <th scope="col" class="c-figure mid">Longest</th>
+            <th scope="col" class="c-clock mid">First ({zoneShown()})</th>
+            <th scope="col" class="c-clock mid">Last</th>
+            <th scope="col" class="c-last">Last task</th>
+          </tr>
+        </thead>
+        <tbody>
+          {shown.map((item) => (
+            <tr key={item.group}>
+              <th scope="row" class="c-task">
+                <a class="row-link" data-row data-key={`ok ${item.group}`} href={link({ view: "finished", outcome: "ok", group: item.group })}>
+                  <Name name={item.name} labels={item.labels} kind={item.kind} />
+                </a>
+              </th>
+              <td class="c-figure"><b>{count(item.count)}</b></td>
+              <td class="c-figure"><Duration seconds={item.median_seconds} /></td>
+              <td class="c-figure mid"><Duration seconds={item.longest_seconds} /></td>
+              <td class="c-clock mid"><Time at={item.first} /></td>
+              <td class="c-clock mid"><Time at={item.last} /></td>
+              <td class="c-last"><a href={link({ view: "task", task: item.last_task })}>#{item.last_task}</a></td>
+            </tr>
+          ))}
+          {Array.from({ length: Math.max(0, lines - shown.length) }, (_, index) => <tr key={index} class="pad"><td colSpan={7} /></tr>)}
+        </tbody>
+      </table>
+    </section>
+  );
+}
+
 function keyOf({ name, message, outcome }: FailureGroup): string {
   return `${name} ${outcome} ${message ?? ""}`;
 }
@@ -212,13 +285,16 @@ function FinishedRow({ task }: { task: FinishedTask }) {
   return (
     <>
       <tr class={open ? "open" : undefined}>
-        <td class="c-clock"><Time at={task.finished_at} millis /></td>
+        <td class="c-clock mid"><Time at={task.finished_at} millis /></td>
         <th scope="row" class="c-task">
           <button type="button" class="row-link" data-row data-key={`ended ${task.id}`} aria-expanded={open} onClick={toggle}>
             <span class="twist" aria-hidden="true" />
             <span class="id">#{task.id}</span> <Name name={task.name} labels={task.labels} kind={task.kind} />
           </button>
-          {task.message !== null && <span class="below"><bdi class="message">{plain(task.message)}</bdi></span>}
+          <span class="below">
+            <Time at={task.finished_at} millis />
+            {task.message !== null && <bdi class="message">{plain(task.message)}</bdi>}
+          </span>
         </th>
         <td class="c-outcome"><Word of={task.outcome} /></td>
         <td class="c-figure"><Duration seconds={task.duration_seconds} /></td>

@@ -282,12 +282,15 @@ function TermFacts({ of }: { of: Terms }) {
         </div>
       )}
       <div class={of.limited === 0 ? "zero" : undefined}><dt title="Waiting for the limit or the key">limited</dt><dd>{count(of.limited)}</dd></div>
-      <div class={rejected === 0 ? "zero" : undefined}>
-        <dt title="Not admitted: the queue was full, or another task had the key">turned away</dt>
-        <dd>{count(of.rejected.full)}<span class="unit"> full, {count(of.rejected.duplicate)} duplicate</span></dd>
-      </div>
+      {rejected > 0 && <div><dt>rejected because</dt><dd>{becauseOf(of.rejected)}</dd></div>}
     </>
   );
+}
+
+/** Figures only where the number of all rejected does not say it. */
+function becauseOf({ full, duplicate }: Terms["rejected"]): string {
+  if (duplicate === 0) return "the queue was full";
+  return full === 0 ? "another had the key" : `${count(full)} found the queue full, ${count(duplicate)} another with the key`;
 }
 
 function FirstSpawn() {

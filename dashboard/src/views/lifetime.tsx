@@ -5,7 +5,6 @@ import { count, inWords, plain, setting } from "../format.ts";
 import { Confirm } from "../parts/confirm.tsx";
 import { Copy } from "../parts/copy.tsx";
 import { ALLOW, Skeleton } from "../parts/empty.tsx";
-import { Duration } from "../parts/amount.tsx";
 import { composed, ForecastDetails } from "../parts/forecast.tsx";
 import { Time } from "../parts/time.tsx";
 import { forecast, lost, summary } from "../store.ts";
@@ -42,7 +41,7 @@ export function Lifetime() {
       </section>
       <div class="one-columns">
         <section>
-          <h2>Settings</h2>
+          <h2>Further settings</h2>
           <Settings of={now.lifetime} />
         </section>
         <section>
@@ -99,7 +98,7 @@ function MomentLine({ of }: { of: Moment }) {
   return (
     <li class={`moment-${of.name}`}>
       <svg viewBox="0 0 10 10" aria-hidden="true"><rect width="10" height="10" rx="1" class={of.begins === null ? "span-none" : `span-${of.begins}`} /></svg>
-      <span class="moment-at">{setting(of.at)}</span> {of.text}
+      <span class="moment-at">{setting(of.at)}</span> <span>{of.text}{of.setting !== null && <> <code class="soft">{of.setting}</code></>}</span>
     </li>
   );
 }
@@ -125,17 +124,19 @@ function Settings({ of }: { of: Limits }) {
     ["linger", of.linger, LINGER[of.linger]],
     ["late_spawns", of.late_spawns, LATE_SPAWNS[of.late_spawns]],
   ];
+  // The picture above has the moments that are settings.
+  const shown = new Set(budgetOf(of).moments.map((moment) => moment.setting));
   return (
     <>
       <dl class="facts-list settings">
-        {rows.map(([name, value, means]) => (
+        {rows.filter(([name]) => !shown.has(name)).map(([name, value, means]) => (
           <><dt><code>{name}</code></dt><dd><b class="setting-value">{value}</b> <span class="soft">{means}</span></dd></>
         ))}
         {of.request_limit !== null && (
           <><dt>request limit</dt><dd>{count(of.request_limit.admitted)} of {count(of.request_limit.limit)} admitted</dd></>
         )}
       </dl>
-      <p class="soft">Each is a method of the builder and a variable, such as <code>HEADCOUNT_DRAIN_TIMEOUT=40s</code>. The variable wins.</p>
+      <p class="soft">Each, and those above, is a method of the builder and a variable, such as <code>HEADCOUNT_DRAIN_TIMEOUT=40s</code>. The variable wins.</p>
     </>
   );
 }
@@ -145,7 +146,7 @@ function Identity({ of }: { of: Summary }) {
     <dl class="facts-list">
       <dt>Service</dt><dd><bdi>{plain(of.service)}</bdi>{of.version !== "" && <span class="soft"> headcount {plain(of.version)}</span>}</dd>
       <dt>pid</dt><dd><Copy text={String(of.pid)} /></dd>
-      <dt>Started</dt><dd><Time at={of.started_at} />, <Duration seconds={of.uptime_seconds} /> ago</dd>
+      <dt>Started</dt><dd><Time at={of.started_at} /></dd>
       <dt>Instance</dt><dd><Copy text={of.instance} class="location" /></dd>
       <dt>Spawned</dt><dd>{count(of.spawned)} since then</dd>
     </dl>

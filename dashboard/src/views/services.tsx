@@ -1,8 +1,8 @@
 // Services and timers: what each is doing, how its last run ended and why, when it runs next, and a run now.
 
 import { post } from "../api.ts";
-import { count, plain, setting } from "../format.ts";
-import { Age, Duration, Growing } from "../parts/amount.tsx";
+import { count, plain, rough, setting } from "../format.ts";
+import { Age, Amount, Duration, Growing } from "../parts/amount.tsx";
 import { AttentionLine } from "../parts/attention.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Code, Empty, Skeleton } from "../parts/empty.tsx";
@@ -18,8 +18,8 @@ import type { Service, ServiceList } from "../wire.ts";
 
 const COLUMNS: Column[] = [
   { key: "name", label: "Name", class: "c-task" },
-  { key: "state", label: "State", class: "c-state" },
-  { key: "last", label: "Last run", class: "c-last-run", hint: "How it ended and why, when, and how long it took" },
+  { key: "state", label: "State", class: "c-state mid" },
+  { key: "last", label: "Last run", class: "c-last-run mid", hint: "How it ended and why, when, and how long it took" },
   { key: "next", label: "Next", class: "c-figure", hint: "Until the next run begins" },
   { key: "runs", label: "Runs", class: "c-figure mid" },
   { key: "failed", label: "Failed", class: "c-figure mid", hint: "Runs that ended other than ok" },
@@ -62,7 +62,6 @@ export function Services() {
 
 function Row({ of, at, may, instance }: { of: Service; at: number; may: boolean; instance: string | null }) {
   const finished = link({ view: "finished", q: named(of) });
-  const lasts = of.running_seconds ?? of.state_seconds;
   return (
     <tr>
       <th scope="row" class="c-task">
@@ -70,19 +69,25 @@ function Row({ of, at, may, instance }: { of: Service; at: number; may: boolean;
           <Outside text={of.name} class="given" />
         </a>
         <span class="kind"> {termsOf(of)}</span> <Location of={of.location} />
+        <span class="below"><Doing of={of} at={at} /><span><Last of={of} /></span></span>
       </th>
-      <td class="c-state">
-        <Word of={of.state}>
-          {1 <= lasts && <span class="state-since"> <Growing seconds={Math.floor(lasts)} at={at} /></span>}
-        </Word>
-      </td>
-      <td class="c-last-run"><Last of={of} /></td>
+      <td class="c-state mid"><Doing of={of} at={at} /></td>
+      <td class="c-last-run mid"><Last of={of} /></td>
       <td class="c-figure">{of.next_in_seconds === null ? null : <Next seconds={of.next_in_seconds} at={at} />}</td>
       <td class="c-figure mid">{count(of.runs)}</td>
       <td class="c-figure mid">{0 < of.failures ? <a href={finished}>{count(of.failures)}</a> : 0}</td>
       <td class="c-figure wide soft">{of.period_seconds === null ? null : count(of.skipped)}</td>
       {may && <td class="c-do">{runnable(of) && <RunNow key={of.runs} of={of} instance={instance} />}</td>}
     </tr>
+  );
+}
+
+function Doing({ of, at }: { of: Service; at: number }) {
+  const lasts = of.running_seconds ?? of.state_seconds;
+  return (
+    <Word of={of.state}>
+      {1 <= lasts && <span class="state-since"> <Growing seconds={Math.floor(lasts)} at={at} /></span>}
+    </Word>
   );
 }
 
@@ -105,7 +110,8 @@ function Last({ of: { last } }: { of: Service }) {
 }
 
 function Next({ seconds, at }: { seconds: number; at: number }) {
-  return <Age seconds={Math.max(0, Math.ceil(seconds - since(at)))} />;
+  const left = Math.max(0, Math.ceil(seconds - since(at)));
+  return left < 600 ? <Age seconds={left} /> : <Amount of={rough(left)} />;
 }
 
 /** Two runs never overlap, and what is over runs no more. */

@@ -9,7 +9,7 @@ import { since, useAnswer } from "../parts/hooks.ts";
 import { Word } from "../parts/mark.tsx";
 import { Name, Outside } from "../parts/name.tsx";
 import { Status } from "../parts/progress.tsx";
-import { canAsk, Where } from "../parts/stack.tsx";
+import { Where } from "../parts/stack.tsx";
 import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { Trace } from "../parts/trace.tsx";
@@ -61,7 +61,7 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
       <div class="one-now">
         <p class="one-state">
           {task.outcome === null ? (
-            <Word of={task.state}> <span class="state-since">for <Growing seconds={task.state_seconds} at={at} /></span></Word>
+            <Word of={task.state}> <StateSince task={task} at={at} /></Word>
           ) : (
             <Word of={task.outcome} />
           )}
@@ -86,10 +86,15 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
           <History task={task} alive={alive} />
         </section>
       </div>
-      {alive && canAsk() && <Where id={task.id} instance={instance} />}
+      {canWait(task) && <Where id={task.id} instance={instance} alive={alive} />}
       {task.children.length > 0 && <Offspring task={task} at={at} instance={instance} />}
     </article>
   );
+}
+
+/** A closure waits at no await. */
+function canWait({ kind }: TaskDetail): boolean {
+  return kind !== "blocking";
 }
 
 /** Why it is stuck, what that holds up, and what helps. */
@@ -105,6 +110,13 @@ function Blocked({ task, grown }: { task: TaskDetail; grown: number }) {
       </p>
     </div>
   );
+}
+
+/** For how long, where neither its age nor the explanation of a blocked task says the same. */
+function StateSince({ task, at }: { task: TaskDetail; at: number }) {
+  if (task.state === "blocked") return null;
+  if (Math.abs(task.age_seconds - task.state_seconds) < 1) return <span class="state-since">since its spawn</span>;
+  return <span class="state-since">for <Growing seconds={task.state_seconds} at={at} /></span>;
 }
 
 function groupOf(task: TaskDetail): Group | null {

@@ -44,7 +44,8 @@ export function Tasks() {
         </div>
         <HeldNote held={held && asked.answer !== null} newer={newer} release={release} />
         <span class="total">
-          {asked.answer !== null && plural(asked.answer.value.total, tree ? "task without a live parent" : "live task", tree ? "tasks without a live parent" : "live tasks")}
+          {/* What is not narrowed is what the top line counts. */}
+          {asked.answer !== null && asked.path === path && (narrowed || tree) && plural(asked.answer.value.total, tree ? "task without a live parent" : "live task", tree ? "tasks without a live parent" : "live tasks")}
         </span>
       </div>
       {/* What stands above comes first: nothing is pushed down afterwards. */}

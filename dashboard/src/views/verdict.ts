@@ -12,13 +12,18 @@ const STAGES: Record<Stage, string> = {
   done: "Done",
 };
 
+/** `drained`, `forced by SIGINT`: for a table that has its figures. */
+export function how(report: Report): string {
+  const critical = report.critical_service ?? null;
+  if (report.result === "forced") return `forced by ${plain(report.forced_by ?? "?")}`;
+  if (critical !== null) return `critical service ${plain(critical)} has ended`;
+  return report.result === "deadline" ? "deadline passed" : "drained";
+}
+
 /** `drained in 9.8 s`, `forced by SIGINT, 2 tasks abandoned`. */
 export function verdict(report: Report): string {
   const left = report.abandoned_total === 0 ? "nothing abandoned" : `${plural(report.abandoned_total, "task")} abandoned`;
-  const critical = report.critical_service ?? null;
-  if (report.result === "forced") return `forced by ${plain(report.forced_by ?? "?")}, ${left}`;
-  if (critical !== null) return `critical service ${plain(critical)} has ended, ${left}`;
-  if (report.result === "deadline") return `deadline passed, ${left}`;
+  if (how(report) !== "drained") return `${how(report)}, ${left}`;
   const took = `drained in ${text(duration(report.duration_seconds))}`;
   return report.abandoned_total === 0 ? took : `${took}, ${left}`;
 }
@@ -29,6 +34,7 @@ export function verdict(report: Report): string {
  */
 export function judged(forecast: number | null | undefined, took: number | null, result: Report["result"] = "drained"): string | null {
   if (forecast == null || took === null) return null;
+  if (result === "deadline" && took < forecast) return `forecast longer than the deadline, cut after ${text(duration(took))}`;
   const how = result === "drained" ? "took" : result === "forced" ? "forced after" : "cut after";
   return `forecast ${estimate(forecast, null).replace("about ", "")}, ${how} ${text(duration(took))}`;
 }
@@ -67,13 +73,18 @@ export function tallyOf(stop: Shutdown | null, report: Report | null): Tally {
   return { finished, abandoned, running, total: Math.max(stop?.total ?? 0, finished + abandoned) };
 }
 
-/** How the rest of a stop will likely go, in a few words. */
-export function likely({ done, done_in_seconds: seconds, band_seconds: band, expected_abandoned: expected }: Forecast, pending: number): string {
+/** `5.4 s to 9.5 s`; null where that is as good as no time. */
+export function rangeOf(band: [number, number] | null): string | null {
+  return band === null || band[1] < 1 ? null : `${text(duration(band[0]))} to ${text(duration(band[1]))}`;
+}
+
+/** How the rest of a stop will likely go, in a few words. `counted`: how many there are stands beside it. */
+export function likely({ done, done_in_seconds: seconds, band_seconds: band, expected_abandoned: expected }: Forecast, pending: number, counted = false): string {
   const abandoned = Math.round(expected);
-  const range = band === null ? "" : ` (${text(duration(band[0]))} to ${text(duration(band[1]))})`;
+  const range = rangeOf(band) === null ? "" : ` (${rangeOf(band)})`;
   const within = seconds === null ? "" : ` in ${estimate(seconds, "about")}${range}`;
   const cut = abandoned === 0 ? "" : `, ${count(abandoned)} abandoned`;
   if (pending === 0) return "";
   if (done === 0) return abandoned === 0 ? "no estimate: too few tasks of their groups have finished" : `${plural(abandoned, "task")} will likely be abandoned`;
-  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)} of ${count(Math.max(pending, done))} likely done${within}${cut}`;
+  return pending <= done && abandoned === 0 ? `likely done${within}` : `${count(done)}${counted ? "" : ` of ${count(Math.max(pending, done))}`} likely done${within}${cut}`;
 }

@@ -27,7 +27,9 @@ pub(super) use summary::{
 pub(super) use summary::{OutcomeCounts, StateCounts, WarningCode};
 #[cfg(test)]
 pub(super) use tasks::Progress;
-pub(super) use tasks::{Finished, FinishedPage, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, Usual};
+pub(super) use tasks::{
+    Finished, FinishedPage, OkGroup, StatusEntry, Task, TaskDetail, TaskPage, TaskRef, Usual,
+};
 
 use crate::snapshot::Labels;
 

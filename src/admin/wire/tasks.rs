@@ -126,6 +126,30 @@ pub(in crate::admin) struct FinishedPage {
     pub(in crate::admin) items: Vec<Finished>,
     /// The cursor of the next page.
     pub(in crate::admin) next: Option<String>,
+    /// Those that were ok, by group, where `fold_ok` has them here: the most first, at most 100 groups.
+    pub(in crate::admin) folded: Vec<OkGroup>,
+}
+
+/// Tasks of one group that were ok.
+#[derive(Debug, Serialize)]
+#[cfg_attr(test, derive(utoipa::ToSchema))]
+pub(in crate::admin) struct OkGroup {
+    pub(in crate::admin) group: u32,
+    #[cfg_attr(test, schema(value_type = String))]
+    pub(in crate::admin) name: Arc<str>,
+    #[cfg_attr(test, schema(schema_with = schema::kinds))]
+    pub(in crate::admin) kind: Kind,
+    pub(in crate::admin) labels: BTreeMap<String, String>,
+    /// Of those that the history holds.
+    pub(in crate::admin) count: usize,
+    /// How long half of them took at most.
+    pub(in crate::admin) median_seconds: f64,
+    pub(in crate::admin) longest_seconds: f64,
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
+    pub(in crate::admin) first: String,
+    #[cfg_attr(test, schema(schema_with = schema::date_time))]
+    pub(in crate::admin) last: String,
+    pub(in crate::admin) last_task: u64,
 }
 
 /// A task named from another's page.
@@ -217,6 +241,23 @@ impl Finished {
             duration_seconds: seconds(finished.duration),
             finished_at: time(finished.finished_at),
             message: finished.message.filter(|_| !hide.contains(&Hide::Messages)),
+        }
+    }
+}
+
+impl From<snapshot::OkGroup> for OkGroup {
+    fn from(group: snapshot::OkGroup) -> Self {
+        Self {
+            group: group.group.get(),
+            name: group.name,
+            kind: group.kind,
+            labels: labels(&group.labels),
+            count: group.count,
+            median_seconds: seconds(group.median),
+            longest_seconds: seconds(group.longest),
+            first: time(group.first),
+            last: time(group.last),
+            last_task: group.last_task.get(),
         }
     }
 }

@@ -340,10 +340,16 @@ impl Coordinator {
             self.ledger.list(&listing.named);
             self.voice.draw(&listing, self.time_left());
         }
+        let aborts = Stage::Aborting <= self.machine.stage();
         self.change_status(|status| {
             status.count(ended, dropped, pending);
-            // What was abandoned did not finish: the curve ends at it.
-            status.add_point(listing.total + account.abandoned);
+            // What was abandoned did not finish: the curve ends at it, and it may be pending for a while.
+            let left = if aborts {
+                status.total.saturating_sub(status.ended)
+            } else {
+                listing.total + account.abandoned
+            };
+            status.add_point(left);
             status.abandoned = abandoned;
             status.listing = listing;
         });

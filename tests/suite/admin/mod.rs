@@ -4,6 +4,7 @@ mod busy;
 mod classes;
 mod dashboard;
 mod flood;
+mod folded;
 mod guarded;
 mod health;
 mod mounted;

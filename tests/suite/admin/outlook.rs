@@ -288,3 +288,29 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     assert_eq!(over["burn_down"].as_array().unwrap().last().unwrap()[1], 1, "one was abandoned: {over}");
     assert_eq!(over["report"]["abandoned"][0]["reason"], "its grace of 0.7s ran out");
 }
+
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn the_curve_of_a_stop_never_rises() {
+    own_process!();
+    let hc = Headcount::builder()
+        .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
+        .drain_timeout(Duration::from_millis(300))
+        .abort_grace(Duration::from_millis(1_500))
+        .exit_after(Duration::from_secs(60))
+        .install()
+        .unwrap();
+    for _ in 0..5 {
+        headcount::task("waits").spawn(pending::<()>());
+    }
+    headcount::task("listens").spawn(headcount::draining());
+    // It ends while others are aborted, and is pending for a while after it was given up.
+    headcount::task("closure").spawn_blocking(|| std::thread::sleep(Duration::from_secs(1)));
+    headcount::task("longer").spawn_blocking(|| std::thread::sleep(Duration::from_secs(5)));
+    headcount::shutdown("test");
+    let report = hc.drain().await;
+    let over = json(hc.admin_addr().unwrap(), "/api/v1/summary")["shutdown"].clone();
+    let points = over["burn_down"].as_array().unwrap().iter();
+    let left: Vec<_> = points.map(|point| point[1].as_u64().unwrap()).collect();
+    assert!(left.is_sorted_by(|earlier, later| later <= earlier), "{left:?}");
+    assert_eq!(left.last(), Some(&report.abandoned_total), "{over}");
+}
