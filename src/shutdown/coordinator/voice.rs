@@ -461,7 +461,7 @@ impl Voice {
     /// Resolves when all lines are written, or are not going to be: then the last ones go past the log.
     pub(super) async fn flush(&mut self) {
         if !self.log.flush(LAST_LINES_QUIET, LAST_LINES_AT_MOST).await {
-            self.log.write_past(std::mem::take(&mut self.last));
+            self.log.write_past(std::mem::take(&mut self.last), LAST_LINES).await;
         }
     }
 }

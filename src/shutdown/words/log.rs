@@ -156,11 +156,12 @@ impl Logger {
     }
 
     /// Writes lines that the log has not written to standard error, past the log, whose pipe may be full; and
-    /// how many it still had.
-    pub(crate) fn write_past(&self, lines: Vec<LastLine>) {
+    /// how many it still had. Waits for them, and `at_most`: the process may end once this has resolved.
+    pub(crate) async fn write_past(&self, lines: Vec<LastLine>, at_most: Duration) {
         if self.to == Log::Off {
             return;
         }
+        let (done, is_done) = tokio::sync::oneshot::channel();
         let (unwritten, dropped) = (self.unwritten(), self.lines.dropped());
         let write = move || {
             let own = lines.iter().filter(|line| !line.is_written.load(Ordering::Acquire)).count() as u64;
@@ -174,9 +175,11 @@ impl Logger {
                 let text = format!("{lost} lines of this log were not written: nothing reads it");
                 to_stderr(Level::WARN, TARGET, &text);
             }
+            let _ = done.send(());
         };
         // Without a thread to spare the log has to do.
         let _ = thread::Builder::new().name("headcount-last".to_owned()).spawn(write);
+        let _ = tokio::time::timeout(at_most, is_done).await;
     }
 
     fn write(&self, line: impl FnOnce(Log, bool) + Send + 'static) {

@@ -147,7 +147,7 @@ fn a_socket_may_have_a_name_without_a_file() {
 fn a_service_is_ready_when_it_says_so() {
     own_process!();
     let mut manager = Manager::new();
-    let mut process = manager.start(&[("HEADCOUNT_READY", "no")], &["--set-ready 700"]);
+    let mut process = manager.start(&[("HEADCOUNT_READY", "no")], &["--set-ready 2000"]);
     let early = manager.listen(Duration::from_millis(300), |_| true);
     assert_eq!(early, None);
     manager.wait_for("READY=1");
@@ -167,7 +167,8 @@ fn time_is_asked_for_while_progress_moves() {
     assert!(5 <= within(0, 4_500), "{extensions:?}");
     // What moved has ended, and the loop does not move.
     assert_eq!(within(6_800, 7_800), 0, "{extensions:?}");
-    let exit = began + Duration::from_millis(9_100);
+    // A message is heard a while after it was written.
+    let exit = began + Duration::from_millis(9_500);
     assert!(extensions.iter().all(|(at, time)| *at + *time <= exit), "{extensions:?}");
 }
 
@@ -203,7 +204,7 @@ fn the_watchdog_does_not_hear_a_blocked_runtime() {
     own_process!();
     let mut manager = Manager::new();
     let watchdog = [("WATCHDOG_USEC", "200000")];
-    let mut process = manager.start(&watchdog, &["stuck one 2500", "stuck two 2500"]);
+    let mut process = manager.start(&watchdog, &["stuck one 4500", "stuck two 4500"]);
     manager.wait_for("READY");
     manager.listen(Duration::from_millis(700), |_| false);
     manager.heard.clear();
@@ -269,7 +270,7 @@ fn a_socket_that_cannot_be_used_is_logged_once() {
         process.signal(SIGTERM);
         let end = process.end();
         end.exited_with(0).logged(&["All background tasks completed in"]);
-        assert!(began.elapsed() < Duration::from_secs(5), "{name} holds up the stop");
+        assert!(began.elapsed() < Duration::from_secs(15), "{name} holds up the stop");
         assert_eq!((count(&end.lines, problem), count(&end.lines, "systemd")), (1, 1), "{:#?}", end.lines);
     }
 }
