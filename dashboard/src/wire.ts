@@ -495,6 +495,8 @@ export interface Runtime {
   workers: number;
   /** Tasks, tracked or not. */
   alive: number;
+  /** Tasks, tracked or not, that have held a worker in one poll for longer than `blocked_after`. */
+  blocked: number;
   queue_depth: number;
   /** How long it has begun no new task, if that is longer than `unresponsive_after`. */
   silent_seconds: number | null;

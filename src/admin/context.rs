@@ -11,6 +11,7 @@ use super::history::History;
 use super::hub::Hub;
 use super::probe::Probe;
 use super::read::Readers;
+use super::workers::Workers;
 use crate::error::Error;
 use crate::metrics::Metrics;
 use crate::observer::{Lines, Worker};
@@ -29,6 +30,7 @@ pub(crate) struct Admin {
     /// What the clients that merge have received.
     pub(super) chain: Mutex<Option<Chain>>,
     pub(super) probe: Probe,
+    pub(super) workers: Workers,
     pub(super) readers: Readers,
     /// The thread of the server.
     pub(super) worker: Worker,
@@ -44,6 +46,7 @@ impl Admin {
             history: Mutex::new(History::new()),
             chain: Mutex::new(None),
             probe: Probe::default(),
+            workers: Workers::default(),
             lines,
             process,
             metrics,

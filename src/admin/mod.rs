@@ -34,6 +34,7 @@ mod stacks;
 mod stop;
 mod summary;
 mod wire;
+mod workers;
 
 pub(crate) use context::{Admin, Mount};
 pub(crate) use routes::router;

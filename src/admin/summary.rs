@@ -12,7 +12,6 @@ use super::context::{Admin, Context};
 use super::history::Totals;
 use super::lifetime::may_live;
 use super::outlook;
-use super::probe::Probe;
 use super::problem::Problem;
 #[cfg(test)]
 use super::wire::Trends;
@@ -78,7 +77,7 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
         spawned: snapshot.spawned,
         finished: snapshot.finished.into(),
         untracked: untracked(snapshot),
-        runtimes: runtimes(&admin.probe, settings),
+        runtimes: runtimes(admin, snapshot.blocked),
         runtimes_total: registry().runtimes.all().len(),
         rates: history.rates(None, at, Totals::of_all(snapshot)),
         groups_total: groups.len(),
@@ -96,13 +95,13 @@ pub(super) fn summary(admin: &Admin, snapshot: &Snapshot, load: &Load) -> Summar
 }
 
 /// The runtimes: those that answer latest, then those that were met first.
-fn runtimes(probe: &Probe, settings: &Settings) -> Vec<Runtime> {
-    let limit = settings.unresponsive_after.unwrap_or(Duration::MAX);
+fn runtimes(admin: &Admin, blocked: u64) -> Vec<Runtime> {
+    let limit = admin.settings().unresponsive_after.unwrap_or(Duration::MAX);
     let mut runtimes: Vec<_> = registry()
         .runtimes
         .all()
         .into_iter()
-        .map(|met| (probe.waiting(&met).filter(|waiting| limit < *waiting), met))
+        .map(|met| (admin.probe.waiting(&met).filter(|waiting| limit < *waiting), met))
         .collect();
     runtimes.sort_by_key(|(waiting, met)| (Reverse(waiting.unwrap_or_default()), met.number));
     let runtime = |(waiting, met): (Option<Duration>, Arc<Met>)| Runtime {
@@ -110,6 +109,7 @@ fn runtimes(probe: &Probe, settings: &Settings) -> Vec<Runtime> {
         name: Arc::clone(&met.name),
         workers: met.handle.metrics().num_workers(),
         alive: met.alive(),
+        blocked: admin.blocked_in(&met, blocked),
         queue_depth: met.handle.metrics().global_queue_depth(),
         silent_seconds: waiting.map(seconds),
     };

@@ -150,6 +150,41 @@ fn one_blocked_runtime_of_two_is_seen_and_named() {
     get(admin, "/livez").expect(200);
 }
 
+#[test]
+fn blocked_tasks_and_the_queue_are_counted_for_each_runtime() {
+    own_process!();
+    let (one, other) = (multi(), RuntimeBuilder::new_multi_thread().worker_threads(1).build().unwrap());
+    let _entered = one.enter();
+    // Without a probe, which is a task too.
+    let hc = builder().blocked_after(LIMIT).unresponsive_after(None).install().unwrap();
+    drop(headcount::spawn(pending::<()>()));
+    let (has_begun, begun) = mpsc::channel();
+    let (release, released) = mpsc::channel::<()>();
+    let stuck = async move {
+        has_begun.send(()).unwrap();
+        let _ = released.recv();
+    };
+    let stuck = headcount::task("stuck").spawn_on(stuck, other.handle());
+    begun.recv().unwrap();
+    (0..3).for_each(|_| drop(other.spawn(async {})));
+    let counts =
+        |now: &Value, field: &str| [now["runtimes"][0][field].as_u64(), now["runtimes"][1][field].as_u64()];
+    let now = wait_for(&hc, |now| counts(now, "blocked") == [Some(0), Some(1)]);
+    assert_eq!(counts(&now, "queue_depth"), [Some(0), Some(3)]);
+    drop(release);
+    other.block_on(stuck).unwrap();
+    // A task that is not tracked blocks as well.
+    let (release, released) = mpsc::channel::<()>();
+    drop(one.spawn(async move {
+        let _ = released.recv();
+    }));
+    wait_for(&hc, |now| counts(now, "blocked") == [Some(1), Some(0)]);
+    drop(release);
+    let is_over =
+        |now: &Value| counts(now, "blocked") == [Some(0); 2] && counts(now, "queue_depth") == [Some(0); 2];
+    wait_for(&hc, is_over);
+}
+
 /// A runtime that runs only while its thread drives it is silent most of the time, and that is no fault.
 #[test]
 fn a_runtime_that_is_not_driven_is_silent_only_if_a_task_is_stuck() {

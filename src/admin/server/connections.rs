@@ -5,8 +5,10 @@
 //! 1. has sent no whole request yet,
 //! 2. is idle between two requests,
 //! 3. does not read what is written to it,
+//! 4. has just come,
 //!
-//! of the peer that has most of that kind, the longest first. If there is none, the newcomer gets a place of
+//! of the peer that has most of that kind, the longest first. Those that have just come are of the first kind
+//! where their peer has many of them. If there is none, the newcomer gets a place of
 //! the reserve, which is for health checks alone: they find a place whatever others do.
 
 use std::collections::HashMap;
@@ -19,6 +21,9 @@ use tokio::task::AbortHandle;
 
 /// A client that lets a write wait this long can be evicted for another.
 const STALLED: Duration = Duration::from_secs(1);
+
+/// How long a connection has just come: its request may be on its way.
+const NEW: Duration = Duration::from_millis(250);
 
 /// Connections that are open, in the order in which they came.
 #[derive(Debug)]
@@ -66,6 +71,7 @@ enum Reason {
     Silent,
     Idle,
     Stalled,
+    New,
 }
 
 impl Activity {
@@ -110,7 +116,8 @@ impl Activity {
             return (STALLED.as_millis() <= u128::from(waited)).then_some((Reason::Stalled, waited));
         }
         if !self.asked.load(Ordering::Relaxed) {
-            return Some((Reason::Silent, now));
+            let is_new = u128::from(now) < NEW.as_millis();
+            return Some((if is_new { Reason::New } else { Reason::Silent }, now));
         }
         let idle = self.serving.load(Ordering::Relaxed) == 0;
         idle.then(|| (Reason::Idle, now.saturating_sub(self.changed.load(Ordering::Relaxed))))
@@ -138,7 +145,7 @@ impl Connections {
         if let Some((index, reason)) = self.victim(Class::Any) {
             let peer = self.open[index].peer;
             self.give_up(index);
-            if reason == Reason::Silent {
+            if matches!(reason, Reason::Silent | Reason::New) {
                 self.give_up_silent(peer);
             }
             return Class::Any;
@@ -166,7 +173,7 @@ impl Connections {
         self.open.retain(|connection| {
             let silent = connection.class == Class::Any
                 && connection.peer == peer
-                && connection.activity.reason().is_some_and(|(reason, _)| reason == Reason::Silent);
+                && matches!(connection.activity.reason(), Some((Reason::Silent | Reason::New, _)));
             let stays = !silent || most == 0;
             if !stays {
                 most -= 1;
@@ -179,12 +186,13 @@ impl Connections {
     /// Which connection of a class gives its place, and why.
     fn victim(&self, class: Class) -> Option<(usize, Reason)> {
         let of_class = self.open.iter().enumerate().filter(|(_, connection)| connection.class == class);
-        let candidates: Vec<_> = of_class
+        let mut candidates: Vec<_> = of_class
             .filter_map(|(index, connection)| {
                 let (reason, since) = connection.activity.reason()?;
                 Some((index, connection.peer, reason, since))
             })
             .collect();
+        self.unmask_floods(&mut candidates);
         let reason = candidates.iter().map(|(_, _, reason, _)| *reason).min()?;
         let mut of_peers: HashMap<IpAddr, usize> = HashMap::new();
         let candidates: Vec<_> = candidates.into_iter().filter(|candidate| candidate.2 == reason).collect();
@@ -195,6 +203,19 @@ impl Connections {
             (of_peers.get(peer).copied(), *since, std::cmp::Reverse(*index))
         });
         longest.map(|(index, ..)| (index, reason))
+    }
+
+    /// Of a peer with many connections that have just come, these are silent.
+    fn unmask_floods(&self, candidates: &mut [(usize, IpAddr, Reason, u64)]) {
+        let mut new: HashMap<IpAddr, usize> = HashMap::new();
+        for (_, peer, ..) in candidates.iter().filter(|candidate| candidate.2 == Reason::New) {
+            *new.entry(*peer).or_default() += 1;
+        }
+        for (_, peer, reason, _) in candidates.iter_mut().filter(|candidate| candidate.2 == Reason::New) {
+            if self.places / 8 < new[&*peer] {
+                *reason = Reason::Silent;
+            }
+        }
     }
 
     fn give_up(&mut self, index: usize) {
@@ -249,6 +270,26 @@ mod tests {
         }
         connections.make_room();
         assert_eq!(peers(&connections), [peer(1), peer(2)]);
+    }
+
+    /// What a health check asks is on its way while others come from the same address.
+    #[tokio::test]
+    async fn one_that_has_just_come_gives_way_last_unless_it_is_one_of_many() {
+        let mut connections = Connections::new(16, 1);
+        for _ in 0..14 {
+            drop(add(&mut connections, 1, Class::Any).serve());
+        }
+        let new = [add(&mut connections, 1, Class::Any), add(&mut connections, 1, Class::Any)];
+        let stay = |connections: &Connections| {
+            let is_there =
+                |one: &Arc<Activity>| connections.open.iter().any(|it| Arc::ptr_eq(&it.activity, one));
+            new.iter().filter(|one| is_there(one)).count()
+        };
+        connections.make_room();
+        assert_eq!((connections.open.len(), stay(&connections)), (15, 2));
+        add(&mut connections, 1, Class::Any);
+        connections.make_room();
+        assert!(stay(&connections) < 2, "three of 16 places are a flood");
     }
 
     #[tokio::test]

@@ -32,7 +32,7 @@ use super::context::{Admin, Mount};
 use super::guard::{Peer, is_health};
 use super::problem::Problem;
 use super::routes::{health_router, router};
-use super::{events, probe};
+use super::{events, probe, workers};
 use crate::error::Error;
 use crate::observer::Lines;
 use crate::settings::Settings;
@@ -131,6 +131,7 @@ pub(crate) fn start(admin: &Arc<Admin>, listeners: Listeners) {
             admin.lines.clone(),
         ));
     }
+    worker.spawn(workers::watch(Arc::clone(admin)));
     if let Some(limit) = admin.settings().unresponsive_after {
         worker.spawn(probe::run(Arc::clone(admin), limit));
     }

@@ -328,6 +328,8 @@ pub(in crate::admin) struct Runtime {
     pub(in crate::admin) workers: usize,
     /// Tasks, tracked or not.
     pub(in crate::admin) alive: usize,
+    /// Tasks, tracked or not, that have held a worker in one poll for longer than `blocked_after`.
+    pub(in crate::admin) blocked: usize,
     /// Tasks that wait in the queue which all workers share.
     pub(in crate::admin) queue_depth: usize,
     /// How long it has begun no new task, if that is longer than `unresponsive_after`; null otherwise.
