@@ -33,6 +33,15 @@ def check_names():
     print(f"{len(recorded)} recording rules name {len(families)} families rightly")
 
 
+def check_recorded():
+    """Each recording rule has a test that expects samples of it."""
+    tests = yaml.safe_load((KIT / "rules.test.yml").read_text())["tests"]
+    samples = [sample["labels"] for test in tests for case in test["promql_expr_test"] for sample in case["exp_samples"]]
+    missing = {rule["record"] for rule in rules("rules.yml")} - {labels.split("{")[0] for labels in samples}
+    assert not missing, f"no test expects {missing}"
+    print("each recording rule has a test")
+
+
 def check_alerts():
     """Each alert has a severity that is routed, a section of the runbook, a test that raises it, and one that does not."""
     runbook = pathlib.Path("docs/RUNBOOK.md").read_text()
@@ -142,6 +151,7 @@ def check_inhibition(directory):
 
 def main():
     check_names()
+    check_recorded()
     check_alerts()
     check_routes()
     with tempfile.TemporaryDirectory() as directory:
