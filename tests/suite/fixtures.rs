@@ -93,7 +93,7 @@ fn clippy_finds_what_has_no_replacement_of_the_same_shape() {
 /// With a list of the guide, clippy complains of the lines of a fixture that are marked, and of no others.
 #[track_caller]
 fn clippy_finds(name: &str, list: usize) {
-    let guide = std::fs::read_to_string(repository().join("docs/ADOPTING.md")).unwrap();
+    let guide = guide();
     let lists = guide.split("```toml\n").skip(1).map(|rest| rest.split_once("```").unwrap().0);
     let mut lists = lists.filter(|text| text.starts_with("disallowed-methods"));
     let settings = lists.nth(list).expect("the guide shows a clippy.toml");
@@ -108,6 +108,52 @@ fn clippy_finds(name: &str, list: usize) {
         is_ours.then(|| message["spans"][0]["line_start"].as_u64().unwrap())
     });
     assert_eq!(found.collect::<BTreeSet<_>>(), marked);
+}
+
+/// How a code base is moved over.
+fn guide() -> String {
+    std::fs::read_to_string(repository().join("docs/ADOPTING.md")).unwrap()
+}
+
+/// The first line of the guide: `cargo clippy --fix` replaces what has a replacement, and the code compiles.
+#[test]
+fn clippy_replaces_what_has_a_replacement() {
+    own_process!();
+    let (guide, original) = (guide(), fixture("adopting"));
+    let folder = Path::new(env!("CARGO_TARGET_TMPDIR")).join("replaced");
+    let _ = std::fs::remove_dir_all(&folder);
+    std::fs::create_dir_all(folder.join("src")).unwrap();
+    let list = guide.split("```toml\n").nth(1).unwrap().split_once("```").unwrap().0;
+    std::fs::write(folder.join("clippy.toml"), list).unwrap();
+    let manifest = std::fs::read_to_string(original.join("Cargo.toml")).unwrap();
+    let here = format!("path = {:?}", repository());
+    std::fs::write(folder.join("Cargo.toml"), manifest.replace("path = \"../../..\"", &here)).unwrap();
+    std::fs::copy(repository().join("Cargo.lock"), folder.join("Cargo.lock")).unwrap();
+    std::fs::copy(original.join("src/lib.rs"), folder.join("src/lib.rs")).unwrap();
+    // What the package needs is built for the one that it is a copy of.
+    let run = |arguments: &[&str]| {
+        let mut command = Command::new(env!("CARGO"));
+        command.args(arguments).args(["--offline", "--target-dir"]);
+        command.arg(Path::new(env!("CARGO_TARGET_TMPDIR")).join("adopting"));
+        let output = command.current_dir(&folder).env_remove("RUSTFLAGS").output().unwrap();
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+    };
+    run(&["clippy", "--fix", "--allow-no-vcs"]);
+    let fixed = std::fs::read_to_string(folder.join("src/lib.rs")).unwrap();
+    let left: Vec<_> = fixed.lines().filter(|line| line.ends_with("// found")).map(str::trim).collect();
+    // Those of a handle or a runtime have a reason in place of a replacement.
+    let expected = [
+        "headcount::spawn(async {}); // found",
+        "headcount::spawn(async {}); // found",
+        "headcount::spawn_local(async {}); // found",
+        "headcount::spawn_blocking(|| ()); // found",
+        "handle.spawn(async {}); // found",
+        "handle.spawn_blocking(|| ()); // found",
+        "runtime.spawn(async {}); // found",
+        "headcount::spawn(async {}); // found",
+    ];
+    assert_eq!(left, expected, "{fixed}");
+    run(&["clippy"]);
 }
 
 /// What cargo writes for a fixture that has no messages to be read.

@@ -301,3 +301,18 @@ fn a_hundred_lines_name_what_was_cut() {
     assert_eq!(named, 100);
     assert_eq!(report(&end)["abandoned"].as_array().unwrap().len(), 130);
 }
+
+/// What a `TaskTracker` holds is waited for where it is tracked; the rest of it is counted.
+#[test]
+fn a_drain_beside_a_task_tracker() {
+    own_process!();
+    let end = term(&[], &["tracker mail 500"]);
+    end.exited_with(0).logged(&[
+        WAITING,
+        "  mail #~",
+        "About 1 task is alive in the runtime that headcount does not track",
+        "All background tasks completed in ~s (1 completed)",
+    ]);
+    let report = report(&end);
+    assert_eq!((&report["ended"]["ok"], &report["untracked"]), (&1.into(), &1.into()));
+}

@@ -419,3 +419,18 @@ fn ends_by_sigterm(line: &str) {
         Err(_) => true,
     });
 }
+
+/// The second step of a rollout: a variable has headcount observe, and the process stops as it always did.
+#[test]
+fn with_signals_off_the_signal_of_the_application_counts() {
+    own_process!();
+    let mut process = start(&[("SIGNALS", "no")], &["forever loop", "--main own-signal"]);
+    process.wait_for("listens");
+    process.signal(SIGTERM);
+    let end = process.end();
+    end.exited_with(0).never_logged("Shutting down");
+    let lost =
+        |line: &String| line.contains("loop #1 is lost after") && line.contains("drain() was never awaited");
+    assert!(end.lines.iter().any(lost), "{:#?}", end.lines);
+    assert!(end.lines.iter().any(|line| line == "stopped by its own signal"), "{:#?}", end.lines);
+}

@@ -6,10 +6,11 @@
 //! NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`, `drains-twice NAME`,
 //! `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME
 //! MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`,
-//! `connection NAME`, `closes NAME MS`, `plain NAME`, `moves NAME MS`, `timed NAME MS`, `opens NAME`,
-//! `listens NAME`, `panics-if-asked NAME`; services and timers are in `child_services`. What `main` does:
-//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | daemon | daemon-spawns |
-//! daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
+//! `connection NAME`, `closes NAME MS`, `plain NAME`, `tracker NAME MS`, `moves NAME MS`, `timed NAME MS`,
+//! `opens NAME`, `listens NAME`, `panics-if-asked NAME`; services and timers are in `child_services`. What
+//! `main` does:
+//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | own-signal | daemon |
+//! daemon-spawns | daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
 //! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
@@ -284,6 +285,15 @@ async fn stop(main: &str, after: Duration, hc: &Arc<Headcount>) -> Option<Report
             }
             tokio::time::sleep(after).await;
             Some(report)
+        }
+        // As it was before headcount, which only observes.
+        "own-signal" => {
+            use tokio::signal::unix::{SignalKind, signal};
+            let mut terms = signal(SignalKind::terminate()).unwrap();
+            say("listens");
+            terms.recv().await;
+            say("stopped by its own signal");
+            None
         }
         "drain-at-once" => Some(hc.drain().await),
         "return" => {
@@ -615,6 +625,13 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
                 drop(headcount::task("late-one").spawn(async {}));
             }
         })),
+        "tracker" => {
+            let tracker = tokio_util::task::TaskTracker::new();
+            tracker.spawn(task.track(work(time)));
+            tracker.spawn(std::future::pending::<()>());
+            alive(1).await;
+            std::mem::forget(tracker);
+        }
         "idles" => drop(task.spawn(async {
             headcount::draining().await;
             headcount::idle().await;
