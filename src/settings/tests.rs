@@ -32,6 +32,21 @@ fn every_default_is_well_formed_and_makes_no_difference() {
     assert!(taken.differences.is_empty());
 }
 
+/// Before `install`, and with `HEADCOUNT=off`, the core's own act.
+#[test]
+fn the_defaults_of_the_core_are_those_of_the_table() {
+    use headcount_core::internal::registry::{config, untracked};
+
+    let settings = Settings::default();
+    assert_eq!(settings.history, config::DEFAULT_HISTORY);
+    assert_eq!(settings.max_groups, config::DEFAULT_MAX_GROUPS);
+    assert_eq!(settings.slow_poll, config::DEFAULT_SLOW_POLL);
+    assert_eq!(settings.blocked_after, config::DEFAULT_BLOCKED_AFTER);
+    assert_eq!(settings.connection_grace, untracked::CONNECTION_GRACE);
+    let buckets: Vec<_> = settings.buckets.0.iter().map(Duration::as_secs_f64).collect();
+    assert_eq!(buckets, config::DEFAULT_BUCKETS);
+}
+
 #[test]
 fn what_a_variable_changes_is_told() {
     let (settings, taken) =

@@ -17,7 +17,7 @@ use crate::registry::timeout::{Due, TIMER};
 use crate::terms::deadlines::Key;
 
 /// What a connection has without a grace of its own, as the setting `connection_grace` has it by default.
-const CONNECTION_GRACE: Duration = Duration::from_secs(2);
+pub const CONNECTION_GRACE: Duration = Duration::from_secs(2);
 
 /// A task that is not tracked.
 #[derive(Debug)]
