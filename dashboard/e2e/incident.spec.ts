@@ -138,7 +138,7 @@ test("limits and timeouts: who waits for a place, who is overdue, and how long e
   await page.goto(`${process.page}?view=lifetime`);
   const sentences = page.locator(".sentences").nth(1).locator("li");
   await expect(sentences.filter({ hasText: "import" })).toContainText(/may live at most 1\s*h/);
-  await expect(sentences.filter({ hasText: "send-email" })).toContainText("2 at once, 5 may wait");
+  await expect(sentences.filter({ hasText: "send-email" })).toContainText("at most 2 run at once and 5 wait");
   await expect(sentences.last()).toContainText("has no timeout");
 
   await page.goto(`${process.page}?view=finished&outcome=timeout`);
@@ -168,6 +168,7 @@ test("a service that was given up says so, and runs again when told to", async (
   await consumer.getByRole("button", { name: "Run now consumer" }).focus();
   await page.keyboard.press("Enter");
   await expect(page.locator(".confirm-question")).toContainText("Begins a run of consumer");
+  await expect(page.getByRole("button", { name: "Keep" })).toBeFocused();
   await page.keyboard.press("Shift+Tab");
   await page.keyboard.press("Enter");
   await expect.poll(runs).toBeGreaterThan(before);
