@@ -31,7 +31,7 @@ test("pictures of the main views, light and dark", async ({ page, quickstart, wa
 
   process.signal("SIGTERM");
   // The README's picture waits until there is something to see; how soon that is depends on the machine.
-  await expect(page.locator(".just-ended li").nth(FOR_README ? 8 : 0)).toBeVisible();
+  await expect(page.locator(".just-ended li").nth(FOR_README ? 5 : 0)).toBeVisible();
   await pictures(page, "drain");
   process.signal("SIGTERM");
   await expect(page.locator(".drain-head h1")).toHaveText(/^Gone · forced/, { timeout: 20_000 });
