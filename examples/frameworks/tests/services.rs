@@ -10,7 +10,7 @@ use futures_util::{SinkExt, StreamExt};
 use serde_json::Value;
 use tokio_tungstenite::tungstenite::Message;
 use tonic::Code;
-use tonic::transport::Channel;
+use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
@@ -57,23 +57,9 @@ impl Service {
         ask(self.address, method, path)
     }
 
-    fn summary(&self) -> Value {
-        let answer = ask(self.admin, "GET", "/api/v1/summary");
-        serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap()
-    }
-
-    /// Waits until the summary is as it should be.
     #[track_caller]
     fn wait_for(&self, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
-        let began = Instant::now();
-        loop {
-            let summary = self.summary();
-            if is_so(&summary) {
-                return summary;
-            }
-            assert!(began.elapsed() < PATIENCE, "{what}: {summary:#}");
-            std::thread::sleep(Duration::from_millis(20));
-        }
+        wait_for(self.admin, what, is_so)
     }
 
     /// Stops it by SIGTERM: gives the exit code, the seconds that took, and the log.
@@ -98,6 +84,21 @@ impl Drop for Service {
     fn drop(&mut self) {
         let _ = self.child.kill();
         let _ = self.child.wait();
+    }
+}
+
+/// Waits until the summary is as it should be.
+#[track_caller]
+fn wait_for(admin: SocketAddr, what: &str, is_so: impl Fn(&Value) -> bool) -> Value {
+    let began = Instant::now();
+    loop {
+        let answer = ask(admin, "GET", "/api/v1/summary");
+        let summary = serde_json::from_str(answer.split_once("\r\n\r\n").unwrap().1).unwrap();
+        if is_so(&summary) {
+            return summary;
+        }
+        assert!(began.elapsed() < PATIENCE, "{what}: {summary:#}");
+        std::thread::sleep(Duration::from_millis(20));
     }
 }
 
@@ -168,6 +169,27 @@ async fn tonic_with_a_stream() {
     let (code, took, log) = stopping.await.unwrap();
     assert_eq!(code, 0, "{log}");
     assert!(took < 5.0 && !log.contains("does not track"), "{took} s: {log}");
+}
+
+/// What tonic's client spawns by itself, in this process.
+#[tokio::test(flavor = "multi_thread")]
+async fn tonic_as_a_client() {
+    let service = Service::start(env!("CARGO_BIN_EXE_tonic-service"));
+    let nowhere = SocketAddr::from(([127, 0, 0, 1], 0));
+    let hc = headcount::Headcount::builder().ignore_env().admin(nowhere).signals(false).install().unwrap();
+    let executor = headcount::task("channel").connection().executor();
+    let endpoint = Endpoint::from_shared(format!("http://{}", service.address)).unwrap().executor(executor);
+    let mut client = HealthClient::new(endpoint.connect().await.unwrap());
+    client.check(HealthCheckRequest::default()).await.unwrap();
+    wait_for(hc.admin_addr().unwrap(), "a channel", |now| {
+        group(now, "channel").is_some_and(|(live, _)| 0 < live) && now["untracked"] == 0
+    });
+    // They only await their peer, so they hold up no stop for long.
+    let report = hc.drain().await;
+    assert_eq!(report.exit_code, 0, "{report}");
+    assert!(0 < report.connections_closed, "{report}");
+    let (code, _, log) = service.stop();
+    assert_eq!(code, 0, "{log}");
 }
 
 #[test]
