@@ -247,9 +247,8 @@ fn what_is_dropped_at_the_very_end_is_in_the_report_as_dropped() {
 /// A spawn that is refused while its only poll runs counts as what it was in the end.
 #[test]
 fn a_spawn_that_is_refused_counts_by_how_it_ended() {
-    use headcount_core::internal::registry::registry;
-
     own_process!();
+    use headcount_core::internal::registry::registry;
     let runtime = tokio::runtime::Builder::new_multi_thread().worker_threads(1).build().unwrap();
     let _entered = runtime.enter();
     let (begun, begins) = std::sync::mpsc::channel();

@@ -74,8 +74,8 @@ async fn what_is_left_out_is_counted_in_each_answer() {
 /// right.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_thousand_tasks_asked_by_twenty_clients_all_answer() {
-    const CLIENTS: usize = 20;
     own_process!();
+    const CLIENTS: usize = 20;
     let hc = install();
     let admin = hc.admin_addr().unwrap();
     let never = Arc::new(Notify::new());

@@ -91,6 +91,7 @@ async fn a_container_is_named_with_the_children_that_live() {
 #[cfg(feature = "tower")]
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn a_request_is_asked_through_the_task_that_polls_it() {
+    own_process!();
     use axum::{Router, body::Body, http::Request, routing::get};
     use tower_service::Service;
 
@@ -108,7 +109,6 @@ async fn a_request_is_asked_through_the_task_that_polls_it() {
         .await;
     }
 
-    own_process!();
     let _hc = install();
     let app = |path: &'static str| {
         let mut app: Router = Router::new().route(path, get(handler)).layer(headcount::TrackLayer::new());

@@ -107,7 +107,7 @@ async fn a_wildcard_timeout_leaves_them_alone_and_nothing_says_else() {
     assert_eq!(allowed("plain"), Some(HOUR));
     assert_eq!(
         sentence(admin.unwrap(), "plain").unwrap(),
-        "may live at most 1 h 0 m, since HEADCOUNT_TIMEOUT says so; at a shutdown at most 25 s more"
+        "may live at most 1 h, since HEADCOUNT_TIMEOUT says so; at a shutdown at most 25 s more"
     );
     advance(2 * HOUR);
     until_yielding(|| if live("plain").is_empty() { Ok(()) } else { Err("alive") }).await;
