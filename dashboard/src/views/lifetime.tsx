@@ -69,7 +69,7 @@ function OfGroups({ of }: { of: Limits }) {
         {groups.map(({ id, name, sentence }) => (
           <li key={id}><a href={link({ view: "groups", open: id })}><Outside text={name} class="given" /></a> <bdi>{plain(inWords(sentence))}</bdi>.</li>
         ))}
-        <li>{groups.length === 0 ? "Each" : "Any other"} task may live as long as the process: it has no timeout.</li>
+        <li>{groups.length === 0 ? "No task" : "No other task"} has a timeout now: each may live as long as the process.</li>
       </ul>
     </>
   );
