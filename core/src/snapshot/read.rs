@@ -360,12 +360,18 @@ impl Describer {
     }
 }
 
+/// A progress that a task sets so soon after its spawn says where the task begins, not how fast it is.
+const AT_ONCE: Duration = Duration::from_millis(100);
+
 /// How fast a task comes on: from the first progress that it set to the last, or from its spawn where it set
-/// one alone.
+/// one alone, and not at once.
 pub fn pace_of(details: &Details, started: u64, now: u64) -> Option<Pace> {
     let (progress, steps) = (details.progress?, details.steps?);
-    let (from, before) =
-        if steps.first_at < steps.last_at { (steps.first_at, steps.first_done) } else { (started, 0) };
+    let (from, before) = match steps.first_at < steps.last_at {
+        true => (steps.first_at, steps.first_done),
+        false if clock::between(started, steps.last_at) < AT_ONCE => return None,
+        false => (started, 0),
+    };
     let done = progress.done.checked_sub(before).filter(|done| 0 < *done)?;
     let seconds = clock::between(from, steps.last_at).as_secs_f64();
     let said_ago = clock::between(steps.last_at, now);

@@ -66,6 +66,38 @@ async fn spawn_load() {
     mail(500);
 }
 
+#[tokio::test]
+async fn a_progress_that_is_set_at_once_is_no_pace() {
+    own_process!();
+    let work = Duration::from_millis(300);
+    let set = |done| headcount::current().unwrap().set_progress(done, 200);
+    let begins = headcount::task("begins-with-its-progress").spawn(async move {
+        set(1);
+        sleep(2 * work).await;
+        set(2);
+        pending::<()>().await;
+    });
+    let ends = headcount::task("ends-with-its-progress").spawn(async move {
+        sleep(work).await;
+        set(100);
+        pending::<()>().await;
+    });
+    let task =
+        |name: &str| headcount::snapshot::tasks(&TaskQuery::default().name(name)).unwrap().items.remove(0);
+    let done = |name: &str| task(name).progress.map(|progress| progress.done);
+    let is_done = |name, units| if done(name) == Some(units) { Ok(()) } else { Err(task(name)) };
+    until_yielding(|| is_done("begins-with-its-progress", 1)).await;
+    assert_eq!(task("begins-with-its-progress").pace, None);
+    until_yielding(|| is_done("ends-with-its-progress", 100)).await;
+    let pace = task("ends-with-its-progress").pace.unwrap().per_second;
+    assert!((20.0..350.0).contains(&pace), "100 units in 0.3 s: {pace}");
+    until_yielding(|| is_done("begins-with-its-progress", 2)).await;
+    let pace = task("begins-with-its-progress").pace.unwrap().per_second;
+    assert!((0.1..1.7).contains(&pace), "a unit in 0.6 s: {pace}");
+    begins.abort();
+    ends.abort();
+}
+
 /// More than the forecast looks at one by one.
 const SOCKETS: usize = 3_000;
 
