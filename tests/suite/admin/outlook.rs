@@ -85,7 +85,7 @@ async fn a_progress_that_is_set_at_once_is_no_pace() {
     let task =
         |name: &str| headcount::snapshot::tasks(&TaskQuery::default().name(name)).unwrap().items.remove(0);
     let done = |name: &str| task(name).progress.map(|progress| progress.done);
-    let is_done = |name, units| if done(name) == Some(units) { Ok(()) } else { Err(task(name)) };
+    let is_done = |name, units| if done(name) == Some(units) { Ok(()) } else { Err(done(name)) };
     until_yielding(|| is_done("begins-with-its-progress", 1)).await;
     assert_eq!(task("begins-with-its-progress").pace, None);
     until_yielding(|| is_done("ends-with-its-progress", 100)).await;
