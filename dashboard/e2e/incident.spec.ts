@@ -139,7 +139,7 @@ test("limits and timeouts: who waits for a place, who is overdue, and how long e
   const sentences = page.locator(".sentences").nth(1).locator("li");
   await expect(sentences.filter({ hasText: "import" })).toContainText(/may live at most 1\s*h/);
   await expect(sentences.filter({ hasText: "send-email" })).toContainText("at most 2 run at once and 5 wait");
-  await expect(sentences.last()).toContainText("has no timeout");
+  await expect(sentences.last()).toContainText("No other task has a timeout now");
 
   await page.goto(`${process.page}?view=finished&outcome=timeout`);
   await expect(page.locator(".finished tr", { hasText: "fetch-rates" })).toContainText("timeout");
