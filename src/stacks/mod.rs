@@ -9,10 +9,12 @@
 //! A capture polls the application's code once more, so the setting `stacks` permits it. [`kernel`] reads
 //! what the system says of a thread that is inside a poll, which polls nothing.
 //!
-//! Bounds: one question at a time, so many questions and tasks a second, [`MOST_TASKS`](service::MOST_TASKS)
+//! Bounds: one question at a time, so many questions and tasks a second, [`MOST_TASKS`](dump::MOST_TASKS)
 //! tasks of a dump, the frames and bytes of a buffer, the captures that are kept. What is refused or left out
 //! is counted.
 
+#[cfg(feature = "stacks")]
+mod dump;
 #[cfg(feature = "stacks")]
 mod frames;
 #[cfg(feature = "stacks")]

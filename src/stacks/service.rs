@@ -7,6 +7,7 @@ use std::time::{Duration, Instant, SystemTime};
 
 use parking_lot::Mutex;
 
+use super::dump::{Folds, chosen};
 use super::frames::{Frames, Namer};
 use super::kernel::{self, Held};
 use super::tree::{
@@ -18,14 +19,11 @@ use crate::error::Error;
 use crate::observer::reader::{Reader, Unread};
 use crate::registry::local::Current;
 use crate::registry::registry;
-use crate::registry::slot::Reading;
 use crate::settings::{Hide, Settings, SigQuit, Stacks};
 use crate::snapshot::Kind;
 use headcount_core::TaskId;
 use headcount_core::internal::stacks::{Capture, Captured, MOST_AT_ONCE, capture, store_wakers};
 
-/// Tasks that one dump asks; of more, some of each group.
-pub(crate) const MOST_TASKS: usize = 1_000;
 /// Captures of single tasks that are kept.
 const MOST_KEPT: usize = 512;
 /// Questions of clients a second, of one task or of all.
@@ -43,8 +41,6 @@ const PLACE_WITHIN: Duration = Duration::from_secs(5);
 const FRESH: Duration = Duration::from_secs(30);
 /// Callers that may wait for the thread.
 const MOST_WAITING: usize = 16;
-/// Names and ids of a folded stack.
-const MOST_NAMED: usize = 10;
 
 static SERVICE: OnceLock<Service> = OnceLock::new();
 
@@ -514,7 +510,7 @@ fn whole(state: &Mutex<State>, id: u64, hides: bool) -> Option<TaskStack> {
 fn dump(state: &Mutex<State>, hides: bool) -> Arc<StackDump> {
     let (tasks, chosen) = chosen();
     let began = Instant::now();
-    let mut folds: HashMap<(StackResult, String, Vec<super::StackBranch>), Folded> = HashMap::new();
+    let mut folds = Folds::default();
     let (mut asked, mut asking) = (0, Duration::ZERO);
     for some in chosen.chunks(MOST_AT_ONCE) {
         if DUMP_WITHIN <= asking {
@@ -523,13 +519,11 @@ fn dump(state: &Mutex<State>, hides: bool) -> Arc<StackDump> {
         asked += some.len() as u64;
         let (stacks, took) = ask(state, some, hides, WITHIN);
         asking += took;
-        stacks.into_iter().for_each(|stack| fold(&mut folds, stack));
+        stacks.into_iter().for_each(|stack| folds.add(stack));
     }
-    let mut stacks: Vec<Folded> = folds.into_values().collect();
+    let stacks = folds.most_first();
     let sum = |of: fn(&Folded) -> u64| stacks.iter().map(of).sum();
     let (lost, cut) = (sum(|folded| folded.lost), sum(|folded| folded.cut));
-    stacks.iter_mut().for_each(|folded| folded.text.push_str(&children_words(folded.children)));
-    stacks.sort_by(|one, other| other.count.cmp(&one.count).then_with(|| one.ids.cmp(&other.ids)));
     let dump = Arc::new(StackDump {
         captured_at: SystemTime::now(),
         took_seconds: began.elapsed().as_secs_f64(),
@@ -541,74 +535,6 @@ fn dump(state: &Mutex<State>, hides: bool) -> Arc<StackDump> {
     });
     state.lock().dump = Some(Arc::clone(&dump));
     dump
-}
-
-fn fold(folds: &mut HashMap<(StackResult, String, Vec<super::StackBranch>), Folded>, stack: TaskStack) {
-    // Tasks with more and with fewer children wait at one place.
-    let text = stack.text.strip_suffix(&*children_words(stack.children)).unwrap_or(&stack.text).to_owned();
-    let key = (stack.result, text.clone(), stack.branches.clone());
-    let fold = folds.entry(key).or_insert_with(|| Folded {
-        count: 0,
-        result: stack.result,
-        text,
-        names: Vec::new(),
-        ids: Vec::new(),
-        branches: stack.branches,
-        children: None,
-        lost: 0,
-        cut: 0,
-    });
-    fold.lost += stack.lost;
-    fold.cut += u64::from(stack.cut);
-    if let Some(children) = stack.children {
-        *fold.children.get_or_insert(0) += children;
-    }
-    fold.count += 1;
-    if fold.names.len() < MOST_NAMED && !fold.names.contains(&stack.name) {
-        fold.names.push(stack.name);
-    }
-    if fold.ids.len() < MOST_NAMED {
-        fold.ids.push(stack.id.get());
-    }
-}
-
-/// How many tasks live, and which of them are asked: all, or of each group some, the oldest first.
-fn chosen() -> (u64, Vec<Current>) {
-    let mut groups: HashMap<u32, Vec<(u64, Current)>> = HashMap::new();
-    let mut tasks = 0;
-    registry().slab.slots().for_each(|slot| {
-        let Some(task) = slot.read().filter(is_asked) else { return };
-        tasks += 1;
-        let group = groups.entry(task.group()).or_default();
-        group.push((task.started, Current { slot, id: task.id() }));
-        // The oldest of each group are enough: a pass over a million tasks must not keep them all.
-        if 2 * MOST_TASKS <= group.len() {
-            keep_oldest(group, MOST_TASKS);
-        }
-    });
-    let mut left: Vec<Vec<(u64, Current)>> = groups.into_values().collect();
-    left.iter_mut().for_each(|group| group.sort_unstable_by_key(|(started, task)| (*started, task.id)));
-    // One of each group in turn, so that small groups are asked first and whole.
-    let mut chosen: Vec<Current> = Vec::new();
-    for turn in 0..MOST_TASKS {
-        let before = chosen.len();
-        chosen.extend(left.iter().filter_map(|group| group.get(turn)).map(|(_, task)| *task));
-        if chosen.len() == before || MOST_TASKS <= chosen.len() {
-            break;
-        }
-    }
-    chosen.truncate(MOST_TASKS);
-    (tasks, chosen)
-}
-
-/// Futures that are polled in place are in the stack of the task around them.
-fn is_asked(task: &Reading) -> bool {
-    !matches!(task.kind(), Kind::Future | Kind::Request)
-}
-
-fn keep_oldest(tasks: &mut Vec<(u64, Current)>, count: usize) {
-    tasks.select_nth_unstable_by_key(count - 1, |(started, task)| (*started, task.id));
-    tasks.truncate(count);
 }
 
 #[cfg(test)]

@@ -6,7 +6,7 @@ use loom::sync::Arc;
 use loom::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use loom::thread;
 
-use super::gate::{Bounds, Entered, Gate, Permit};
+use super::gate::{Bounds, Entered, Gate, Permit, Waiting};
 
 fn gate(at_once: u32, queue: u32) -> &'static Gate {
     Box::leak(Box::new(Gate::new(Bounds { at_once, queue })))
@@ -25,6 +25,27 @@ fn work(inside: &AtomicU64, permit: Permit) {
     drop(permit);
 }
 
+/// Works at once where there is room, else waits in the line.
+fn enter(gate: &'static Gate, inside: &AtomicU64) -> Option<Waiting> {
+    match gate.enter(true) {
+        Entered::Admitted(permit) => {
+            work(inside, permit);
+            None
+        }
+        Entered::Waits(waiting) => Some(waiting),
+        Entered::Full => panic!("there is room in the line"),
+    }
+}
+
+/// The others have left, so one that waited has its place.
+fn be_admitted(waiting: Option<Waiting>, inside: &AtomicU64) {
+    let Some(mut waiting) = waiting else { return };
+    let Poll::Ready(permit) = waiting.poll(&Context::from_waker(Waker::noop())) else {
+        panic!("the place was lost")
+    };
+    work(inside, permit);
+}
+
 /// One leaves while another enters: it is admitted at once, or by the one that leaves.
 #[test]
 fn a_place_given_back_reaches_one_that_enters() {
@@ -35,22 +56,9 @@ fn a_place_given_back_reaches_one_that_enters() {
             let inside = inside.clone();
             move || work(&inside, first)
         });
-        let mut waiting = match gate.enter(true) {
-            Entered::Admitted(permit) => {
-                work(&inside, permit);
-                None
-            }
-            Entered::Waits(waiting) => Some(waiting),
-            Entered::Full => panic!("there is room in the line"),
-        };
+        let waiting = enter(gate, &inside);
         other.join().unwrap();
-        if let Some(waiting) = &mut waiting {
-            let Poll::Ready(permit) = waiting.poll(&Context::from_waker(Waker::noop())) else {
-                panic!("the place was lost")
-            };
-            work(&inside, permit);
-        }
-        drop(waiting);
+        be_admitted(waiting, &inside);
         assert_eq!((gate.running(), gate.waiting()), (0, 0));
     });
 }
@@ -135,23 +143,10 @@ fn a_place_handed_to_one_that_is_aborted_is_free_for_one_that_comes() {
             move || work(&inside, first)
         });
         let aborter = thread::spawn(move || drop(second));
-        let mut waiting = match gate.enter(true) {
-            Entered::Admitted(permit) => {
-                work(&inside, permit);
-                None
-            }
-            Entered::Waits(waiting) => Some(waiting),
-            Entered::Full => panic!("there is room in the line"),
-        };
+        let waiting = enter(gate, &inside);
         leaver.join().unwrap();
         aborter.join().unwrap();
-        if let Some(waiting) = &mut waiting {
-            let Poll::Ready(permit) = waiting.poll(&Context::from_waker(Waker::noop())) else {
-                panic!("the place was lost")
-            };
-            work(&inside, permit);
-        }
-        drop(waiting);
+        be_admitted(waiting, &inside);
         assert_eq!((gate.running(), gate.waiting()), (0, 0));
     });
 }
