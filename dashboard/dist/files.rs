@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
+        path: "assets/index-BJQe01Yq.js",
+        plain: Content { data: include_bytes!("assets/index-BJQe01Yq.js"), tag: "\"f4e886d65beafdfbbbdd01680ef3700e\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-BJQe01Yq.js.gz"), tag: "\"610af3f01c404722602dae5f7e64b174\"" }),
+    },
+    File {
         path: "assets/index-Ck16T-1b.css",
         plain: Content { data: include_bytes!("assets/index-Ck16T-1b.css"), tag: "\"383f3c4358ed9e2fbbbb6f3df1bdefdf\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-Ck16T-1b.css.gz"), tag: "\"44aabddb24b8362e9785d57715a61592\"" }),
-    },
-    File {
-        path: "assets/index-D3uJFpJI.js",
-        plain: Content { data: include_bytes!("assets/index-D3uJFpJI.js"), tag: "\"b4b44aaba62bbb83d0b6ac85a399bdbe\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-D3uJFpJI.js.gz"), tag: "\"277e6db36087fb24933f00560115b7c8\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"ab936ae5e4924a306c87e9fab42888b3\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"4d3d34935c52ef2310e25f7935212839\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"b16809a34fe1a98f5e15e574c747ef6e\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"087599c2f9c7ea96e58966ec55287b59\"" }),
     },
 ]

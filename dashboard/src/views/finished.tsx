@@ -42,7 +42,7 @@ export function Finished() {
   const grouped = cursor === null && outcome !== "ok";
   const failures = useFailures();
   const known = !grouped || failures !== null;
-  const folded = useFolded(asked.answer?.value.folded ?? [], held);
+  const folded = useFolded(asked.answer?.value.folded ?? [], held, asked.path);
   const ok = folded.reduce((sum, each) => sum + each.count, 0);
   const totals = group === null ? summary.value?.finished : groups.value.find(({ id }) => id === group)?.finished;
   const ended = totals === undefined ? 0 : sumOf(totals);
@@ -195,10 +195,12 @@ function Failures({ items }: { items: FailureGroup[] }) {
   );
 }
 
-/** Nothing appears above a list that is held. */
-function useFolded(now: OkGroup[], held: boolean): OkGroup[] {
+/** Nothing appears above a list that is held, unless another list is asked for. */
+function useFolded(now: OkGroup[], held: boolean, question: string | null): OkGroup[] {
   const kept = useRef(now);
-  if (!held || kept.current.length > 0) kept.current = now;
+  const asked = useRef(question);
+  if (!held || kept.current.length > 0 || asked.current !== question) kept.current = now;
+  asked.current = question;
   return kept.current;
 }
 

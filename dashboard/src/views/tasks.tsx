@@ -23,9 +23,12 @@ export function Tasks() {
   const asked = useAnswer<Page<Task>>(path);
   const { held, hold, release } = useHold();
   const blocked = useBlocked(sort !== null || cursor !== null || tree);
-  const above = blocked ?? [];
+  const above = blocked.tasks ?? [];
   const rest = (asked.answer?.value.items ?? []).filter(({ id }) => !above.some((one) => one.id === id));
-  const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, asked.path);
+  // A new list takes its order once it is known what stands above, even under the pointer.
+  const ordered = useRef<string | null>(null);
+  if (blocked.known) ordered.current = asked.path;
+  const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, ordered.current === asked.path ? asked.path : null);
   const spawned = summary.value?.spawned ?? 0;
   const newer = useGrown(held, spawned);
   // What few processes have takes room only where it is.
@@ -49,7 +52,7 @@ export function Tasks() {
         </span>
       </div>
       {/* What stands above comes first: nothing is pushed down afterwards. */}
-      <Listing asked={blocked === null ? NOTHING : asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
+      <Listing asked={blocked.tasks === null ? NOTHING : asked} shown={rows.length} none={<NoTask narrowed={narrowed} q={q} />}>
         {({ at, instance }) => (
           <div class={asked.path === path ? undefined : "stale"} {...hold}>
             <TaskTable
@@ -71,21 +74,23 @@ export function Tasks() {
 }
 
 /**
- * The tasks that hold a worker. They come above all others, whatever their age. Null while it is not known
- * which they are.
+ * The tasks that hold a worker. They come above all others, whatever their age. `known` says that the list is
+ * for what is asked now. Without `tasks`, nothing is drawn yet.
  */
-function useBlocked(elsewhere: boolean): Task[] | null {
+function useBlocked(elsewhere: boolean): { tasks: Task[] | null; known: boolean } {
   const { q, state, kind, group } = place.value;
   const drawn = useRef(false);
   const any = 0 < (summary.value?.blocked ?? 0) && !elsewhere && state === null;
   const narrowed = new URLSearchParams({ state: "blocked", sort: "age", limit: String(BLOCKED) });
   for (const [key, value] of Object.entries({ q, kind, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
-  const { answer, problem } = useAnswer<Page<Task>>(any ? `tasks?${narrowed}` : null, 2);
-  if (!any || problem !== null || answer !== null) drawn.current ||= summary.value !== null;
-  if (!any || problem !== null) return [];
-  if (answer !== null) return answer.value.items;
+  const wanted = any ? `tasks?${narrowed}` : null;
+  const { answer, problem, path } = useAnswer<Page<Task>>(wanted, 2);
+  const known = summary.value !== null && (!any || path === wanted);
+  if (known) drawn.current = true;
+  if (!any || problem !== null) return { tasks: [], known };
+  if (answer !== null) return { tasks: answer.value.items, known };
   // A list that is seen already is not taken away.
-  return drawn.current ? [] : null;
+  return { tasks: drawn.current ? [] : null, known };
 }
 
 /**
