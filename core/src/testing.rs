@@ -12,7 +12,7 @@ use crate::registry::details::Scope;
 use crate::registry::slot::Reading;
 use crate::registry::{registry, timeout};
 use crate::service::ServiceInfo;
-use crate::service::record::between_runs;
+use crate::service::list::between_runs;
 use crate::snapshot::TaskInfo;
 use crate::snapshot::read::Describer;
 use crate::spawn::task;

@@ -15,6 +15,7 @@ use crate::registry::kind::{Kind, OnShutdown};
 use crate::service::backoff::{Backoff, Restart};
 use crate::service::error::ServiceError;
 use crate::service::handle::ServiceHandle;
+use crate::service::list;
 use crate::service::record::{Record, Supervised, Terms};
 use crate::service::run::{RunOutput, Runs};
 use crate::service::{supervisor, ticker};
@@ -290,7 +291,7 @@ where
             stable_after: Some(backoff.stable()),
             ..common.terms(Kind::Service, location)
         };
-        let record = Record::enter(terms);
+        let record = list::enter(terms);
         drop(entered);
         let supervised = Supervised::new(Arc::clone(&record));
         let runs = common.runs(factory, location, &record);
@@ -378,7 +379,7 @@ impl Timer {
         let runtime = common.runtime(runtime)?;
         let entered = runtime.enter();
         let terms = Terms { period: Some(period), ..common.terms(Kind::Timer, location) };
-        let record = Record::enter(terms);
+        let record = list::enter(terms);
         drop(entered);
         let supervised = Supervised::new(Arc::clone(&record));
         let runs = common.runs(factory, location, &record);

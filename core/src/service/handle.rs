@@ -5,7 +5,8 @@ use std::fmt;
 use std::sync::Arc;
 
 use crate::outcome::Outcome;
-use crate::service::record::{Record, ServiceId, ServiceInfo, ServiceState};
+use crate::service::info::{ServiceId, ServiceInfo, ServiceState};
+use crate::service::record::Record;
 
 /// A service or timer that was begun. Dropping the handle changes nothing.
 #[derive(Clone)]
@@ -70,7 +71,7 @@ impl ServiceHandle {
     ///
     /// A run is alive already, it is over, or the process drains.
     pub fn run_now(&self) -> Result<(), NotRunnable> {
-        self.0.ask_for_run().map_err(|state| match state {
+        self.0.run_now().map_err(|state| match state {
             ServiceState::Running => NotRunnable::Running,
             _ => NotRunnable::Over,
         })

@@ -11,8 +11,8 @@
 //! | [`stop`](ServiceHandle::stop), draining | it stops | it stops |
 //!
 //! [`backoff`] and [`schedule`] are pure: they are handed moments and chances. [`record`] is what others see,
-//! and the only state that they share with a supervisor. [`critical`] remembers that a critical service has
-//! ended, for whatever stops the process.
+//! and the only state that they share with a supervisor; [`list`] has the records of all. [`critical`]
+//! remembers that a critical service has ended, for whatever stops the process.
 //!
 //! The supervisor waits before the gate itself, and not through `draining()`: it is no part of the
 //! application that follows the shutdown, and must not listen to signals where `HEADCOUNT=off`.
@@ -22,7 +22,9 @@ mod builder;
 pub mod critical;
 mod error;
 mod handle;
-pub mod record;
+mod info;
+pub mod list;
+mod record;
 mod run;
 mod schedule;
 mod supervisor;
@@ -33,7 +35,7 @@ pub use self::backoff::{Backoff, Restart};
 pub use self::builder::{Service, Timer, every, service};
 pub use self::error::ServiceError;
 pub use self::handle::{NotRunnable, ServiceHandle};
-pub use self::record::{
-    GroupTerms, LastRun, ServiceId, ServiceInfo, ServiceState, by_group, find, services, supervisors,
-};
+pub use self::info::{GroupTerms, LastRun, ServiceId, ServiceInfo, ServiceState};
+pub use self::list::{by_group, find, services};
+pub use self::record::supervisors;
 pub use self::run::RunOutput;

@@ -1,10 +1,5 @@
-//! What is known of each service and timer, and the list of them.
-//!
-//! A supervisor writes its record, readers and handles look at it. The list holds all that go on, and the
-//! newest that are over.
+//! What is known of one service or timer: its supervisor writes the record, readers and handles look at it.
 
-use std::collections::HashMap;
-use std::fmt;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
@@ -15,7 +10,6 @@ use tokio::time::Instant;
 use crate::clock;
 use crate::lifecycle::{Gate, gates};
 use crate::lock::Mutex;
-use crate::named::named;
 use crate::outcome::Outcome;
 use crate::registry::begin::current_scope;
 use crate::registry::details::Scope;
@@ -23,154 +17,9 @@ use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::registry::storm::{Admission, Storm};
 use crate::service::backoff::Restart;
+use crate::service::info::{GroupTerms, LastRun, ServiceId, ServiceInfo, ServiceState};
 use crate::service::{critical, words};
 use crate::spawn::Run;
-
-/// Records kept of services and timers that are over.
-const KEPT: usize = 100;
-
-/// The id of a service or timer: never reused in a process.
-#[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
-pub struct ServiceId(u64);
-
-impl ServiceId {
-    /// The number, as JSON shows it.
-    #[must_use]
-    pub const fn get(self) -> u64 {
-        self.0
-    }
-}
-
-/// From a number that an API answered; it may be the id of none.
-impl From<u64> for ServiceId {
-    fn from(id: u64) -> Self {
-        Self(id)
-    }
-}
-
-impl fmt::Display for ServiceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.fmt(f)
-    }
-}
-
-impl fmt::Debug for ServiceId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "ServiceId({})", self.0)
-    }
-}
-
-/// What a service or timer is doing.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
-#[non_exhaustive]
-pub enum ServiceState {
-    /// A run is alive.
-    Running,
-    /// A timer between two ticks.
-    Waiting,
-    /// A service between two runs: the last one failed.
-    BackingOff,
-    /// A service that needed too many restarts.
-    Failed,
-    /// A service whose run returned, and whose terms say that this is its end.
-    Ended,
-    /// Stopped through its handle, or by the shutdown of the process.
-    Stopped,
-    /// Its runtime ended before it was stopped.
-    Lost,
-}
-
-named!(ServiceState {
-    Running => "running",
-    Waiting => "waiting",
-    BackingOff => "backing_off",
-    Failed => "failed",
-    Ended => "ended",
-    Stopped => "stopped",
-    Lost => "lost",
-});
-
-impl ServiceState {
-    /// Whether no further run begins by itself.
-    #[must_use]
-    pub const fn is_over(self) -> bool {
-        matches!(self, Self::Failed | Self::Ended | Self::Stopped | Self::Lost)
-    }
-}
-
-/// A service or timer at one moment, from [`services`] or its [handle](crate::ServiceHandle::info).
-#[derive(Clone, Debug, PartialEq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct ServiceInfo {
-    /// Its id.
-    pub id: ServiceId,
-    /// Its name, which its runs have too.
-    pub name: Arc<str>,
-    /// [`Kind::Service`] or [`Kind::Timer`].
-    pub kind: Kind,
-    /// `file:line` of where it was begun.
-    pub location: Arc<str>,
-    /// What it is doing.
-    pub state: ServiceState,
-    /// For how long.
-    pub state_for: Duration,
-    /// Since it was begun.
-    pub age: Duration,
-    /// Whether its end for good stops the process.
-    pub critical: bool,
-    /// What becomes of a run when the process stops.
-    pub on_shutdown: OnShutdown,
-    /// After which ends a service runs again.
-    pub restart: Option<Restart>,
-    /// How often a timer ticks.
-    pub period: Option<Duration>,
-    /// How long a run may take.
-    pub timeout: Option<Duration>,
-    /// The run that is alive, if one is.
-    pub task: Option<TaskId>,
-    /// For how long that run has been alive.
-    pub running_for: Option<Duration>,
-    /// The last run that ended.
-    pub last: Option<LastRun>,
-    /// How long ago a run last ended with outcome `ok`.
-    pub last_success: Option<Duration>,
-    /// In how long the next run begins.
-    pub next_in: Option<Duration>,
-    /// Runs begun.
-    pub runs: u64,
-    /// Runs that ended with another outcome than `ok`.
-    pub failures: u64,
-    /// Of these the newest ones without a success between them, nor a [stable](crate::Backoff::stable_after)
-    /// run.
-    pub failures_in_a_row: u64,
-    /// Restarts of a service.
-    pub restarts: u64,
-    /// Ticks of a timer that passed while a run was alive, or while nothing ran.
-    pub skipped: u64,
-    /// Runs of a timer that took longer than its period.
-    pub overruns: u64,
-}
-
-/// How a run of a service or timer ended.
-#[derive(Clone, Debug, PartialEq, Eq)]
-#[cfg_attr(feature = "serde", derive(serde::Serialize))]
-#[non_exhaustive]
-pub struct LastRun {
-    /// Its task; `None` with `HEADCOUNT=off`.
-    pub task: Option<TaskId>,
-    /// Its outcome.
-    pub outcome: Outcome,
-    /// The text of its panic or error.
-    pub message: Option<Arc<str>>,
-    /// How long it took.
-    pub took: Duration,
-    /// How long ago it ended.
-    pub ended_ago: Duration,
-}
 
 /// What stays as it was begun.
 #[derive(Debug)]
@@ -239,12 +88,10 @@ struct Inner {
 }
 
 impl Record {
-    /// Enters a service or timer into the list.
-    pub(super) fn enter(terms: Terms) -> Arc<Self> {
-        static NEXT: AtomicU64 = AtomicU64::new(1);
+    pub(super) fn new(terms: Terms) -> Self {
         let now = Instant::now();
-        let record = Arc::new(Self {
-            id: ServiceId(NEXT.fetch_add(1, Ordering::Relaxed)),
+        Self {
+            id: ServiceId::next(),
             inner: Mutex::new(Inner {
                 state: if terms.kind == Kind::Timer { ServiceState::Waiting } else { ServiceState::Running },
                 since: now,
@@ -272,9 +119,7 @@ impl Record {
             wanted: Notify::new(),
             stop: Gate::new(),
             changed: Notify::new(),
-        });
-        LIST.lock().push(Arc::clone(&record));
-        record
+        }
     }
 
     pub(super) fn began(&self, run: Option<Run>) {
@@ -315,9 +160,22 @@ impl Record {
     }
 
     /// No further run begins.
-    pub(super) fn is_over(&self, state: ServiceState) {
+    pub(super) fn ends(&self, state: ServiceState) {
         self.waits(state, None);
-        LIST.lock().trim();
+    }
+
+    /// It ends for good: if it is critical, the process stops. That is logged before anybody sees the state,
+    /// and the stop finds the state.
+    pub(super) fn ends_for_good(&self, state: ServiceState, how: &str) {
+        let name = || Arc::clone(&self.terms.name);
+        let end = self.terms.critical.then(|| critical::CriticalEnd { name: name(), how: how.into() });
+        if let Some(end) = &end {
+            words::critical_ended(end, critical::is_followed());
+        }
+        self.ends(state);
+        if let Some(end) = &end {
+            critical::note(end);
+        }
     }
 
     pub(super) fn count_restart(&self) -> u64 {
@@ -348,7 +206,7 @@ impl Record {
     }
 
     /// Asks for a run now; gives the state in which none can begin.
-    pub(super) fn ask_for_run(&self) -> Result<(), ServiceState> {
+    pub fn run_now(&self) -> Result<(), ServiceState> {
         let mut inner = self.inner.lock();
         match inner.state {
             ServiceState::Waiting | ServiceState::BackingOff | ServiceState::Failed
@@ -380,6 +238,19 @@ impl Record {
             }
             changed.await;
         }
+    }
+
+    /// What metrics show of it, with the group of its tasks; `None` before its first run.
+    pub(super) fn group_terms(&self, now: Instant) -> Option<(u32, GroupTerms)> {
+        let mut inner = self.inner.lock();
+        let group = inner.group?.get();
+        let terms = GroupTerms {
+            up: u64::from(inner.state == ServiceState::Running),
+            restarts: inner.restarts,
+            skipped: inner.skipped,
+            last_success: inner.success_at(now),
+        };
+        Some((group, terms))
     }
 
     pub(super) fn info(&self) -> ServiceInfo {
@@ -474,136 +345,9 @@ impl Drop for Supervised {
             return;
         }
         if record.stop.is_open() || gates().is_requested() || gates().draining.is_open() {
-            return record.is_over(ServiceState::Stopped);
+            return record.ends(ServiceState::Stopped);
         }
         words::lost(record);
         record.ends_for_good(ServiceState::Lost, "its runtime ended");
     }
-}
-
-impl Record {
-    /// It ends for good: if it is critical, the process stops. That is logged before anybody sees the state,
-    /// and the stop finds the state.
-    pub(super) fn ends_for_good(&self, state: ServiceState, how: &str) {
-        let name = || Arc::clone(&self.terms.name);
-        let end = self.terms.critical.then(|| critical::CriticalEnd { name: name(), how: how.into() });
-        if let Some(end) = &end {
-            words::critical_ended(end, critical::is_followed());
-        }
-        self.is_over(state);
-        if let Some(end) = &end {
-            critical::note(end);
-        }
-    }
-}
-
-static LIST: Mutex<List> = Mutex::new(List { records: Vec::new(), retired: None });
-
-struct List {
-    /// Oldest first.
-    records: Vec<Arc<Record>>,
-    /// What those counted that are not kept any more.
-    retired: Option<HashMap<u32, (u64, u64)>>,
-}
-
-impl List {
-    fn push(&mut self, record: Arc<Record>) {
-        self.records.push(record);
-        self.trim();
-    }
-
-    /// Lets go of the oldest records that are over, beyond those that are kept.
-    fn trim(&mut self) {
-        let over = self.records.iter().filter(|record| record.state().is_over()).count();
-        let mut surplus = over.saturating_sub(KEPT);
-        let retired = &mut self.retired;
-        self.records.retain(|record| {
-            let goes = 0 < surplus && record.state().is_over();
-            if goes {
-                surplus -= 1;
-                let inner = record.inner.lock();
-                if let Some(group) = inner.group {
-                    let counts = retired.get_or_insert_default().entry(group.get()).or_default();
-                    *counts = (counts.0 + inner.restarts, counts.1 + inner.skipped);
-                }
-            }
-            !goes
-        });
-    }
-}
-
-/// All services and timers of this process that go on, and the newest 100 that are over; the oldest first.
-///
-/// # Examples
-///
-/// ```
-/// # use headcount_core as headcount;
-/// # #[tokio::main(flavor = "current_thread")]
-/// # async fn main() -> Result<(), headcount::ServiceError> {
-/// use std::time::Duration;
-///
-/// headcount::every(Duration::from_secs(30), "refresh-cache").run(|| async { /* … */ })?;
-/// assert_eq!(&*headcount::services()[0].name, "refresh-cache");
-/// # Ok(())
-/// # }
-/// ```
-pub fn services() -> Vec<ServiceInfo> {
-    let records = LIST.lock().records.clone();
-    records.iter().map(|record| record.info()).collect()
-}
-
-/// Services and timers that go on, were begun inside a leak check, and have no run among `found`.
-pub fn between_runs(scope: u64, found: &[TaskId]) -> Vec<ServiceInfo> {
-    let records = LIST.lock().records.clone();
-    let is_within = |record: &&Arc<Record>| record.scope.as_ref().is_some_and(|found| found.is_within(scope));
-    let infos = records.iter().filter(is_within).map(|record| record.info());
-    let is_found = |service: &ServiceInfo| service.task.is_some_and(|task| found.contains(&task));
-    infos.filter(|service| !service.state.is_over() && !is_found(service)).collect()
-}
-
-/// The service or timer of this id.
-pub fn find(id: ServiceId) -> Option<Arc<Record>> {
-    LIST.lock().records.iter().find(|record| record.id == id).cloned()
-}
-
-impl Record {
-    /// Asks for a run now, for the API.
-    pub fn run_now(&self) -> Result<(), ServiceState> {
-        self.ask_for_run()
-    }
-}
-
-/// What metrics show of the services or timers of a group of tasks.
-#[derive(Clone, Copy, Debug, Default)]
-pub struct GroupTerms {
-    /// Services that have a run alive.
-    pub up: u64,
-    pub restarts: u64,
-    pub skipped: u64,
-    /// When a run last ended with outcome `ok`.
-    pub last_success: Option<SystemTime>,
-}
-
-/// For each group that has or had services or timers.
-pub fn by_group() -> HashMap<u32, GroupTerms> {
-    let (records, retired) = {
-        let list = LIST.lock();
-        (list.records.clone(), list.retired.clone().unwrap_or_default())
-    };
-    let (mut groups, now) = (HashMap::<u32, GroupTerms>::new(), Instant::now());
-    for record in records {
-        let mut inner = record.inner.lock();
-        let Some(group) = inner.group else { continue };
-        let terms = groups.entry(group.get()).or_default();
-        terms.up += u64::from(inner.state == ServiceState::Running);
-        terms.restarts += inner.restarts;
-        terms.skipped += inner.skipped;
-        terms.last_success = terms.last_success.into_iter().chain(inner.success_at(now)).max();
-    }
-    for (group, (restarts, skipped)) in retired {
-        let terms = groups.entry(group).or_default();
-        terms.restarts += restarts;
-        terms.skipped += skipped;
-    }
-    groups
 }

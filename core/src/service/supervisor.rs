@@ -13,7 +13,8 @@ use crate::lifecycle::gates;
 use crate::outcome::Outcome;
 use crate::registry::kind::SERVICE;
 use crate::service::backoff::{Backoff, Next, Restart, Restarts};
-use crate::service::record::{Ended, Record, ServiceState, Supervised};
+use crate::service::info::ServiceState;
+use crate::service::record::{Ended, Record, Supervised};
 use crate::service::run::{Begun, RunOutput, Runs};
 use crate::service::words;
 
@@ -140,7 +141,7 @@ where
         }
     }
     if record.state() != ServiceState::Failed {
-        record.is_over(ServiceState::Stopped);
+        record.ends(ServiceState::Stopped);
     }
 }
 

@@ -6,7 +6,8 @@ use std::time::Duration;
 use tokio::time::Instant;
 
 use crate::registry::kind::TIMER;
-use crate::service::record::{ServiceState, Supervised};
+use crate::service::info::ServiceState;
+use crate::service::record::Supervised;
 use crate::service::run::{RunOutput, Runs};
 use crate::service::schedule::Schedule;
 use crate::service::supervisor::{Woken, chance};
@@ -56,5 +57,5 @@ where
             break;
         }
     }
-    record.is_over(ServiceState::Stopped);
+    record.ends(ServiceState::Stopped);
 }

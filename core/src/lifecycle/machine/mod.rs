@@ -24,6 +24,8 @@
 mod scrapes;
 mod stage;
 mod state;
+#[cfg(test)]
+mod tests;
 
 pub use stage::Stage;
 pub use stage::{Effect, ExtendError, Forcer, Input, Limits, Moment, Pending, Verdict};

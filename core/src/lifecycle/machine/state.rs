@@ -354,7 +354,3 @@ impl Machine {
         (now < last).then(|| until.min(last))
     }
 }
-
-#[cfg(test)]
-#[path = "tests.rs"]
-mod tests;
