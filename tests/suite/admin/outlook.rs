@@ -321,6 +321,34 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     assert_eq!(over["report"]["abandoned"][0]["reason"], "its grace of 0.7s ran out");
 }
 
+/// The list of what remains is up to a second old; what has ended in between is not in it.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_stop_never_lists_a_task_as_remaining_and_as_ended() {
+    own_process!();
+    let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
+    let admin = hc.admin_addr().unwrap();
+    // One each 100 ms, so that those that ended since the list was made are among the newest ended.
+    for nth in 1..=25 {
+        mail(nth * 100);
+    }
+    headcount::shutdown("test");
+    let (mut lists, mut drained) = (0, std::pin::pin!(hc.drain()));
+    let over = loop {
+        let shutdown = json(admin, "/api/v1/summary")["shutdown"].clone();
+        let ids = |list: &str| -> Vec<u64> {
+            shutdown[list].as_array().into_iter().flatten().map(|task| task["id"].as_u64().unwrap()).collect()
+        };
+        let (remaining, ended) = (ids("tasks"), ids("recently_ended"));
+        assert!(!remaining.iter().any(|id| ended.contains(id)), "{shutdown}");
+        lists += u32::from(!remaining.is_empty() && !ended.is_empty());
+        if let Ok(report) = tokio::time::timeout(Duration::from_millis(20), &mut drained).await {
+            break report;
+        }
+    };
+    assert_eq!(over.ended.ok, 25);
+    assert!(10 < lists, "{lists} answers had both");
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn the_curve_of_a_stop_never_rises() {
     own_process!();

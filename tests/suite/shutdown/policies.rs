@@ -95,7 +95,7 @@ fn last_tasks_have_their_grace_in_every_ending() {
     }
 
     // Told a moment before the deadline, it is not cut at once either.
-    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["last batcher 500", "wait send-email 350"]);
+    let end = term(&[("DRAIN_TIMEOUT", "1500ms")], &["last batcher 800", "wait send-email 1000"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
 
     // One that does not end in its grace is abandoned, like all others.
