@@ -18,7 +18,7 @@ use crate::settings::{Builder, TaskLimit};
 use crate::shutdown::{self, Draining, Report};
 #[cfg(unix)]
 use crate::systemd::Notifier;
-use headcount_core::internal::terms::rules::rules;
+use headcount_core::internal::terms::rules::{MOST_RULES, rules};
 
 /// Headcount, installed in this process: the admin server, the metrics and the shutdown.
 ///
@@ -111,7 +111,7 @@ impl Headcount {
     ///
     /// # Errors
     ///
-    /// `at_once` is 0.
+    /// `at_once` is 0, or the name is new and there are 1,000 rules for limits already.
     ///
     /// # Examples
     ///
@@ -125,7 +125,10 @@ impl Headcount {
         if at_once == 0 {
             return Err(Error::setting(&format!("limit of {name}"), "0", "at least 1"));
         }
-        let is_known = rules().set_limit(name, TaskLimit::new(at_once).rule().at_once);
+        let Some(is_known) = rules().set_limit(name, TaskLimit::new(at_once).rule().at_once) else {
+            let expected = format!("at most {MOST_RULES} names with limits");
+            return Err(Error::setting(&format!("limit of {name}"), &at_once.to_string(), &expected));
+        };
         // With tracking off no names of tasks are known.
         if is_enabled() {
             registry().apply_rules();

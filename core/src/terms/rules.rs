@@ -46,6 +46,9 @@ pub struct Ruling<T> {
 /// The most limits that rules make; tasks of further names share one.
 const MOST_MADE: usize = 1000;
 
+/// The most rules of limits with which `set_limit` takes a new name.
+pub const MOST_RULES: usize = 1000;
+
 /// Patterns of names, and what they say.
 pub type List<T> = Vec<(String, Option<T>)>;
 
@@ -115,14 +118,18 @@ impl Rules {
     }
 
     /// Changes the limit of a name while the process runs. Its queue stays. A pattern with `*` keeps its
-    /// place among the rules, and a new one comes last. Says whether a limit or a rule had this name.
-    pub fn set_limit(&self, name: &str, at_once: u32) -> bool {
+    /// place among the rules, and a new one comes last. Says whether a limit or a rule had this name; `None`
+    /// where a new one would be one rule too many.
+    pub fn set_limit(&self, name: &str, at_once: u32) -> Option<bool> {
         let name = cut(name.into(), MAX_NAME);
         let mut limits = self.limits.write();
         let queue = find(&limits, &name, false).and_then(|ruling| ruling.value).and_then(|rule| rule.queue);
         let value = Some(LimitRule { at_once, queue });
         let rule = Rule { pattern: name.clone().into_owned(), value, set_by: SetBy::Call };
         let place = limits.iter().position(|known| known.pattern == *name);
+        if place.is_none() && MOST_RULES <= limits.len() {
+            return None;
+        }
         match place {
             Some(place) if !rule.is_exact() => limits[place] = rule,
             None if !rule.is_exact() => limits.push(rule),
@@ -135,7 +142,7 @@ impl Rules {
         drop(limits);
         self.note();
         self.refresh();
-        place.is_some() || self.all().iter().any(|limit| fits(&name, limit.name()))
+        Some(place.is_some() || self.all().iter().any(|limit| fits(&name, limit.name())))
     }
 
     pub fn timeout(&self, name: &str, is_exempt: bool) -> Option<Ruling<Duration>> {
@@ -313,7 +320,7 @@ mod tests {
         rules.set_limits(list, SetBy::Builder);
         let limit = rules.limit("send-email", false).unwrap().value.unwrap();
         assert_eq!((limit.at_once(), limit.queue_length(), limit.set_by()), (3, 5, SetBy::Builder));
-        assert!(rules.set_limit("send-email", 7));
+        assert_eq!(rules.set_limit("send-email", 7), Some(true));
         // Also before another task of the name comes.
         assert_eq!((limit.at_once(), limit.queue_length(), limit.set_by()), (7, 5, SetBy::Call));
         let same = rules.limit("send-email", true).unwrap();
@@ -329,11 +336,11 @@ mod tests {
         let list = vec![("send-*".to_owned(), rule(3)), ("send-email".to_owned(), rule(4))];
         rules.set_limits(list, SetBy::Variable);
         let at_once = |name: &str| rules.limit(name, false).unwrap().value.unwrap().at_once();
-        assert!(!rules.set_limit("*", 9));
-        assert!(rules.set_limit("send-*", 5));
+        assert_eq!(rules.set_limit("*", 9), Some(false));
+        assert_eq!(rules.set_limit("send-*", 5), Some(true));
         assert_eq!((at_once("send-text"), at_once("other")), (5, 9));
-        assert!(rules.set_limit("send-email", 6));
-        assert!(rules.set_limit("*", 8));
+        assert_eq!(rules.set_limit("send-email", 6), Some(true));
+        assert_eq!(rules.set_limit("*", 8), Some(true));
         assert_eq!((at_once("send-email"), at_once("send-text"), at_once("other")), (6, 5, 8));
     }
 }

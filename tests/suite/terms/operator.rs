@@ -151,6 +151,26 @@ async fn limits_by_name_also_for_plain_spawns() {
     own.iter().chain(&wilds).for_each(tokio::task::JoinHandle::abort);
 }
 
+/// Names that come from outside cannot grow the rules for ever.
+#[tokio::test]
+async fn the_number_of_names_with_limits_is_bounded() {
+    own_process!("HEADCOUNT_LIMIT" = "first=2");
+    let hc = Headcount::builder().admin(None).signals(false).install().unwrap();
+    for n in 1..1000 {
+        hc.set_limit(format!("tenant-{n}"), 5).unwrap();
+    }
+    let error = hc.set_limit("tenant-1000", 5).unwrap_err();
+    assert!(error.is_setting(), "{error}");
+    assert_eq!(error.to_string(), "limit of tenant-1000=5: expected at most 1000 names with limits");
+    // Those that there are change as before.
+    hc.set_limit("first", 1).unwrap();
+    hc.set_limit("tenant-7", 1).unwrap();
+    let holds = headcount::task("tenant-7").spawn(pending::<()>());
+    let waits = headcount::task("tenant-7").spawn(pending::<()>());
+    assert_eq!(group("tenant-7").terms.unwrap().limited, 1);
+    [holds, waits].iter().for_each(tokio::task::JoinHandle::abort);
+}
+
 #[tokio::test]
 async fn rules_of_the_builder_count_too() {
     own_process!("HEADCOUNT_LIMIT" = "other=2");
