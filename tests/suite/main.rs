@@ -31,6 +31,7 @@ mod hide;
 mod history;
 mod hostile;
 mod idle;
+mod ids;
 #[cfg(feature = "admin")]
 mod install;
 #[cfg(all(feature = "admin", feature = "tower"))]

@@ -163,7 +163,7 @@ fn begin_refilled(find: impl FnOnce(&Hot<Handle>) -> Option<&'static Stripe>) ->
     }
     let registry = registry();
     let begin = |local: &mut Local, hot: &Hot<Handle>| {
-        local.refill_ids(hot);
+        local.refill_ids(hot, registry.clock.ticks());
         if hot.free.last().is_none() {
             registry.slab.refill(&hot.free);
         }
@@ -390,7 +390,7 @@ fn enter(
         |local, hot| {
             let group = local.known.find(&task.signature, &registry.groups, &registry.config);
             local.stripe(group).count_spawn();
-            local.refill_ids(hot);
+            local.refill_ids(hot, started);
             let slot = registry.slab.acquire(&hot.free);
             start(slot, hot.take_id().expect("there are ids now"), group)
         },

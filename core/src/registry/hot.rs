@@ -157,6 +157,8 @@ pub struct Hot<H: 'static> {
     /// Ids that no other thread has.
     next_id: Cell<u64>,
     end_id: Cell<u64>,
+    /// The moment from which on they are too old to be given to a task, in ticks.
+    ids_until: Cell<u64>,
     /// Where the history takes the next record.
     chunk: Cell<Option<&'static Chunk>>,
     /// The runtime that this thread spawned on last from outside.
@@ -210,6 +212,7 @@ impl<H> Hot<H> {
             current: no_current(),
             next_id: Cell::new(0),
             end_id: Cell::new(0),
+            ids_until: Cell::new(0),
             chunk: Cell::new(None),
             spawned_on: Cell::new(None),
             is_open: Cell::new(false),
@@ -244,10 +247,14 @@ impl<H> Hot<H> {
             Some(parent) => parent.as_parent()?,
             None => 0,
         };
+        let started = now();
+        if self.ids_until.get() <= started {
+            return None;
+        }
         self.free.pop();
         self.next_id.set(id + 1);
         stripe.count_spawn();
-        slot.begin(&Birth { id, bits, lineage, group: stripe.group_bits(), started: now() });
+        slot.begin(&Birth { id, bits, lineage, group: stripe.group_bits(), started });
         Some((slot, seen))
     }
 
@@ -305,13 +312,21 @@ impl<H> Hot<H> {
         (id < self.end_id.get()).then(|| self.next_id.replace(id + 1))
     }
 
-    pub fn has_ids(&self) -> bool {
-        self.next_id.get() < self.end_id.get()
+    /// How many ids of the range are left.
+    pub fn ids_left(&self) -> u64 {
+        self.end_id.get() - self.next_id.get()
     }
 
-    pub fn keep_ids(&self, ids: std::ops::Range<u64>) {
+    /// Whether the range may still give ids.
+    pub fn are_ids_fresh(&self, now: u64) -> bool {
+        now < self.ids_until.get()
+    }
+
+    /// Keeps a range of ids, until this moment in ticks.
+    pub fn keep_ids(&self, ids: std::ops::Range<u64>, until: u64) {
         self.next_id.set(ids.start);
         self.end_id.set(ids.end);
+        self.ids_until.set(until);
     }
 
     /// Whether these cells may be filled.
@@ -326,7 +341,7 @@ impl<H> Hot<H> {
     /// Forgets all but the free slots, since the thread ends; those the caller takes back.
     pub fn close(&self) {
         self.is_open.set(false);
-        self.keep_ids(0..0);
+        self.keep_ids(0..0, 0);
         self.chunk.set(None);
         self.stripes.iter().for_each(|place| place.set(None));
         self.given.clear();

@@ -3,9 +3,11 @@
 
 use std::cell::RefCell;
 use std::sync::atomic::Ordering;
+use std::time::Duration;
 
 use tokio::runtime::{self, Handle as Runtime};
 
+use crate::clock;
 use crate::registry::group::Group;
 use crate::registry::history::HistoryWriter;
 use crate::registry::hot::{Hot, hot};
@@ -16,6 +18,8 @@ use crate::registry::{Handle, Registry, TaskSlot, registry};
 
 /// The most ids that a thread takes at once.
 const MAX_RANGE: u64 = 64;
+/// How long it gives ids of one range to tasks.
+const RANGE_LASTS: Duration = Duration::from_millis(10);
 
 thread_local! {
     static LOCAL: RefCell<Local> = const { RefCell::new(Local::new()) };
@@ -55,16 +59,18 @@ impl Local {
         Self { known: Known::new(), range: 0, stripes: Vec::new(), history: None, runtime: None }
     }
 
-    /// Sees to it that the thread has ids.
-    pub fn refill_ids(&mut self, hot: &Hot<Handle>) {
-        if hot.has_ids() {
+    /// Sees to it that the thread has ids for a task that begins `now`, in ticks.
+    pub fn refill_ids(&mut self, hot: &Hot<Handle>, now: u64) {
+        let (left, are_fresh) = (hot.ids_left(), hot.are_ids_fresh(now));
+        if 0 < left && are_fresh {
             return;
         }
         self.meet_runtime();
-        // Ranges grow with use, so that a small program's ids have no gaps to wonder at.
-        self.range = (2 * self.range).clamp(1, MAX_RANGE);
+        // What is left of an old range is given up, since other threads have given larger ids meanwhile. A
+        // range is as large as the use of the last one, so that ids have few gaps to wonder at.
+        self.range = if are_fresh { 2 * self.range } else { self.range - left }.clamp(1, MAX_RANGE);
         let first = registry().next_id.fetch_add(self.range, Ordering::Relaxed);
-        hot.keep_ids(first..first + self.range);
+        hot.keep_ids(first..first + self.range, now + clock::ticks_in(RANGE_LASTS));
     }
 
     /// Makes the runtime known that this thread is in.

@@ -46,7 +46,7 @@ fn hot_with(slot: &'static Slot<u64>, id: u64, stripe: &'static Stripe) -> Hot<u
     let hot = Hot::new();
     hot.open();
     give(&hot, slot);
-    hot.keep_ids(id..id + 1);
+    hot.keep_ids(id..id + 1, u64::MAX);
     hot.keep_stripe(stripe);
     hot
 }
