@@ -184,7 +184,8 @@ impl Coordinator {
             return;
         }
         // The hook has a moment, then they end with the process.
-        let _ = tokio::time::timeout(LAST_LINES, self.handover.next()).await;
+        let missed = self.handover.finish(LAST_LINES).await;
+        self.voice.hook_missed(missed);
         cut::end(&rest, Why::AllAbandoned);
         // What is dropped at once is in the report as dropped.
         self.take_in_ends(LAST_LINES / 2).await;

@@ -1,6 +1,7 @@
 //! The application's hook on abandoned tasks, on a thread of its own: it may hang without holding up the
 //! shutdown.
 
+use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
@@ -34,8 +35,23 @@ pub(crate) struct Hooks {
 #[derive(Debug)]
 pub(crate) struct Run {
     done: oneshot::Receiver<()>,
+    progress: Progress,
+}
+
+/// How far a run has come.
+#[derive(Clone, Debug)]
+struct Progress {
     handed: Arc<AtomicUsize>,
     tasks: usize,
+}
+
+/// How many tasks the hook was not done with, of how many.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Missed {
+    pub(crate) tasks: usize,
+    pub(crate) of: usize,
+    /// The time that it had.
+    pub(crate) within: Duration,
 }
 
 impl Hooks {
@@ -61,7 +77,7 @@ impl Hooks {
         let (sender, done) = oneshot::channel();
         let handed = Arc::new(AtomicUsize::new(0));
         let until = Instant::now().checked_add(at_most)?;
-        let run = Run { done, handed: Arc::clone(&handed), tasks: tasks.len() };
+        let run = Run { done, progress: Progress { handed: Arc::clone(&handed), tasks: tasks.len() } };
         jobs.send(Job { tasks, until, handed, done: sender }).ok()?;
         Some(run)
     }
@@ -73,10 +89,12 @@ impl Run {
         // An error is a thread that is gone: nothing comes from there any more.
         let _ = (&mut self.done).await;
     }
+}
 
-    /// How many tasks the hook was not done with, of how many.
-    pub(crate) fn missed(&self) -> (usize, usize) {
-        (self.tasks.saturating_sub(self.handed.load(Ordering::Acquire)), self.tasks)
+impl Progress {
+    fn missed(&self, within: Duration) -> Missed {
+        let tasks = self.tasks.saturating_sub(self.handed.load(Ordering::Acquire));
+        Missed { tasks, of: self.tasks, within }
     }
 }
 
@@ -104,7 +122,11 @@ pub(super) struct Handover {
     hooks: Hooks,
     timeout: Duration,
     all: Option<Run>,
-    batches: JoinSet<Vec<Current>>,
+    batches: JoinSet<(Vec<Current>, Missed)>,
+    /// The tasks of the batches that the hook has now.
+    in_batches: HashSet<u64>,
+    /// How far each batch is, by its first task.
+    progress: HashMap<u64, Progress>,
 }
 
 /// What the hook is done with.
@@ -112,12 +134,19 @@ pub(super) enum Handed {
     /// Everything that is left.
     All,
     /// These, or their time was over.
-    Batch(Vec<Current>),
+    Batch(Vec<Current>, Missed),
 }
 
 impl Handover {
     pub(super) fn new(hooks: Hooks, timeout: Duration) -> Self {
-        Self { hooks, timeout, all: None, batches: JoinSet::new() }
+        Self {
+            hooks,
+            timeout,
+            all: None,
+            batches: JoinSet::new(),
+            in_batches: HashSet::new(),
+            progress: HashMap::new(),
+        }
     }
 
     /// Hands over everything that is left; false if there is nothing to wait for.
@@ -126,21 +155,30 @@ impl Handover {
         self.all.is_some()
     }
 
-    /// Hands over some; they come back with [`next`](Self::next) in any case.
+    /// Hands over some; they come back with [`next`](Self::next) in any case. Until then they are not to be
+    /// ended, since the hook is handed only what lives.
     pub(super) fn batch(&mut self, tasks: Vec<Current>, at_most: Duration) {
         let at_most = at_most.min(self.timeout);
         let run = self.hooks.run(tasks.clone(), at_most);
+        if let (Some(run), Some(first)) = (&run, tasks.first()) {
+            self.in_batches.extend(tasks.iter().map(|task| task.id));
+            self.progress.insert(first.id, run.progress.clone());
+        }
         self.batches.spawn(async move {
-            if let Some(mut run) = run {
-                let _ = tokio::time::timeout(at_most, run.returned()).await;
-            }
-            tasks
+            let Some(mut run) = run else { return (tasks, Missed::default()) };
+            let _ = tokio::time::timeout(at_most, run.returned()).await;
+            (tasks, run.progress.missed(at_most))
         });
+    }
+
+    /// Whether the task is in a batch that the hook has now.
+    pub(super) fn has(&self, task: Current) -> bool {
+        self.in_batches.contains(&task.id)
     }
 
     /// What the hook is done with next.
     pub(super) async fn next(&mut self) -> Handed {
-        let Self { all, batches, .. } = self;
+        let Self { all, batches, in_batches, progress, .. } = self;
         let returned = async {
             match all {
                 Some(run) => run.returned().await,
@@ -149,7 +187,7 @@ impl Handover {
         };
         let batch = async {
             match batches.join_next().await {
-                Some(Ok(tasks)) => tasks,
+                Some(Ok(batch)) => batch,
                 _ => std::future::pending().await,
             }
         };
@@ -158,13 +196,39 @@ impl Handover {
                 self.all = None;
                 Handed::All
             }
-            tasks = batch => Handed::Batch(tasks),
+            (tasks, missed) = batch => {
+                for task in &tasks {
+                    in_batches.remove(&task.id);
+                    progress.remove(&task.id);
+                }
+                Handed::Batch(tasks, missed)
+            }
         }
     }
 
-    /// Ends the wait for everything that is left: how many tasks the hook was not done with, of how many.
-    pub(super) fn give_up(&mut self) -> Option<(usize, usize)> {
-        Some(self.all.take()?.missed())
+    /// Ends the wait for everything that is left.
+    pub(super) fn give_up(&mut self) -> Option<Missed> {
+        Some(self.all.take()?.progress.missed(self.timeout))
+    }
+
+    /// Waits until the hook is done with all that it has, for so long at the most.
+    pub(super) async fn finish(&mut self, at_most: Duration) -> Missed {
+        let mut missed = Missed { within: at_most, ..Missed::default() };
+        let mut add = |more: Missed| {
+            missed.tasks += more.tasks;
+            missed.of += more.of;
+        };
+        let rest = async {
+            while self.all.is_some() || !self.progress.is_empty() {
+                if let Handed::Batch(_, missed) = self.next().await {
+                    add(missed);
+                }
+            }
+        };
+        let _ = tokio::time::timeout(at_most, rest).await;
+        self.give_up().into_iter().for_each(&mut add);
+        self.progress.drain().map(|(_, progress)| progress.missed(at_most)).for_each(add);
+        missed
     }
 
     pub(super) fn timeout(&self) -> Duration {

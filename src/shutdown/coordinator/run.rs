@@ -248,7 +248,10 @@ impl Coordinator {
             Event::Command(command) => self.command(command),
             Event::Ended(ended) => self.ended(&ended),
             Event::Handed(Handed::All) => self.feed(Input::HookReturned),
-            Event::Handed(Handed::Batch(tasks)) => self.abort_after_grace(&tasks),
+            Event::Handed(Handed::Batch(tasks, missed)) => {
+                self.voice.hook_missed(missed);
+                self.abort_after_grace(&tasks);
+            }
             Event::Arrival => self.adopt(),
             Event::Woken => self.tick(),
         }

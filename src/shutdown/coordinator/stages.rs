@@ -275,11 +275,12 @@ impl Coordinator {
     /// Aborts everything that was abandoned, and cuts what cannot be aborted but cut.
     pub(super) fn abort_all(&mut self) {
         if let Some(missed) = self.handover.give_up() {
-            self.voice.hook_missed(missed, self.handover.timeout());
+            self.voice.hook_missed(missed);
         }
         // Spawned while the others were handed to the hook.
         self.abandon_rest(|task| task.policy() == OnShutdown::Wait);
         let (mut tasks, now) = (self.ledger.abandoned_alive(), self.now());
+        tasks.retain(|task| !self.handover.has(*task));
         // What waits for a place comes first: it is not to begin in the place of one that is aborted.
         tasks.sort_by_cached_key(|task| !slots::waits_for_a_place(*task));
         cut::end(&tasks, Why::AllAbandoned);

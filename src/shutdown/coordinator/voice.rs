@@ -3,6 +3,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use super::hooks::Missed;
 use super::ledger::Account;
 use crate::attention::{self, Seen as SeenGroup, Severity, Yardsticks};
 use crate::forecast::words::{judged, row as row_text};
@@ -314,15 +315,19 @@ impl Voice {
         self.log.line(Line::warn(format!("Grace over: aborting {}", text::tasks(abandoned))).with(data));
     }
 
-    pub(super) fn hook_missed(&self, (missed, all): (usize, usize), limit: Duration) {
+    pub(super) fn hook_missed(&self, missed: Missed) {
+        let Missed { tasks, of, within } = missed;
+        if tasks == 0 {
+            return;
+        }
         let data = Data {
-            count: Some(missed as u64),
-            duration_seconds: Some(limit.as_secs_f64()),
+            count: Some(tasks as u64),
+            duration_seconds: Some(within.as_secs_f64()),
             ..Data::default()
         };
-        let limit = text::setting(Some(limit));
+        let within = text::setting(Some(within));
         let text =
-            format!("on_abandon did not return within {limit}: {missed} of {all} tasks not handed over");
+            format!("on_abandon did not return within {within}: {tasks} of {of} tasks not handed over");
         self.log.line(Line::warn(text).with(data));
     }
 

@@ -493,6 +493,8 @@ fn with_a_stuck_log(arguments: &[&str]) -> (Process, OwnedFd) {
     let (read, write) = nix::unistd::pipe().unwrap();
     let mut command = command(&[arguments, &["--fill"]].concat());
     command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_ALLOW_ACTIONS", "yes")]);
+    // The load of the test is not to outlive the drain.
+    command.envs([("HEADCOUNT_DRAIN_TIMEOUT", "100s"), ("HEADCOUNT_EXIT_AFTER", "110s")]);
     let mut process = Process::spawn_with_log(command, write.into());
     process.wait_for("ready");
     (process, read)

@@ -317,6 +317,7 @@ fn hand_over(hook: &str, task: &headcount::snapshot::TaskInfo) {
             std::thread::park();
         },
         "panics" => panic!("no room for more"),
+        "slow" => std::thread::sleep(Duration::from_millis(30)),
         _ => {}
     }
 }
