@@ -57,7 +57,11 @@ async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     Ok(hc.drain().await)
 }
 
+/// Has two tasks of its own.
 async fn import() {
+    for _ in 0..2 {
+        task("parse-file").spawn(sleep(LONG));
+    }
     if let Some(task) = headcount::current() {
         task.set_status("batch 3/10");
         task.set_progress(3, 10);

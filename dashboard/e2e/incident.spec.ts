@@ -207,6 +207,20 @@ test("tasks are found by their place and by what they are not", async ({ page, i
   await expect(page.locator(".finished tbody tr")).toHaveCount(1);
 });
 
+test("the tasks that a task has spawned are below it", async ({ page, incident }) => {
+  const process = await incident();
+  await page.goto(`${process.page}?view=tasks&as=tree`);
+  await expect(row(page, "import")).toBeVisible();
+  await expect(row(page, "parse-file")).toHaveCount(0);
+  await page.getByRole("button", { name: /^2 children of #\d+/ }).click();
+  await expect(row(page, "parse-file").locator(".depth-1")).toHaveCount(2);
+  await open(page, process, "import");
+  await expect(page.getByRole("table", { name: "Live children" }).locator("tbody tr")).toHaveCount(2);
+  await row(page, "parse-file").first().locator("[data-row]").click();
+  await expect(page.locator(".tree")).toContainText("import");
+  await accessible(page);
+});
+
 test("the stop of an incident says for each task what holds it up", async ({ page, incident }) => {
   const process = await incident({ settings: { ALLOW_ACTIONS: "yes" } });
   await page.goto(process.page);
