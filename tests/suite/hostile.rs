@@ -2,6 +2,7 @@
 
 use std::future::pending;
 
+use crate::support::lines::Lines;
 use headcount::TaskBuilder;
 use headcount::snapshot::{GroupInfo, TaskInfo, TaskQuery};
 
@@ -56,6 +57,21 @@ fn label_keys() {
         assert!(legal(key(hostile)), "{hostile:?}");
     }
     assert!(legal(key(&"k".repeat(1 << 20))));
+}
+
+/// Keys that become the same one are told apart, and one line of the log says so.
+#[test]
+fn label_keys_that_become_the_same() {
+    own_process!();
+    let (lines, _guard) = Lines::capture();
+    for value in ["1", "2", "1"] {
+        let group = group_of(headcount::task("keys").label("a-b", value).label("a_b", value));
+        let keys: Vec<&str> = group.labels.iter().map(|(key, _)| key).collect();
+        assert_eq!(keys, ["a_b", "a_b_"]);
+    }
+    let told = "Labels \"a-b\" and \"a_b\" of keys are the same key in metrics";
+    let told: Vec<_> = lines.take().into_iter().filter(|line| line.contains(told)).collect();
+    assert_eq!(told.len(), 1, "once a name, of which there are two groups: {told:?}");
 }
 
 #[test]

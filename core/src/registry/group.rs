@@ -358,7 +358,7 @@ fn is_short(given: &GivenLabels) -> bool {
         && given.iter().all(|(key, value)| key.len() <= MAX_NAME && value.len() <= MAX_NAME)
 }
 
-/// Once a group. A subscriber that panics must not take the spawn with it.
+/// Once a name. A subscriber that panics must not take the spawn with it.
 #[cold]
 fn warn_alike(name: &str, one: &str, other: &str) {
     let name = name::escape(name);
@@ -417,9 +417,11 @@ impl Groups {
         }
         let given = matches!(signature.name, NameSource::Given(_)) || !signature.labels.is_empty();
         if table.has_room(&key, given, config) {
+            let alike =
+                alike(signature.labels).filter(|_| table.list.iter().all(|group| group.name != key.name));
             let group = table.insert(key, signature.labels, config);
             drop(table);
-            if let Some((one, other)) = alike(signature.labels) {
+            if let Some((one, other)) = alike {
                 warn_alike(&group.name, one, other);
             }
             return group;
