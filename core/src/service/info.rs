@@ -88,7 +88,8 @@ impl ServiceState {
     }
 }
 
-/// A service or timer at one moment, from [`services`] or its [handle](crate::ServiceHandle::info).
+/// A service or timer at one moment, from [`services`](crate::services) or its
+/// [handle](crate::ServiceHandle::info).
 #[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -220,7 +220,12 @@ async fn timers_begin_with_the_first_timeout() {
         }
     }
     let held = headcount::task("timed").timeout(HOUR).spawn(pending::<()>());
-    tokio::task::yield_now().await;
+    // A thread gives itself its name as it begins.
+    crate::support::wait::until_yielding(|| match threads("headcount-timer") {
+        0 => Err("no thread yet"),
+        threads => Ok(threads),
+    })
+    .await;
     assert_eq!(threads("headcount-timer"), 1);
     held.abort();
 }
