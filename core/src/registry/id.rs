@@ -4,8 +4,8 @@ use std::fmt;
 
 /// The id of a task: never reused in a process, below 2^53, so that JSON numbers hold it.
 ///
-/// Ids follow the order of the spawns, to within 10 ms. Each thread takes up to 64 at once, and gives those
-/// up that it has not used by then, so there are gaps.
+/// Ids follow the order of the spawns, to within 10 ms. Each thread takes up to 64 at once, and skips
+/// those that it has not used by then, so there are gaps.
 #[derive(Clone, Copy, PartialEq, Eq, Hash, PartialOrd, Ord)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize, serde::Deserialize), serde(transparent))]
 pub struct TaskId(u64);

@@ -66,7 +66,7 @@ impl Local {
             return;
         }
         self.meet_runtime();
-        // What is left of an old range is given up, since other threads have given larger ids meanwhile. A
+        // What is left of an old range is skipped, since other threads have given larger ids meanwhile. A
         // range is as large as the use of the last one, so that ids have few gaps to wonder at.
         self.range = if are_fresh { 2 * self.range } else { self.range - left }.clamp(1, MAX_RANGE);
         let first = registry().next_id.fetch_add(self.range, Ordering::Relaxed);

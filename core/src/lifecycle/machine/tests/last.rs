@@ -1,4 +1,4 @@
-//! Tasks that are told last.
+//! Tasks whose turn comes last.
 
 use super::*;
 
