@@ -34,7 +34,8 @@ fn exemplars(text: &str) -> Vec<&str> {
 
 async fn traced(name: &'static str, trace_id: &'static str, work: Duration) {
     let task = headcount::task(name).field("trace_id", trace_id).field("user", "7");
-    task.spawn(tokio::time::sleep(work)).await.unwrap();
+    // The work begins in the task: a sleep that is made before counts from then.
+    task.spawn(async move { tokio::time::sleep(work).await }).await.unwrap();
     headcount::idle().await;
 }
 
