@@ -2,7 +2,9 @@
 
 use crate::report::{Column, Compare, HEADCOUNT, Lane};
 use crate::settings::Settings;
-use crate::subject::{AwaitTree, Bare, ByHand, Headcount, Monitor, Readings, Subject, Tracker};
+use crate::subject::{
+    AwaitTree, Bare, ByHand, Headcount, Monitor, Readings, ReadingsAndHandle, Subject, Tracker,
+};
 
 /// Something that can be done with any subject, and gives one figure.
 pub trait Measure {
@@ -28,6 +30,7 @@ pub fn everyone<M: Measure>(what: &M) -> Vec<Contestant<'_>> {
         Contestant::new("`tokio::spawn`", || what.measure(Bare)),
         Contestant::new("`tokio::spawn` again", || what.measure(Bare)),
         Contestant::new("three readings of the clock, nothing kept", || what.measure(Readings)),
+        Contestant::new("the readings and an abort handle, nothing kept", || what.measure(ReadingsAndHandle)),
         Contestant::new("`TaskTracker`: a count", || what.measure(Tracker)),
         Contestant::new("`TaskMonitor`: times of all together", || what.measure(Monitor)),
         Contestant::new("`await-tree`: a named tree", || what.measure(AwaitTree)),

@@ -34,7 +34,8 @@ pub fn place(location: &str) -> &str {
     if location.is_empty() { "of one group too many" } else { location }
 }
 
-const RESERVED_KEYS: [&str; 5] = ["task", "kind", "outcome", "le", "quantile"];
+/// Labels of the metrics themselves, and of their formats.
+pub const RESERVED_KEYS: [&str; 6] = ["task", "kind", "outcome", "reason", "le", "quantile"];
 
 /// Cuts a text to `limit` bytes at a character, with `…` for what is missing.
 pub fn cut(text: Cow<'_, str>, limit: usize) -> Cow<'_, str> {

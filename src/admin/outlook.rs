@@ -1,7 +1,7 @@
 //! What comes and what went wrong: the forecast of a stop, what deserves attention, failures by message, and
 //! earlier stops.
 
-use std::collections::HashMap;
+use std::collections::{BTreeSet, HashMap};
 use std::fs::{self, File};
 use std::io::Read;
 use std::path::{Path, PathBuf};
@@ -183,12 +183,10 @@ fn grouped(failed: Vec<FinishedTask>, hides_messages: bool) -> Vec<FailureGroup>
 )))]
 pub(super) async fn stops(State(context): State<Context>) -> Result<Response, Problem> {
     let directory = context.settings().report_dir.clone();
-    let hides_fields = context.admin.hidden().contains(&Hide::Fields);
+    let hidden = context.admin.hidden().clone();
     let read = move || {
         let mut items = directory.as_deref().map(reports).unwrap_or_default();
-        if hides_fields {
-            items.iter_mut().for_each(hide_fields);
-        }
+        items.iter_mut().for_each(|report| leave_out(report, &hidden));
         Json(StopList { items }).into_response()
     };
     context.admin.readers.long(read).await
@@ -233,15 +231,25 @@ fn report(path: &Path) -> Option<Value> {
 }
 
 /// The file was written by a process that may have hidden less.
-fn hide_fields(report: &mut Value) {
+fn leave_out(report: &mut Value, hidden: &BTreeSet<Hide>) {
+    let is_hidden = |what| hidden.contains(&what);
+    let replace = |of: &mut Value, key: &str, with: Value| {
+        of.get_mut(key).into_iter().for_each(|value| *value = with.clone());
+    };
+    // The reason of such a stop holds what the service's error said.
+    if let Some(service) = report["critical_service"].as_str().filter(|_| is_hidden(Hide::Messages)) {
+        let reason = format!("critical service {service} has ended");
+        replace(report, "reason", reason.into());
+    }
     for list in ["abandoned", "detached"] {
         let tasks = report.get_mut(list).and_then(Value::as_array_mut);
         for task in tasks.into_iter().flatten() {
-            if let Some(fields) = task.get_mut("fields") {
-                *fields = Value::Object(serde_json::Map::new());
+            if is_hidden(Hide::Fields) {
+                replace(task, "fields", Value::Object(serde_json::Map::new()));
+                replace(task, "trace_id", Value::Null);
             }
-            if let Some(trace_id) = task.get_mut("trace_id") {
-                *trace_id = Value::Null;
+            if is_hidden(Hide::Stacks) {
+                replace(task, "waits", Value::Null);
             }
         }
     }
@@ -264,7 +272,8 @@ mod tests {
         let report = |instance: &str| {
             format!(
                 r#"{{"instance":"{instance}","result":"drained","exit_code":0,"started_at":"","duration_seconds":1,
-                "abandoned":[{{"fields":{{"card":"4111"}},"trace_id":"4bf9"}}],"detached":[]}}"#
+                "critical_service":"consumer","reason":"critical service consumer has ended: error: card 4111",
+                "abandoned":[{{"fields":{{"card":"4111"}},"trace_id":"4bf9","waits":"in pay"}}],"detached":[]}}"#
             )
         };
         write("old.json", &report("old"), 10);
@@ -276,8 +285,13 @@ mod tests {
         let mut found = reports(&directory);
         let instances: Vec<_> = found.iter().map(|report| report["instance"].as_str().unwrap()).collect();
         assert_eq!(instances, ["new", "old"]);
-        found.iter_mut().for_each(hide_fields);
-        assert_eq!(found[0]["abandoned"][0], serde_json::json!({ "fields": {}, "trace_id": null }));
+        let whole = found[0].clone();
+        leave_out(&mut found[0], &BTreeSet::new());
+        assert_eq!(found[0], whole);
+        leave_out(&mut found[0], &[Hide::Fields, Hide::Messages, Hide::Stacks].into());
+        let task = serde_json::json!({ "fields": {}, "trace_id": null, "waits": null });
+        assert_eq!(found[0]["abandoned"][0], task);
+        assert_eq!(found[0]["reason"], "critical service consumer has ended");
         fs::remove_dir_all(&directory).unwrap();
         assert!(reports(&directory).is_empty());
     }

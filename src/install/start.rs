@@ -77,13 +77,13 @@ impl Builder {
             self.settings.check_terms()?;
             self.settings.apply_terms();
             info!(target: "headcount", "Off (HEADCOUNT=off)");
-            shutdown::turn_off();
+            // What is malformed matters only where headcount is on.
+            self.settings.take_sound_variables();
+            shutdown::turn_off(self.settings.signals);
             // A task may need what it carries, whatever is tracked.
             if !self.settings.carriers.is_empty() {
                 registry().carriers.set(std::mem::take(&mut self.settings.carriers));
             }
-            // What is malformed matters only where headcount is on.
-            let _ = self.settings.take_variables(self.settings.environment());
             let headcount = Headcount {
                 installed: None,
                 #[cfg(unix)]

@@ -53,13 +53,13 @@ impl Publisher {
         let recorded = self.recorded.entry((name, labels)).or_default();
         recorded.resize(buckets.len(), (0, Duration::ZERO));
         let mut lower_bound = 0.0;
-        for (bucket, (count, sum)) in buckets.iter().zip(recorded) {
-            let new = Samples::new(bucket.count.saturating_sub(*count), bucket.sum.saturating_sub(*sum));
-            for (value, count) in new.slices(lower_bound, bucket.upper_bound) {
+        for (bucket, recorded) in buckets.iter().zip(recorded) {
+            let new = Samples::since(recorded, bucket.count, bucket.sum);
+            for (value, count) in new.into_iter().flat_map(|new| new.slices(lower_bound, bucket.upper_bound))
+            {
                 histogram.record_many(value, count);
                 tokio::task::yield_now().await;
             }
-            (*count, *sum) = (bucket.count, bucket.sum);
             lower_bound = bucket.upper_bound;
         }
     }
@@ -75,13 +75,21 @@ struct Samples {
 }
 
 impl Samples {
+    /// What a bucket has beyond what was recorded of it, which it is from now on.
+    fn since(recorded: &mut (u64, Duration), count: u64, sum: Duration) -> Option<Self> {
+        // The sum may have been read with an end that the number was read before: it comes with that end.
+        let new = count.checked_sub(recorded.0).filter(|new| 0 < *new)?;
+        let (_, before) = std::mem::replace(recorded, (count, sum));
+        Some(Self::new(new, sum.saturating_sub(before)))
+    }
+
     fn new(count: u64, sum: Duration) -> Self {
         let nanoseconds = u64::try_from(sum.as_nanos()).unwrap_or(u64::MAX);
         let mean = nanoseconds.checked_div(count).unwrap_or(0);
         Self { count, mean, rest: nanoseconds - mean * count }
     }
 
-    fn slices(&self, lower_bound: f64, upper_bound: f64) -> impl Iterator<Item = (f64, usize)> {
+    fn slices(&self, lower_bound: f64, upper_bound: f64) -> impl Iterator<Item = (f64, usize)> + use<> {
         let value = move |nanoseconds: u64| {
             let seconds = Duration::from_nanos(nanoseconds).as_secs_f64();
             seconds.clamp(lower_bound, upper_bound)
@@ -180,4 +188,20 @@ fn facade_name(family: &Family) -> &'static str {
 
 fn facade_labels(labels: &SeriesLabels) -> Vec<Label> {
     labels.iter().map(|(key, value)| Label::new(key.clone(), value.as_ref().to_owned())).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_sum_that_was_read_before_its_number_comes_with_it() {
+        let seconds = Duration::from_secs;
+        let mut recorded = (1, seconds(1));
+        assert!(Samples::since(&mut recorded, 1, seconds(4)).is_none());
+        assert_eq!(recorded, (1, seconds(1)));
+        let new = Samples::since(&mut recorded, 2, seconds(4)).unwrap();
+        assert_eq!(new.slices(0.0, 10.0).collect::<Vec<_>>(), [(3.0, 1)]);
+        assert!(Samples::since(&mut recorded, 2, seconds(4)).is_none());
+    }
 }

@@ -196,3 +196,20 @@ pub(super) const TABLE: &[Family] = &[
 pub(super) fn timestamp(time: SystemTime) -> f64 {
     time.duration_since(UNIX_EPOCH).unwrap_or_default().as_secs_f64()
 }
+
+#[cfg(test)]
+mod tests {
+    use headcount_core::internal::name::RESERVED_KEYS;
+
+    use super::{TABLE, Values};
+
+    /// A sample with a label twice would cost the whole scrape.
+    #[test]
+    fn no_label_of_a_task_can_be_one_of_the_table() {
+        for family in TABLE {
+            if let Values::Labelled(label, _) = family.values {
+                assert!(RESERVED_KEYS.contains(&label), "{}: {label}", family.name);
+            }
+        }
+    }
+}

@@ -224,3 +224,34 @@ fn a_token_file_is_read_within_bounds() {
     let mut endless = crate::Headcount::builder().token_file("/dev/zero").settings;
     assert!(endless.read_token().unwrap_err().is_file());
 }
+
+#[test]
+fn a_token_is_what_a_header_can_hold() {
+    let given = |token: &str| {
+        let mut settings = crate::Headcount::builder().token(token).settings;
+        settings.read_token().map(|()| settings.token.unwrap().0)
+    };
+    assert_eq!(given(" swordfish\n").unwrap(), "swordfish");
+    for empty in ["", " \n"] {
+        assert!(given(empty).unwrap_err().to_string().contains("token"));
+    }
+}
+
+/// The operator replaces a token that is known to too many.
+#[test]
+fn a_variable_with_the_token_wins_over_a_file_that_the_code_names() {
+    let path = std::env::temp_dir().join(format!("headcount-token-of-code-{}", std::process::id()));
+    std::fs::write(&path, "old").unwrap();
+    let token = |variables: &[(&str, &str)]| {
+        let mut settings = crate::Headcount::builder().token_file(&path).settings;
+        let owned = variables.iter().map(|(name, text)| ((*name).to_owned(), (*text).to_owned()));
+        settings.take_variables(owned).unwrap();
+        settings.read_token().unwrap();
+        settings.token.unwrap().0
+    };
+    assert_eq!(token(&[]), "old");
+    assert_eq!(token(&[("HEADCOUNT_TOKEN", "new")]), "new");
+    let file = path.to_str().unwrap().to_owned();
+    assert_eq!(token(&[("HEADCOUNT_TOKEN", "new"), ("HEADCOUNT_TOKEN_FILE", &file)]), "old");
+    std::fs::remove_file(&path).unwrap();
+}

@@ -57,6 +57,16 @@ impl Settings {
         Ok(())
     }
 
+    /// Lets variables win as far as they are sound: all that counts where everything else is off.
+    pub(crate) fn take_sound_variables(&mut self) {
+        for (variable, text) in self.environment() {
+            if !text.trim().is_empty() {
+                let _ = self.take(&variable, text.trim());
+            }
+        }
+        self.fill_in();
+    }
+
     /// Whether timeouts and limits by name are such as can be.
     pub(crate) fn check_terms(&self) -> Result<(), Error> {
         if let Some(text) = self.timeout.impossible() {
@@ -99,14 +109,23 @@ impl Settings {
         }
     }
 
-    /// The token, from its file if that is set.
+    /// The token, from its file if that is set. A variable with the token wins over a file of the code.
     pub(crate) fn read_token(&mut self) -> Result<(), Error> {
-        let Some(path) = &self.token_file else { return Ok(()) };
-        let text = read_bounded(path, LONGEST_TOKEN)
-            .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
-        let token = Secret::parse(&text)
-            .ok_or_else(|| Error::file("token_file", path.display(), "is empty: write the token into it"))?;
-        self.token = Some(token);
+        let by_variable = |name| self.by_variable.contains(name);
+        let wins = by_variable("HEADCOUNT_TOKEN") && !by_variable("HEADCOUNT_TOKEN_FILE");
+        if let Some(path) = self.token_file.as_ref().filter(|_| !wins) {
+            let text = read_bounded(path, LONGEST_TOKEN)
+                .map_err(|problem| Error::unreadable("token_file", path.display(), problem))?;
+            let token = Secret::parse(&text).ok_or_else(|| {
+                Error::file("token_file", path.display(), "is empty: write the token into it")
+            })?;
+            self.token = Some(token);
+        } else if let Some(Secret(text)) = &self.token {
+            // No header can hold white space around it, and an empty token would let all clients in.
+            let token =
+                Secret::parse(text).ok_or_else(|| Error::setting("token", text, &Secret::expected()))?;
+            self.token = Some(token);
+        }
         Ok(())
     }
 

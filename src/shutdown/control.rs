@@ -47,8 +47,10 @@ impl fmt::Display for Cause {
         match self {
             Self::Signal(signal) => f.write_str(signal.as_str()),
             Self::Api => f.write_str("API"),
-            Self::Critical(CriticalEnd { name, how }) => {
-                write!(f, "critical service {name} has ended: {}", cut(how.as_ref().into(), MAX_NAME))
+            Self::Critical(CriticalEnd { name, how, briefly }) => {
+                // Clients of the admin server read the reason.
+                let how = if registry().config.hides_messages() { briefly } else { &**how };
+                write!(f, "critical service {name} has ended: {}", cut(how.into(), MAX_NAME))
             }
             Self::Reason(reason) => f.write_str(reason),
         }

@@ -7,6 +7,7 @@ use super::control::control;
 use super::machine::Stage;
 use super::status::Status;
 use super::words::text;
+use crate::name::escape;
 use crate::registry::registry;
 use crate::registry::slot::DETAILS;
 use crate::settings::Settings;
@@ -58,7 +59,7 @@ pub(crate) fn summary(settings: &Settings) -> Option<String> {
         Stage::Announcing => {
             format!(
                 "Stopping ({}): tasks are asked to end in {}",
-                status.reason,
+                escape(&status.reason),
                 left(settings.announce_delay)
             )
         }

@@ -31,10 +31,15 @@ use headcount_core::internal::service::critical::{self, CriticalEnd};
 /// Signals this close together are one, as they are where headcount is on.
 const SAME_SIGNAL: Duration = Duration::from_millis(200);
 
-/// Lets `draining()` and `shutdown_requested()` follow signals. `install` calls it where the variable says
-/// `off`.
-pub(crate) fn turn_off() {
-    let _ = gates().off.set(Off { signal, begun });
+/// Lets `draining()` and `shutdown_requested()` follow signals, unless the application follows them itself.
+/// `install` calls it where the variable says `off`.
+pub(crate) fn turn_off(signals: bool) {
+    let off = if signals {
+        Off { signal, begun }
+    } else {
+        Off { signal: || Box::pin(gates().draining.opened()), begun: || gates().is_requested() }
+    };
+    let _ = gates().off.set(off);
     critical::follow(critical_ended);
 }
 
@@ -55,12 +60,14 @@ pub(crate) fn begin() {
     gates.draining.open();
     gates.last_turn.open();
     untracked::begin_stop();
+    if KEPT.lock().is_some() {
+        let_the_next_end_it();
+    }
 }
 
 fn begun() -> bool {
     if !gates().is_requested() && has_come() {
         begin();
-        let_the_next_end_it();
     }
     gates().is_requested()
 }
@@ -71,10 +78,7 @@ fn signal() -> OffSignal {
         if !begun() {
             tokio::select! {
                 () = gates().draining.opened() => {}
-                () = heard() => {
-                    begin();
-                    let_the_next_end_it();
-                }
+                () = heard() => begin(),
             }
         }
     })
@@ -100,6 +104,10 @@ fn keep() -> io::Result<()> {
     let mut kept = KEPT.lock();
     if kept.is_none() {
         *kept = Some(Signals::listen()?);
+        // The stop may have begun meanwhile, and found nothing kept.
+        if gates().is_requested() {
+            let_the_next_end_it();
+        }
     }
     Ok(())
 }

@@ -43,10 +43,24 @@ pub(crate) fn keep(directory: &Path, started_at: SystemTime, at_most: usize, byt
     replace(&directory.join(name), bytes)?;
     let mut names: Vec<_> =
         fs::read_dir(directory)?.filter_map(|entry| Some(entry.ok()?.file_name())).collect();
-    names.retain(|name| name.to_str().is_some_and(|name| name.starts_with(PREFIX) && name.ends_with(SUFFIX)));
+    names.retain(|name| name.to_str().is_some_and(is_ours));
     names.sort_unstable();
     let too_many = names.len().saturating_sub(at_most.max(1));
     names.iter().take(too_many).try_for_each(|name| fs::remove_file(directory.join(name)))
+}
+
+/// Whether a file has such a name: `report-2026-11-26T15-21-31.172Z-4711.json`.
+fn is_ours(name: &str) -> bool {
+    let inner = name.strip_prefix(PREFIX).and_then(|rest| rest.strip_suffix(SUFFIX));
+    let Some((time, pid)) = inner.and_then(|inner| inner.rsplit_once('-')) else { return false };
+    let is_time = |(at, digit): (usize, char)| match at {
+        4 | 7 | 13 | 16 => digit == '-',
+        10 => digit == 'T',
+        19 => digit == '.',
+        23 => digit == 'Z',
+        _ => digit.is_ascii_digit(),
+    };
+    time.len() == 24 && time.char_indices().all(is_time) && pid.bytes().all(|digit| digit.is_ascii_digit())
 }
 
 /// Whether reports will be kept there; an error says why not.
@@ -183,15 +197,17 @@ mod tests {
     fn a_directory_keeps_the_newest_reports_and_all_else() {
         let directory = directory("keep").join("made/for/it");
         check_directory(&directory).unwrap();
-        fs::write(directory.join("notes.txt"), "mine").unwrap();
+        let mine = ["notes.txt", "report-.json", "report-1969-q3.json"];
+        mine.iter().for_each(|name| fs::write(directory.join(name), "mine").unwrap());
         for second in 0..5 {
             let started_at = SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(second);
             keep(&directory, started_at, 2, second.to_string().as_bytes()).unwrap();
         }
         let kept = names(&directory);
-        assert_eq!((kept.len(), kept[0].as_str()), (3, "notes.txt"));
-        assert!(kept[1].starts_with("report-1970-01-01T00-00-03.000Z-"), "{kept:?}");
-        assert_eq!(fs::read(directory.join(&kept[2])).unwrap(), b"4");
+        let (ours, others): (Vec<_>, Vec<_>) = kept.iter().partition(|name| is_ours(name));
+        assert_eq!(others, mine);
+        assert!(ours[0].starts_with("report-1970-01-01T00-00-03.000Z-"), "{kept:?}");
+        assert_eq!((ours.len(), fs::read(directory.join(ours[1])).unwrap()), (2, b"4".to_vec()));
         let mode = std::os::unix::fs::PermissionsExt::mode(&fs::metadata(&directory).unwrap().permissions());
         assert_eq!(mode & 0o777, 0o700);
         fs::remove_dir_all(directory.ancestors().nth(3).unwrap()).unwrap();

@@ -18,7 +18,7 @@ pub use bare::Bare;
 pub use by_hand::ByHand;
 pub use headcount::Headcount;
 pub use monitor::Monitor;
-pub use readings::Readings;
+pub use readings::{Readings, ReadingsAndHandle};
 pub use tracker::Tracker;
 
 /// A way to spawn a task.

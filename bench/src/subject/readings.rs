@@ -1,5 +1,5 @@
-//! `tokio::spawn` and the readings of the clock without which a task has no times: one at the spawn, two at
-//! each poll.
+//! `tokio::spawn` and what no list of live tasks can do without: the readings of the clock, one at the spawn
+//! and two at each poll, and an abort handle.
 
 use std::future::Future;
 use std::hint::black_box;
@@ -56,5 +56,32 @@ impl Subject for Readings {
         F::Output: Send + 'static,
     {
         runtime.spawn(Read::spawned(future))
+    }
+}
+
+/// The floor of whatever can abort a task that it measures: the readings, and tokio's handle for it, which is
+/// made and let go.
+#[derive(Clone, Copy)]
+pub struct ReadingsAndHandle;
+
+impl Subject for ReadingsAndHandle {
+    fn spawn<F>(self, future: F) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = Readings.spawn(future);
+        black_box(handle.abort_handle());
+        handle
+    }
+
+    fn spawn_on<F>(self, future: F, runtime: &Handle) -> JoinHandle<F::Output>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let handle = Readings.spawn_on(future, runtime);
+        black_box(handle.abort_handle());
+        handle
     }
 }

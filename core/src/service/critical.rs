@@ -10,6 +10,8 @@ pub struct CriticalEnd {
     pub name: Arc<str>,
     /// How it ended, in a few words.
     pub how: Arc<str>,
+    /// The same without what its error or panic said.
+    pub briefly: &'static str,
 }
 
 /// What is to happen then.

@@ -166,9 +166,10 @@ impl Record {
 
     /// It ends for good: if it is critical, the process stops. That is logged before anybody sees the state,
     /// and the stop finds the state.
-    pub(super) fn ends_for_good(&self, state: ServiceState, how: &str) {
+    pub(super) fn ends_for_good(&self, state: ServiceState, how: &str, briefly: &'static str) {
         let name = || Arc::clone(&self.terms.name);
-        let end = self.terms.critical.then(|| critical::CriticalEnd { name: name(), how: how.into() });
+        let end =
+            self.terms.critical.then(|| critical::CriticalEnd { name: name(), how: how.into(), briefly });
         if let Some(end) = &end {
             words::critical_ended(end, critical::is_followed());
         }
@@ -348,6 +349,6 @@ impl Drop for Supervised {
             return record.ends(ServiceState::Stopped);
         }
         words::lost(record);
-        record.ends_for_good(ServiceState::Lost, "its runtime ended");
+        record.ends_for_good(ServiceState::Lost, words::RUNTIME_ENDED, words::RUNTIME_ENDED);
     }
 }

@@ -12,6 +12,8 @@ use tokio::time::{Instant, sleep_until};
 use crate::lifecycle::gates;
 use crate::outcome::Outcome;
 use crate::registry::kind::SERVICE;
+use crate::registry::registry;
+use crate::registry::wait::Admit;
 use crate::service::backoff::{Backoff, Next, Restart, Restarts};
 use crate::service::info::ServiceState;
 use crate::service::record::{Ended, Record, Supervised};
@@ -38,7 +40,9 @@ pub(super) fn chance() -> f64 {
 
 impl Record {
     pub(super) fn is_stopping(&self) -> bool {
-        self.stop.is_open() || gates().draining.is_open()
+        // Tasks of `Cancel` are aborted between the two: that is no failure of theirs.
+        let stops = gates().draining.is_open() || registry().admission.current() != Admit::Open;
+        self.stop.is_open() || stops
     }
 
     /// Waits until a moment, or for good.
@@ -116,11 +120,13 @@ where
         let (run, mut begun) = runs.begin::<SERVICE>();
         record.began(run);
         let ended = record.watch(&mut begun, None).await;
-        if record.is_stopping() {
+        // A run may follow the request while the stop is announced.
+        let has_followed = ended.outcome == Outcome::Ok && gates().is_requested();
+        if record.is_stopping() || has_followed {
             break;
         }
         if ended.outcome == Outcome::Ok && restart == Restart::OnFailure {
-            return record.ends_for_good(ServiceState::Ended, &words::how(&ended));
+            return record.ends_for_good(ServiceState::Ended, &words::how(&ended), words::briefly(&ended));
         }
         match restarts.next(ended.took, Instant::now(), chance()) {
             Next::After(delay) => {
@@ -147,5 +153,5 @@ where
 
 fn give_up(record: &Record, ended: &Ended) {
     words::failed(record, ended, record.info().failures_in_a_row);
-    record.ends_for_good(ServiceState::Failed, &words::how(ended));
+    record.ends_for_good(ServiceState::Failed, &words::how(ended), words::briefly(ended));
 }

@@ -17,13 +17,20 @@ fn guarded(write: impl FnOnce()) {
     let _ = catch_unwind(AssertUnwindSafe(write));
 }
 
+/// Why a service is lost.
+pub(super) const RUNTIME_ENDED: &str = "its runtime ended";
+
 /// How a run ended, in a few words: `error: connection refused`.
 pub(super) fn how(ended: &Ended) -> String {
-    match (&ended.message, ended.outcome) {
-        (Some(message), outcome) => format!("{outcome}: {}", escape(message)),
-        (None, Outcome::Ok) => "it returned".to_owned(),
-        (None, outcome) => outcome.to_string(),
+    match &ended.message {
+        Some(message) => format!("{}: {}", ended.outcome, escape(message)),
+        None => briefly(ended).to_owned(),
     }
+}
+
+/// The same without its message: `error`.
+pub(super) fn briefly(ended: &Ended) -> &'static str {
+    if ended.outcome == Outcome::Ok { "it returned" } else { ended.outcome.as_str() }
 }
 
 pub(super) fn restarts(record: &Record, ended: &Ended, delay: Duration, number: u64) {

@@ -116,7 +116,7 @@ impl TaskBuilder {
     ///
     /// At most 8 labels; a key given twice has the later value. Values are cut at 128 bytes. Keys become what
     /// Prometheus allows: other characters than letters, digits and `_` become `_`, leading underscores go,
-    /// and `task`, `kind`, `outcome`, `le` and `quantile` get a `_` behind.
+    /// and `task`, `kind`, `outcome`, `reason`, `le` and `quantile` get a `_` behind.
     #[inline]
     pub fn label(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         match (key.into(), value.into()) {

@@ -177,7 +177,8 @@ impl Coordinator {
 
     /// A shutdown that is cut short abandons what still had time.
     async fn cut_what_is_left(&mut self) {
-        self.abandon_rest(slots::is_waited_for);
+        self.cancel_rest();
+        self.abandon_rest(|task, _| slots::is_waited_for(task));
         // With those that the hook has had since their grace was over.
         let rest = self.ledger.not_aborted();
         if rest.is_empty() {

@@ -5,7 +5,7 @@ use std::collections::{HashMap, HashSet};
 use std::io;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
@@ -19,10 +19,13 @@ use headcount_core::internal::snapshot::read::Describer;
 use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
+/// A time that never comes, and that a clock can hold.
+const LONGEST: Duration = Duration::from_secs(10 * 365 * 24 * 60 * 60);
+
 struct Job {
     tasks: Vec<Current>,
     until: Instant,
-    handed: Arc<AtomicUsize>,
+    progress: Progress,
     done: oneshot::Sender<()>,
 }
 
@@ -42,6 +45,8 @@ pub(crate) struct Run {
 #[derive(Clone, Debug)]
 struct Progress {
     handed: Arc<AtomicUsize>,
+    /// Set when nothing waits for the run any more: what was counted as missed is not handed over later.
+    over: Arc<AtomicBool>,
     tasks: usize,
 }
 
@@ -75,11 +80,10 @@ impl Hooks {
     pub(crate) fn run(&self, tasks: Vec<Current>, at_most: Duration) -> Option<Run> {
         let jobs = self.jobs.as_ref().filter(|_| !tasks.is_empty())?;
         let (sender, done) = oneshot::channel();
-        let handed = Arc::new(AtomicUsize::new(0));
-        let until = Instant::now().checked_add(at_most)?;
-        let run = Run { done, progress: Progress { handed: Arc::clone(&handed), tasks: tasks.len() } };
-        jobs.send(Job { tasks, until, handed, done: sender }).ok()?;
-        Some(run)
+        let progress = Progress { handed: Arc::default(), over: Arc::default(), tasks: tasks.len() };
+        let until = Instant::now() + at_most.min(LONGEST);
+        jobs.send(Job { tasks, until, progress: progress.clone(), done: sender }).ok()?;
+        Some(Run { done, progress })
     }
 }
 
@@ -92,15 +96,18 @@ impl Run {
 }
 
 impl Progress {
-    fn missed(&self, within: Duration) -> Missed {
-        let tasks = self.tasks.saturating_sub(self.handed.load(Ordering::Acquire));
+    /// Ends the run, and says what it has missed.
+    fn end(&self, within: Duration) -> Missed {
+        // SeqCst, here and in `perform`: what is not in the count is under way, and nothing comes after it.
+        self.over.store(true, Ordering::SeqCst);
+        let tasks = self.tasks.saturating_sub(self.handed.load(Ordering::SeqCst));
         Missed { tasks, of: self.tasks, within }
     }
 }
 
 fn perform(hook: &OnAbandon, job: Job, log: &Logger) {
     for task in job.tasks {
-        if job.until <= Instant::now() {
+        if job.until <= Instant::now() || job.progress.over.load(Ordering::SeqCst) {
             break;
         }
         // It may have ended while it waited for its turn.
@@ -111,7 +118,7 @@ fn perform(hook: &OnAbandon, job: Job, log: &Logger) {
                 log.line(Line::warn(format!("on_abandon panicked for {name}")).with(Data::task(&task)));
             }
         }
-        job.handed.fetch_add(1, Ordering::AcqRel);
+        job.progress.handed.fetch_add(1, Ordering::SeqCst);
     }
     let _ = job.done.send(());
 }
@@ -167,7 +174,7 @@ impl Handover {
         self.batches.spawn(async move {
             let Some(mut run) = run else { return (tasks, Missed::default()) };
             let _ = tokio::time::timeout(at_most, run.returned()).await;
-            (tasks, run.progress.missed(at_most))
+            (tasks, run.progress.end(at_most))
         });
     }
 
@@ -208,7 +215,7 @@ impl Handover {
 
     /// Ends the wait for everything that is left.
     pub(super) fn give_up(&mut self) -> Option<Missed> {
-        Some(self.all.take()?.progress.missed(self.timeout))
+        Some(self.all.take()?.progress.end(self.timeout))
     }
 
     /// Waits until the hook is done with all that it has, for so long at the most.
@@ -227,7 +234,7 @@ impl Handover {
         };
         let _ = tokio::time::timeout(at_most, rest).await;
         self.give_up().into_iter().for_each(&mut add);
-        self.progress.drain().map(|(_, progress)| progress.missed(at_most)).for_each(add);
+        self.progress.drain().map(|(_, progress)| progress.end(at_most)).for_each(add);
         missed
     }
 

@@ -40,8 +40,10 @@ pub(crate) struct Ledger {
     timed: HashSet<u64>,
     /// When the turn of each `Last` task came.
     told: HashMap<u64, Moment>,
+    /// When each `Cancel` task was aborted.
+    cancelled: HashMap<u64, Moment>,
     /// Tasks that serve a connection and have not ended, and how the others ended.
-    connections: HashSet<u64>,
+    connections: HashMap<u64, Current>,
     closed: OutcomeCounts,
     /// Tasks that a line named and that have not ended.
     listed: HashMap<u64, Current>,
@@ -80,6 +82,16 @@ impl Ledger {
 
     pub(crate) fn told(&self, id: u64) -> Option<Moment> {
         self.told.get(&id).copied()
+    }
+
+    /// A task was aborted as its policy has it. It is timed from then on.
+    pub(crate) fn note_cancelled(&mut self, id: u64, now: Moment) {
+        self.timed.insert(id);
+        self.cancelled.insert(id, now);
+    }
+
+    pub(crate) fn cancelled(&self, id: u64) -> Option<Moment> {
+        self.cancelled.get(&id).copied()
     }
 
     /// Enters tasks as abandoned; gives those that were not before, oldest first.
@@ -135,7 +147,7 @@ impl Ledger {
     /// A task serves a connection: it is counted apart.
     pub(crate) fn add_connection(&mut self, current: Current) {
         if current.watch() {
-            self.connections.insert(current.id);
+            self.connections.insert(current.id, current);
         }
     }
 
@@ -147,7 +159,8 @@ impl Ledger {
     /// Whether an end is on its way that a line is due for, that closes a connection, or that is one of the
     /// abandoned tasks'; asked when nothing is waited for any more.
     pub(crate) fn awaits_an_end(&self) -> bool {
-        !self.connections.is_empty() || self.has_gone()
+        // A connection that lives awaits the report.
+        self.connections.values().any(|current| slots::is_gone(*current)) || self.has_gone()
     }
 
     /// Whether the end of a task is on its way that has ended.
@@ -165,7 +178,7 @@ impl Ledger {
         let id = ended.task.id();
         let was_abandoned = self.abandoned.contains(id);
         self.abandoned.note(ended);
-        if self.connections.remove(&id) {
+        if self.connections.remove(&id).is_some() {
             self.closed.add(ended.outcome, 1);
         }
         let was_dropped = was_abandoned && ended.outcome == Outcome::Abandoned;

@@ -63,7 +63,8 @@ impl Coordinator {
             gates().draining.open();
         }
         registry().begin_counting();
-        self.adopt();
+        self.note_refusals();
+        self.apply_policies();
         let is_detached =
             |task: &Reading| task.policy() == OnShutdown::Detach && !self.control.is_exempt(task.id());
         self.voice.not_waiting_for(&slots::all(is_detached));
@@ -72,12 +73,16 @@ impl Coordinator {
         gates().draining.open();
     }
 
-    /// Applies policies and graces to tasks that have not been seen before.
+    /// Tasks have come.
     pub(super) fn adopt(&mut self) {
         self.note_refusals();
-        if self.machine.stage() != Stage::Draining {
-            return;
+        if self.machine.stage() == Stage::Draining {
+            self.apply_policies();
         }
+    }
+
+    /// Applies policies and graces to tasks that have not been seen before.
+    fn apply_policies(&mut self) {
         let last_told = self.machine.last_told();
         let concerned = |task: &Reading| match task.policy() {
             OnShutdown::Cancel | OnShutdown::Connection => true,
@@ -112,18 +117,26 @@ impl Coordinator {
     /// cannot be aborted is not.
     fn cancel(&mut self, tasks: &[Seen]) {
         self.voice.cancelling(tasks);
-        let gone = self.now().saturating_add(self.process.settings.abort_grace);
+        let now = self.now();
+        let gone = now.saturating_add(self.process.settings.abort_grace);
         let tasks: Vec<Current> = tasks.iter().map(|(current, _)| *current).collect();
         tasks.iter().for_each(|current| registry().set_policy(*current, OnShutdown::Wait));
         for (current, abort) in cut::end(&tasks, Why::Cancelled) {
             match abort {
                 Abort::Told => {
-                    self.ledger.time(current.id);
+                    self.ledger.note_cancelled(current.id, now);
                     self.timers.add(gone, Due::Gone, current);
                 }
                 Abort::NotCancellable => registry().set_policy(current, OnShutdown::Detach),
             }
         }
+    }
+
+    /// Whether a task was aborted by its policy so recently that it may just be dropped. It is not abandoned
+    /// as aborting begins, but at the end if it is still there.
+    fn is_being_dropped(&self, id: u64) -> bool {
+        let since = self.ledger.cancelled(id).map(|at| self.now().saturating_sub(at));
+        since.is_some_and(|since| since < DROP_MARGIN)
     }
 
     /// Cancels tasks that serve a connection. One that cannot be cancelled is waited for like any other.
@@ -224,13 +237,18 @@ impl Coordinator {
     fn begin_aborting(&mut self) {
         registry().admission.set(Admit::Refuse);
         self.voice.log().close_screen();
+        // What came a moment ago has a policy as well.
+        self.apply_policies();
         self.timers.set(Round::Lines, None);
         self.timers.clear();
         let (now, forced_by) = (self.now(), self.machine.forced_by());
         let (mut left, mut last) = (Vec::new(), Vec::new());
         let is_connection = |task: &Reading| task.policy() == OnShutdown::Connection;
         self.close(&slots::all(is_connection));
-        for (current, task) in slots::all(|task| slots::is_waited_for(task) && !is_connection(task)) {
+        let is_left = |task: &Reading| {
+            slots::is_waited_for(task) && !is_connection(task) && !self.is_being_dropped(task.id())
+        };
+        for (current, task) in slots::all(is_left) {
             match self.last_grace_ends(current, &task).filter(|end| now < *end) {
                 Some(end) => last.push((end, (current, task))),
                 None => left.push((current, task)),
@@ -278,7 +296,8 @@ impl Coordinator {
             self.voice.hook_missed(missed);
         }
         // Spawned while the others were handed to the hook.
-        self.abandon_rest(|task| task.policy() == OnShutdown::Wait);
+        self.cancel_rest();
+        self.abandon_rest(|task, being_dropped| task.policy() == OnShutdown::Wait && !being_dropped);
         let (mut tasks, now) = (self.ledger.abandoned_alive(), self.now());
         tasks.retain(|task| !self.handover.has(*task));
         // What waits for a place comes first: it is not to begin in the place of one that is aborted.
@@ -287,11 +306,18 @@ impl Coordinator {
         tasks.iter().for_each(|task| self.ledger.note_abort(task.id, now));
     }
 
-    /// Abandons what is left of these, and hands it to the hook.
-    pub(super) fn abandon_rest(&mut self, is_left: impl Fn(&Reading) -> bool) {
+    /// Cancels what has its policy from its spawn and came after all others were.
+    pub(super) fn cancel_rest(&mut self) {
+        self.cancel(&slots::all(|task| task.policy() == OnShutdown::Cancel));
+    }
+
+    /// Abandons what is left of these, and hands it to the hook. `is_left` also gets whether a task may just
+    /// be dropped.
+    pub(super) fn abandon_rest(&mut self, is_left: impl Fn(&Reading, bool) -> bool) {
         let forced = self.machine.forced_by().is_some();
         let cut = if forced { Cut::Force } else { Cut::Deadline };
-        let rest = self.ledger.abandon(slots::all(is_left), cut, !forced);
+        let left = slots::all(|task| is_left(task, self.is_being_dropped(task.id())));
+        let rest = self.ledger.abandon(left, cut, !forced);
         self.voice.cut(&rest, cut);
         let rest: Vec<Current> = rest.into_iter().map(|(current, _)| current).collect();
         if !rest.is_empty() {

@@ -86,3 +86,19 @@ fn printable(text: &str) -> String {
     };
     text.chars().map(escaped).collect()
 }
+
+/// A sample with a label twice costs Prometheus the whole scrape.
+#[tokio::test]
+async fn labels_of_the_metrics_themselves_are_told_from_those_of_a_task() {
+    own_process!();
+    let hc = Headcount::builder().admin(None).install().unwrap();
+    let retry = headcount::task("retry").timeout(std::time::Duration::from_secs(60));
+    let keys = ["task", "kind", "outcome", "reason", "le", "quantile"];
+    let retry = keys.into_iter().fold(retry, |retry, key| retry.label(key, "mine"));
+    retry.spawn(async {}).await.unwrap();
+    headcount::idle().await;
+    let scrape = samples(&hc.render_metrics());
+    let rejected = scrape.keys().find(|(name, _)| name == "headcount_tasks_rejected_total").unwrap();
+    assert_eq!(rejected.1["reason_"], "mine");
+    assert_ne!(rejected.1["reason"], "mine");
+}

@@ -320,3 +320,19 @@ fn a_manager_that_ends_meanwhile_holds_up_nothing() {
     end.exited_with(0).logged(&["All background tasks completed in"]);
     assert_eq!(count(&end.lines, "systemd"), 1, "{:#?}", end.lines);
 }
+
+/// What a peer wrote into an error gives the manager no orders.
+#[test]
+fn a_reason_of_several_lines_is_one_line() {
+    own_process!();
+    let mut manager = Manager::new();
+    let settings = [("HEADCOUNT_ANNOUNCE_DELAY", "2s")];
+    let reason = "--call lease-lost:\\nWATCHDOG=trigger";
+    let process = manager.start(&settings, &[reason, "wait mail 100"]);
+    manager.wait_for("STATUS=Stopping (");
+    process.end().exited_with(0);
+    manager.drain();
+    let heard = manager.messages();
+    let mut lines = heard.iter().flat_map(|message| message.lines());
+    assert!(!lines.any(|line| line.starts_with("WATCHDOG=trigger")), "{heard:#?}");
+}

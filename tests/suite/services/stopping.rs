@@ -171,3 +171,38 @@ fn a_supervisor_is_in_nothings_way() {
     process.signal(SIGTERM);
     assert_eq!(process.end().killed_by, Some(SIGTERM as i32));
 }
+
+/// Nor has one that returns because it asks whether the process is to stop, while that is announced.
+#[test]
+fn a_service_that_follows_the_request_is_no_failure() {
+    own_process!();
+    let settings = [("ANNOUNCE_DELAY", "500ms")];
+    let end = term(&settings, &["critical-follows pump", "service-follows feed"]);
+    let report = report(end.exited_with(0));
+    assert_eq!(report["critical_service"], serde_json::Value::Null);
+    end.never_logged("has ended for good");
+    end.never_logged("restart 1 in");
+}
+
+/// Nor has one that is aborted by its policy as the drain begins.
+#[test]
+fn a_service_that_is_cancelled_by_its_policy_is_no_failure() {
+    own_process!();
+    let end = term(&[], &["critical-cancelled pump", "wait mail 100"]);
+    let report = report(end.exited_with(0));
+    assert_eq!(report["critical_service"], serde_json::Value::Null);
+    assert_eq!(report["ended"]["cancelled"], 1);
+    end.never_logged("has failed");
+}
+
+/// The reason of such a stop is read by clients of the admin server.
+#[test]
+fn what_a_critical_service_said_is_hidden_with_the_messages() {
+    own_process!();
+    let settings = [("HIDE", "messages"), ("ADMIN", "127.0.0.1:0")];
+    let end = start(&settings, &["critical consumer 2000"]).end();
+    let report = report(end.exited_with(70));
+    assert_eq!(report["reason"], "critical service consumer has ended: panic");
+    let logged = "Critical service consumer has ended for good (panic: no connection): the process stops";
+    assert!(end.lines.iter().any(|line| line.contains(logged)), "{:#?}", end.lines);
+}

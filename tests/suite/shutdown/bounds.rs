@@ -178,6 +178,15 @@ fn what_is_cut_after_the_deadline_is_handed_over_too() {
 }
 
 #[test]
+fn a_hook_without_a_bound_is_called() {
+    own_process!();
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("HOOK_TIMEOUT", "500000000000years")];
+    let end = term(&settings, &["forever one", "--hook writes"]);
+    end.exited_with(124);
+    assert!(end.lines.contains(&"handed one -".to_owned()), "{:#?}", end.lines);
+}
+
+#[test]
 fn a_hook_that_panics_is_told() {
     own_process!();
     let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["forever one", "--hook panics"]);

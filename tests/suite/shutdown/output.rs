@@ -12,7 +12,7 @@ use serde_json::Value;
 use crate::support::http::{act, get};
 use crate::support::process::{End, LINGERING, Process, WAITING, command, report, start, term};
 use crate::support::samples::{samples, value};
-use crate::support::wait::until;
+use crate::support::wait::{until, until_true};
 
 fn report_path(name: &str) -> std::path::PathBuf {
     std::env::temp_dir().join(format!("headcount-{name}-{}.json", std::process::id()))
@@ -557,6 +557,7 @@ fn a_log_that_was_stuck_for_long_says_how_many_lines_it_lost() {
         if log.iter().any(|line| line.contains("were lost")) { Ok(()) } else { Err(log.len()) }
     });
     process.signal(SIGTERM);
+    until_true("begun", || log.lock().unwrap().iter().any(|line| line.contains("Shutting down (SIGTERM)")));
     process.signal(SIGTERM);
     process.end().exited_with(143);
     reader.join().unwrap();

@@ -316,3 +316,54 @@ fn a_drain_beside_a_task_tracker() {
     let report = report(&end);
     assert_eq!((&report["ended"]["ok"], &report["untracked"]), (&1.into(), &1.into()));
 }
+
+/// Where aborting begins in the moment in which draining does, policies count all the same.
+#[test]
+fn a_cancel_task_is_in_the_account_where_a_force_or_the_deadline_comes_with_the_begin() {
+    own_process!();
+    let tasks = ["cancel poller", "forever loop", "connection ws"];
+    let sums = |report: &serde_json::Value| {
+        let of = |key: &str| report[key].as_u64().unwrap();
+        (report["ended"]["cancelled"].as_u64().unwrap(), of("abandoned_total"), of("connections_closed"))
+    };
+    let mut forced = start(&[("ANNOUNCE_DELAY", "60s"), ("ABORT_GRACE", "20s")], &tasks);
+    forced.signal(SIGTERM);
+    forced.wait_for("Announcing for 1m");
+    forced.signal(SIGTERM);
+    let end = forced.end();
+    end.exited_with(143).logged(&["Cancelling 1 task: poller ×1", "Forced by SIGTERM: aborting 1 task"]);
+    assert_eq!(sums(&report(&end)), (1, 1, 1));
+
+    let end = term(&[("DRAIN_TIMEOUT", "0s"), ("ABORT_GRACE", "20s")], &tasks);
+    end.exited_with(124).logged(&["Cancelling 1 task: poller ×1", "Deadline of 0s reached: aborting 1 task"]);
+    assert_eq!(sums(&report(&end)), (1, 1, 1));
+}
+
+/// One that does not end is named as abandoned, whatever comes with the begin.
+#[test]
+fn a_cancel_task_that_does_not_end_is_abandoned() {
+    own_process!();
+    let settings = [("ABORT_GRACE", "2s"), ("ANNOUNCE_DELAY", "60s")];
+    let mut forced = start(&settings, &["cancel-stuck poller 60000", "cancel other"]);
+    forced.signal(SIGTERM);
+    forced.wait_for("Announcing for 1m");
+    forced.signal(SIGTERM);
+    let end = forced.end();
+    let report_of = report(end.exited_with(143));
+    assert_eq!((&report_of["abandoned_total"], &report_of["ended"]["cancelled"]), (&1.into(), &1.into()));
+    assert_eq!(report_of["abandoned"][0]["name"], "poller");
+
+    let end = term(&settings[..1], &["cancel-stuck poller 60000", "cancel other"]);
+    let report_of = report(end.exited_with(0));
+    assert_eq!((&report_of["abandoned_total"], &report_of["ended"]["cancelled"]), (&1.into(), &1.into()));
+    assert_eq!(report_of["abandoned"][0]["name"], "poller");
+}
+
+#[test]
+fn a_connection_that_awaits_the_report_holds_up_nothing() {
+    own_process!();
+    let end = term(&[("DRAIN_TIMEOUT", "60s")], &["drains-connection ws", "wait mail 100"]);
+    let report = report(end.exited_with(0));
+    assert_eq!(report["ended"]["ok"], 1);
+    assert!(report["duration_seconds"].as_f64().unwrap() < 30.0, "{report}");
+}

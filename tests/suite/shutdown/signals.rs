@@ -375,6 +375,36 @@ fn turned_off_a_second_signal_ends_it() {
     process.end().exited_with(130);
 }
 
+/// What the application began needs no second signal.
+#[test]
+fn turned_off_a_signal_ends_what_the_application_stops() {
+    own_process!();
+    let mut command = command(&["forever loop", "--main hang", "--call lease-lost"]);
+    command.env("HEADCOUNT", "off");
+    let mut process = Process::spawn(command);
+    process.wait_for("ready");
+    // It is taken as one from a moment after the stop began, which it does not say.
+    let patience = std::time::Instant::now() + Duration::from_secs(60);
+    while !process.has_ended() && std::time::Instant::now() < patience {
+        process.signal(SIGTERM);
+    }
+    process.end().exited_with(143);
+}
+
+/// An application that stops by signals of its own is left to it.
+#[test]
+fn turned_off_signals_stay_with_the_application() {
+    own_process!();
+    for signal in [SIGTERM, SIGINT] {
+        let mut command = command(&["forever loop", "--main hang"]);
+        command.env("HEADCOUNT", "off").env("HEADCOUNT_SIGNALS", "no").env("HEADCOUNT_DRAIN_TIMEOUT", "soon");
+        let mut process = Process::spawn(command);
+        process.wait_for("ready");
+        process.signal(signal);
+        assert_eq!(process.end().killed_by, Some(signal as i32));
+    }
+}
+
 #[test]
 fn the_last_lines_go_past_a_log_that_nothing_reads_once_and_whole() {
     own_process!();

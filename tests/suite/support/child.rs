@@ -1,17 +1,17 @@
 //! The process under test: does what its arguments say.
 //!
 //! Tasks, which work so long after draining began: `wait NAME MS`, `panic NAME MS`, `fail NAME MS`, `last
-//! NAME MS`, `last-grace NAME MS`. Others: `forever NAME`, `status NAME`, `cancel NAME`, `detach NAME MS`,
-//! `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual NAME MS`, `overdue
-//! NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`, `drains-twice NAME`,
-//! `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME COUNT`, `times-out NAME
-//! MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`, `drains-wrapped NAME`,
-//! `connection NAME`, `closes NAME MS`, `plain NAME`, `tracker NAME MS`, `moves NAME MS`, `timed NAME MS`,
-//! `opens NAME`, `listens NAME`, `panics-if-asked NAME`; services and timers are in `child_services`. What
-//! `main` does:
-//! `--main drain | ignore | hang | return | in-a-task | account | spawns-after | own-signal | daemon |
-//! daemon-spawns | daemon-asks`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
-//! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
+//! NAME MS`, `last-grace NAME MS`. Others: `forever NAME`, `status NAME`, `cancel NAME`, `cancel-stuck NAME
+//! MS`, `detach NAME MS`, `grace NAME MS`, `blocking NAME MS`, `stuck NAME MS`, `many NAME COUNT`, `usual
+//! NAME MS`, `overdue NAME`, `late NAME`, `late-burst NAME COUNT`, `idles NAME`, `drains NAME`,
+//! `drains-twice NAME`, `drains-and-drops NAME`, `drains-a-while NAME MS`, `labelled NAME`, `queued NAME
+//! COUNT`, `times-out NAME MS`, `requests NAME COUNT`, `family NAME COUNT`, `drains-tracked NAME`,
+//! `drains-wrapped NAME`, `drains-connection NAME`, `connection NAME`, `closes NAME MS`, `plain NAME`,
+//! `tracker NAME MS`, `moves NAME MS`, `timed NAME MS`, `opens NAME`, `listens NAME`, `panics-if-asked
+//! NAME`; services and timers are in `child_services`. What `main` does: `--main drain | ignore | hang |
+//! return | in-a-task | account | spawns-after | own-signal | daemon | daemon-spawns | daemon-asks`,
+//! `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
+//! When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -162,7 +162,7 @@ impl Options {
             match words[0].as_str() {
                 "--main" => options.main.clone_from(&words[1]),
                 "--after" => options.after = millis(&words[1]),
-                "--call" => options.calls.push(words[1].clone()),
+                "--call" => options.calls.push(words[1].replace("\\n", "\n")),
                 "--hook" => options.hook = Some(words[1].clone()),
                 "--flood" => options.floods = true,
                 "--fill" => options.fills = true,
@@ -484,6 +484,14 @@ async fn begin(words: &[String], hc: &Arc<Headcount>) {
             is_said.recv().unwrap();
         }
         "cancel" => drop(task.on_shutdown(OnShutdown::Cancel).spawn(std::future::pending::<()>())),
+        "cancel-stuck" => {
+            let (begun, begins) = std::sync::mpsc::channel();
+            drop(task.on_shutdown(OnShutdown::Cancel).spawn(async move {
+                begun.send(()).unwrap();
+                std::thread::sleep(time);
+            }));
+            begins.recv().unwrap();
+        }
         "detach" => drop(task.on_shutdown(OnShutdown::Detach).spawn(tokio::time::sleep(time))),
         "last" => drop(task.on_shutdown(OnShutdown::Last).spawn(async move {
             headcount::draining().await;
@@ -670,6 +678,10 @@ fn begin_requests(count: u128) {
 /// Tasks that await the report themselves.
 fn await_drain(what: &str, task: headcount::TaskBuilder, time: Duration, hc: Arc<Headcount>) {
     match what {
+        "drains-connection" => drop(task.connection().spawn(async move {
+            hc.draining().await;
+            let _report = hc.drain().await;
+        })),
         "drains" => drop(task.spawn(async move {
             hc.draining().await;
             let report = hc.drain().await;

@@ -3,13 +3,14 @@
 use std::future::pending;
 use std::time::Duration;
 
-use headcount::{Backoff, Restart, ServiceHandle, draining, every, service};
+use headcount::{Backoff, OnShutdown, Restart, ServiceHandle, draining, every, service, shutdown_requested};
 use tokio::time::sleep;
 
 use super::child::say;
 
-/// Begins one of them: `service-fails NAME`, `service-told NAME MS`, `service-deaf NAME GRACE`, `timer NAME
-/// MS`, `timer-busy NAME MS`, `critical NAME MS`, `critical-told NAME MS`, `critical-stopped NAME`.
+/// Begins one of them: `service-fails NAME`, `service-told NAME MS`, `service-follows NAME`, `service-deaf
+/// NAME GRACE`, `timer NAME MS`, `timer-busy NAME MS`, `critical NAME MS`, `critical-told NAME MS`,
+/// `critical-follows NAME`, `critical-cancelled NAME`, `critical-stopped NAME`.
 pub(super) async fn begin(what: &str, name: String, time: Duration) {
     let hour = Backoff::constant(Duration::from_secs(3_600));
     match what {
@@ -27,6 +28,23 @@ pub(super) async fn begin(what: &str, name: String, time: Duration) {
             };
             let told = service(name, told);
             running(&if what == "critical-told" { told.critical() } else { told }.spawn().unwrap()).await;
+        }
+        // It asks in a loop, as code that awaits nothing does.
+        "service-follows" | "critical-follows" => {
+            let follows = || async {
+                while !shutdown_requested() {
+                    sleep(Duration::from_millis(5)).await;
+                }
+            };
+            let follows = service(name, follows).restart(Restart::OnFailure, hour);
+            let is_critical = what == "critical-follows";
+            running(&if is_critical { follows.critical() } else { follows }.spawn().unwrap()).await;
+        }
+        "critical-cancelled" => {
+            let cancelled = service(name, pending::<()>).on_shutdown(OnShutdown::Cancel);
+            let at_once = Backoff::constant(Duration::from_millis(1)).give_up(0, Duration::from_secs(60));
+            let cancelled = cancelled.restart(Restart::OnFailure, at_once);
+            running(&cancelled.critical().spawn().unwrap()).await;
         }
         "service-deaf" => {
             let run = {
