@@ -46,6 +46,7 @@ async fn the_list_has_state_last_run_and_next() {
     while timer.info().last.is_none() || pump.info().task.is_none() {
         tokio::task::yield_now().await;
     }
+    in_state(&timer, ServiceState::Waiting).await;
     let listed = |name: &str| listed(admin, name);
     let shown = listed("consumer");
     let pairs = [
