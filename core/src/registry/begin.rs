@@ -495,7 +495,9 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     registry.uncount(former);
     if has_changed && group.has_rules() {
         registry.give_timeout(task.slot);
-    } else if has_details && !is_waiting {
+    }
+    // The rules leave a timeout of the code alone, so it begins here all the same.
+    if has_details && !is_waiting {
         timeout::arm(task);
     }
     if now.has(NOT_OPEN) && !seen.has(NOT_OPEN) {

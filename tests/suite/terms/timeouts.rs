@@ -1,9 +1,11 @@
 //! Timeouts end tasks by a clock of their own, and say so.
 
 use std::future::pending;
+use std::sync::OnceLock;
 use std::sync::mpsc::channel;
 use std::time::{Duration, Instant};
 
+use headcount::carry::{Carried, Carrier, Spawn};
 use headcount::snapshot::{FinishedQuery, Outcome, TaskLookup, TaskQuery, TimeoutInfo};
 use headcount::testing::advance;
 
@@ -307,4 +309,32 @@ async fn an_abort_is_no_timeout() {
         panic!("it has ended")
     };
     assert_eq!(task.outcome, Outcome::Cancelled);
+}
+
+/// Changes a limit while a task has begun and no runtime has it yet.
+struct Changes;
+
+static INSTALLED: OnceLock<headcount::Headcount> = OnceLock::new();
+
+impl Carrier for Changes {
+    fn name(&self) -> &'static str {
+        "changes"
+    }
+
+    fn take(&self, _: &Spawn<'_>) -> Option<Box<dyn Carried>> {
+        INSTALLED.get()?.set_limit("late", 10).unwrap();
+        None
+    }
+}
+
+#[tokio::test]
+async fn a_rule_that_changes_during_a_spawn_leaves_its_timeout_alone() {
+    own_process!();
+    let builder = headcount::Headcount::builder().admin(None).signals(false).carry(Changes);
+    INSTALLED.set(builder.install().unwrap()).unwrap();
+    let late = headcount::task("late").timeout(HOUR).spawn(pending::<()>());
+    let (deadlines, _) = headcount_core::internal::registry::timeout::timer_load();
+    assert_eq!(deadlines, 1, "nothing ends the task when its time is over");
+    advance(HOUR);
+    assert_eq!(outcome(late.await), Outcome::Timeout);
 }
