@@ -361,12 +361,11 @@ where
 {
     let born = born(begun);
     let handles = hold.handles();
-    // Dropped in this order where it is aborted while it waits.
+    // Dropped in this order where it is aborted while it waits, before its first poll and after it.
     let task = (closure, entry, hold);
     let handle = tokio::spawn(async move {
-        let (closure, entry, mut hold) = task;
-        std::future::poll_fn(|context| hold.poll(context)).await;
-        let task = (closure, entry, hold);
+        let mut task = task;
+        std::future::poll_fn(|context| task.2.poll(context)).await;
         let run = move || {
             let (closure, entry, _hold) = task;
             entry.run(closure)

@@ -106,6 +106,38 @@ async fn a_closure_that_runs_is_waited_for() {
     assert_eq!((old.await.unwrap(), new.await.unwrap()), (1, 2));
 }
 
+/// Notes, where it is dropped, how many tasks of the name live and whether one has the key.
+struct Looks(Arc<Mutex<Option<(u64, bool)>>>);
+
+impl Drop for Looks {
+    fn drop(&mut self) {
+        let live = group("rebuild").live;
+        let other = headcount::task("rebuild").unique("a").try_spawn(async {});
+        *self.0.lock().unwrap() = Some((live, other.is_err_and(|error| error.is_duplicate())));
+    }
+}
+
+/// A closure that waits has its key until it is dropped, also where its wait has begun.
+#[tokio::test]
+async fn a_closure_that_is_aborted_while_it_waits_is_dropped_first() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("rebuild", 1);
+    let _holder = headcount::task("holder").limit(&LIMIT).spawn(pending::<()>());
+    for yields in [0, 10] {
+        let seen = Arc::new(Mutex::new(None));
+        let held = Looks(Arc::clone(&seen));
+        let task = headcount::task("rebuild").unique("a").limit(&LIMIT);
+        let waits = task.spawn_blocking(move || drop(held));
+        for _ in 0..yields {
+            tokio::task::yield_now().await;
+        }
+        waits.abort();
+        assert_eq!(outcome(waits.await), Outcome::Cancelled);
+        assert_eq!(*seen.lock().unwrap(), Some((1, true)), "after {yields} yields");
+        assert_eq!((LIMIT.running(), LIMIT.waiting(), group("rebuild").live), (1, 0, 0));
+    }
+}
+
 /// A task that waits for its key takes no place of its limit meanwhile.
 #[tokio::test]
 async fn a_key_comes_before_a_limit() {
