@@ -101,16 +101,17 @@ where
     let key = Key { name, labels, location };
     if !is_enabled() {
         let given = Cow::Borrowed(name);
-        let name = if IS_GIVEN { NameSource::Given(&given) } else { NameSource::Code(name) };
+        let source = if IS_GIVEN { NameSource::Given(&given) } else { NameSource::Code(name) };
+        let name = if IS_GIVEN { given.clone() } else { code_name(key.name) };
+        let begun = begin_untracked(&name, kind_of(KIND), false);
         plan_untracked(
-            name,
+            source,
             location,
             (kind_of(KIND), OnShutdown::Wait, None),
             GivenTerms::default(),
             Attempt::default(),
         );
-        let name = if IS_GIVEN { given.clone() } else { code_name(key.name) };
-        return begin_untracked(&name, kind_of(KIND), false);
+        return begun;
     }
     let find = |hot: &Hot<Handle>| hot.find(&key, IS_GIVEN, KIND);
     if let Some(begun) = begin_refilled(find) {
@@ -141,9 +142,10 @@ pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
 fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     if !is_enabled() {
         let name = Cow::Borrowed(site.name());
+        let begun = begin_untracked(site.name(), kind_of(KIND), false);
         let (name, kind) = (NameSource::Given(&name), (kind_of(KIND), OnShutdown::Wait, None));
         plan_untracked(name, site.location(), kind, GivenTerms::default(), Attempt::default());
-        return begin_untracked(site.name(), kind_of(KIND), false);
+        return begun;
     }
     if let Some(begun) = begin_refilled(|hot| hot.stripe(site.group(KIND))) {
         return Some(begun);
@@ -302,7 +304,8 @@ fn plan_of(
 }
 
 /// The same for a task that is not tracked, with its kind and policy: its terms, and what rules say
-/// of its name.
+/// of its name. Called after [`begin_untracked`], since a carrier may spawn tasks that leave plans of their
+/// own.
 #[cold]
 #[inline(never)]
 pub fn plan_untracked(

@@ -357,12 +357,13 @@ impl TaskBuilder {
         let More { labels: further, fields, span, terms } = *self.more.unwrap_or_default();
         if !is_enabled() {
             let given = self.name.text();
+            let name = if given.is_empty() { code_name(code) } else { given.clone() };
+            let begun = begin_untracked(&name, kind, span.is_some());
             if !matches!(kind, Kind::Future | Kind::Request) {
                 let name = if given.is_empty() { NameSource::Code(code) } else { NameSource::Given(&given) };
                 plan_untracked(name, location, (kind, self.policy, self.grace), terms, attempt);
             }
-            let name = if given.is_empty() { code_name(code) } else { given };
-            return (begin_untracked(&name, kind, span.is_some()), span);
+            return (begun, span);
         }
         let (mut labels, location) = match &self.name {
             Name::Site(site) => (site.labels(), site.location()),

@@ -5,6 +5,7 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering::SeqCst};
 use std::time::Duration;
 
+use headcount::carry::{Carried, Carrier, Spawn};
 use headcount::snapshot::Outcome;
 use headcount::testing::advance;
 use headcount::{Headcount, Limit};
@@ -79,6 +80,36 @@ async fn the_operators_rules_hold() {
     tokio::task::yield_now().await;
     assert!(!last.is_finished(), "a wildcard leaves it alone");
     last.abort();
+}
+
+/// Spawns where it is to say what a task carries.
+struct Spawns;
+
+impl Carrier for Spawns {
+    fn name(&self) -> &'static str {
+        "spawns"
+    }
+
+    fn take(&self, _: &Spawn<'_>) -> Option<Box<dyn Carried>> {
+        headcount::spawn(async {});
+        None
+    }
+}
+
+/// What a carrier spawns takes no terms from the task that it is asked about.
+#[tokio::test]
+async fn a_carrier_that_spawns_leaves_terms_alone() {
+    own_process!("HEADCOUNT" = "off", "HEADCOUNT_LIMIT" = "named=1/0,site=1/0");
+    let _hc = Headcount::builder().carry(Spawns).install().unwrap();
+    let named = || headcount::task("named").spawn(pending::<()>());
+    let site = || headcount::task!("site").spawn(pending::<()>());
+    let keyed = || headcount::task("keyed").unique("a").spawn(pending::<()>());
+    let first = [named(), site(), keyed()];
+    for (name, second) in [("named", named()), ("site", site()), ("keyed", keyed())] {
+        assert!(second.is_finished(), "a second task {name} runs");
+        assert_eq!(outcome(second.await), Outcome::Rejected, "{name}");
+    }
+    first.iter().for_each(tokio::task::JoinHandle::abort);
 }
 
 #[test]
