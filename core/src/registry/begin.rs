@@ -16,7 +16,7 @@ use crate::registry::details::{Details, Scope};
 use crate::registry::flags::{CARRIES, NOT_OPEN, Seen, flags};
 use crate::registry::group::{Group, NameSource, Signature, first_flags};
 use crate::registry::hot::{Hot, Key, Keys, hot};
-use crate::registry::kind::{Kind, OnShutdown, kind_of};
+use crate::registry::kind::{FUTURE, Kind, OnShutdown, kind_of};
 use crate::registry::local::{self, Current, Local, with_local};
 use crate::registry::plan::{self, Attempt, GivenTerms, Plan};
 use crate::registry::site::Site;
@@ -82,7 +82,7 @@ where
     let key = Key { name, labels, location };
     let begun = hot(|hot| hot.begin(hot.find(&key, IS_GIVEN, KIND)?, flags(), clock::counter));
     match begun {
-        Some((slot, seen)) => Some(Begun { slot, seen }),
+        Some((slot, seen)) => Some(begun_plain::<KIND>(slot, seen)),
         None => begin_unknown::<N, KIND, IS_GIVEN>(name, labels, location),
     }
 }
@@ -114,7 +114,7 @@ where
         return begun;
     }
     let find = |hot: &Hot<Handle>| hot.find(&key, IS_GIVEN, KIND);
-    if let Some(begun) = begin_refilled(find) {
+    if let Some(begun) = begin_refilled::<KIND>(find) {
         return Some(begun);
     }
     let name = Cow::Borrowed(key.name);
@@ -132,7 +132,7 @@ where
 pub fn begin_site<const KIND: u64>(site: &'static Site) -> Option<Begun> {
     let begun = hot(|hot| hot.begin(hot.stripe(site.group(KIND))?, flags(), clock::counter));
     match begun {
-        Some((slot, seen)) => Some(Begun { slot, seen }),
+        Some((slot, seen)) => Some(begun_plain::<KIND>(slot, seen)),
         None => begin_site_unknown::<KIND>(site),
     }
 }
@@ -147,7 +147,7 @@ fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
         plan_untracked(name, site.location(), kind, GivenTerms::default(), Attempt::default());
         return begun;
     }
-    if let Some(begun) = begin_refilled(|hot| hot.stripe(site.group(KIND))) {
+    if let Some(begun) = begin_refilled::<KIND>(|hot| hot.stripe(site.group(KIND))) {
         return Some(begun);
     }
     let (name, labels) = (Cow::Borrowed(site.name()), site.labels());
@@ -159,7 +159,9 @@ fn begin_site_unknown<const KIND: u64>(site: &'static Site) -> Option<Begun> {
 }
 
 /// Gives the thread ids and slots where it has run out of them, and tries the fast way once more.
-fn begin_refilled(find: impl FnOnce(&Hot<Handle>) -> Option<&'static Stripe>) -> Option<Begun> {
+fn begin_refilled<const KIND: u64>(
+    find: impl FnOnce(&Hot<Handle>) -> Option<&'static Stripe>,
+) -> Option<Begun> {
     if !hot(Hot::is_open) || !flags().see().is_plain() {
         return None;
     }
@@ -172,7 +174,24 @@ fn begin_refilled(find: impl FnOnce(&Hot<Handle>) -> Option<&'static Stripe>) ->
         hot.begin(find(hot)?, flags(), clock::counter)
     };
     let (slot, seen) = with_local(begin, || None)?;
-    Some(Begun { slot, seen })
+    Some(begun_plain::<KIND>(slot, seen))
+}
+
+/// A task that has begun the fast way. A tracked future is not handed to a runtime, so nothing comes back to
+/// [`hold`] it, and it looks here for what it may have missed.
+#[inline(always)]
+fn begun_plain<const KIND: u64>(slot: TaskSlot, seen: Seen) -> Begun {
+    let begun = Begun { slot, seen };
+    if KIND == FUTURE && slot.is_special(|| flags().see() != seen) {
+        settle_future(begun);
+    }
+    begun
+}
+
+#[cold]
+#[inline(never)]
+fn settle_future(begun: Begun) {
+    settle(registry(), begun.current(), begun.seen, None);
 }
 
 /// Lets the thread take the fast way for the next task with this signature.

@@ -50,9 +50,10 @@
 //! **A begin reads without a lock, so it may miss a change.** The spawn keeps what it [saw](flags::Seen) of
 //! the flag word. Once the runtime has the task, the spawn locks the slot to keep the abort handle, and
 //! compares: if the word is another one by then, it does what it missed under that lock (the function
-//! `settle` in [`begin`]). A thread that makes a change first writes the change, then changes the word, then
-//! goes through all slots and locks each. So either that pass finds the task, or the spawn's comparison finds
-//! the change. This holds for the census, for the shutdown's refusals, and for policies.
+//! `settle` in [`begin`]). A `track`ed future has no abort handle, so its begin locks the slot itself. A
+//! thread that makes a change first writes the change, then changes the word, then goes through all slots and
+//! locks each. So either that pass finds the task, or the spawn's comparison finds the change. This holds for
+//! the census, for the shutdown's refusals, and for policies.
 //!
 //! **A thread's cells** hold free slots, ids, stripes, the history's chunk and the groups that it met by
 //! their texts' addresses. Each stripe, chunk, slot and id has one thread at a time. When a thread ends,

@@ -417,6 +417,31 @@ fn the_census_starts_in_between() {
     });
 }
 
+/// The same of a tracked future: nothing holds it, so its begin asks once more.
+#[test]
+fn the_census_starts_while_a_future_begins() {
+    explore_within(2, || {
+        let (flags, group, slot) = (plain_flags(), new_group(), new_slot());
+        let census = Arc::new(Census::new());
+        let stripe = group.lend_stripe();
+        let hot = hot_with(slot, 1, stripe);
+        let counter = thread::spawn({
+            let (flags, census) = (flags.clone(), census.clone());
+            move || {
+                census.begin();
+                flags.set(COUNTING);
+                count(&census, slot);
+            }
+        });
+        let begun = hot.begin(stripe, &flags, || 1);
+        if begun.is_some_and(|(_, seen)| slot.is_special(|| flags.see() != seen)) {
+            count(&census, slot);
+        }
+        counter.join().unwrap();
+        assert_eq!(census.count(OnShutdown::Wait), usize::from(begun.is_some()));
+    });
+}
+
 /// The process begins to stop while a task begins: the coordinator finds the task, or its spawner finds out.
 #[test]
 fn a_task_does_not_slip_through_the_closing_door() {

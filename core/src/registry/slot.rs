@@ -426,6 +426,14 @@ impl<H> Slot<H> {
         Some(handle)
     }
 
+    /// Asks under the lock whether something about a task that nothing holds turns out to be special. What
+    /// goes through all slots either finds the task, or has made its change before this asks.
+    #[inline(always)]
+    pub fn is_special(&self, is_special: impl FnOnce() -> bool) -> bool {
+        let _held = self.held.lock();
+        is_special()
+    }
+
     /// What the owner sees: needs no validation.
     #[inline]
     pub fn own(&self) -> Reading {
