@@ -62,6 +62,8 @@ mod sites;
 mod stack;
 #[cfg(all(feature = "admin", feature = "stacks"))]
 mod stacks;
+#[cfg(feature = "admin")]
+mod subscriber;
 #[cfg(all(feature = "admin", feature = "shutdown"))]
 mod survive;
 #[cfg(feature = "admin")]

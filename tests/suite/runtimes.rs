@@ -268,3 +268,34 @@ fn a_closure_is_dropped_before_its_task_ends() {
     assert_eq!(*seen.lock().unwrap(), Some(1));
     assert_eq!(group("closure-dropped").live, 0);
 }
+
+/// What the closures of a runtime hold is dropped with its last handle, which is headcount's.
+#[test]
+fn a_runtime_that_has_ended_is_forgotten_without_a_lock() {
+    own_process!();
+    /// Makes a runtime known where it is dropped.
+    struct Spawns(tokio::runtime::Handle, std::sync::mpsc::Sender<()>);
+    impl Drop for Spawns {
+        fn drop(&mut self) {
+            drop(headcount::spawn_on(async {}, &self.0));
+            let _ = self.1.send(());
+        }
+    }
+    let (sender, is_dropped) = std::sync::mpsc::channel();
+    std::thread::spawn(move || {
+        let build = || tokio::runtime::Builder::new_current_thread().build().unwrap();
+        let other = build();
+        let spawns = Spawns(other.handle().clone(), sender);
+        let mut builder = tokio::runtime::Builder::new_current_thread();
+        let ends = builder.on_thread_start(move || _ = &spawns).build().unwrap();
+        drop(builder);
+        // Those that have ended are looked for once many are known.
+        for runtime in std::iter::once(ends).chain((0..20).map(|_| build())) {
+            runtime.block_on(headcount::spawn_on(async {}, runtime.handle())).unwrap();
+        }
+        drop(other);
+    });
+    is_dropped
+        .recv_timeout(std::time::Duration::from_secs(30))
+        .expect("the thread waits for a lock that it has");
+}

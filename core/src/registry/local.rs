@@ -139,22 +139,21 @@ impl Drop for Local {
     }
 }
 
-/// Runs `with` on the thread's own, or `without` if that is gone, as it is while a thread ends.
-///
-/// Neither may run code of users: the thread's own is borrowed meanwhile.
+/// Runs `with` on the thread's own. Runs `without` if that is gone, as it is while a thread ends, or in use:
+/// `with` may log, and a subscriber may begin and end tasks there.
 #[inline]
 pub fn with_local<R>(with: impl FnOnce(&mut Local, &Hot<Handle>) -> R, without: impl FnOnce() -> R) -> R {
     let with = |local: &RefCell<Local>| {
+        let mut local = local.try_borrow_mut().ok()?;
         hot(|hot| {
-            let mut local = local.borrow_mut();
             if !hot.is_open() {
                 hot.open();
                 local.meet_runtime();
             }
-            with(&mut local, hot)
+            Some(with(&mut local, hot))
         })
     };
-    LOCAL.try_with(with).unwrap_or_else(|_| without())
+    LOCAL.try_with(with).ok().flatten().unwrap_or_else(without)
 }
 
 /// An id without the thread's own range.

@@ -58,7 +58,8 @@
 //! **A thread's cells** hold free slots, ids, stripes, the history's chunk and the groups that it met by
 //! their texts' addresses. Each stripe, chunk, slot and id has one thread at a time. When a thread ends,
 //! [`Local`](local) empties the cells before it gives anything back, and what the thread still begins and
-//! ends takes the whole way, with locks.
+//! ends takes the whole way, with locks. So does what a subscriber begins and ends in a line that is logged
+//! while `Local` is in use.
 //!
 //! # Invariants
 //!

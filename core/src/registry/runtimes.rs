@@ -15,6 +15,7 @@ use tokio::task;
 
 use crate::lock::Mutex;
 use crate::name::{self, MAX_NAME};
+use crate::spawn::drop_contained;
 
 /// From so many on, those that have ended are looked for.
 const MANY: usize = 16;
@@ -100,10 +101,13 @@ impl Runtimes {
     /// Forgets the runtimes that have ended, whose handles would keep their memory. The application's threads
     /// do it only if no observer has.
     pub fn prune(&self) {
-        let ended: Vec<u64> = self.all().iter().filter(|met| met.is_gone()).map(|met| met.number).collect();
+        let mut ended = self.all();
+        ended.retain(|met| met.is_gone());
         if !ended.is_empty() {
-            self.known.lock().list.retain(|met| !ended.contains(&met.number));
+            self.known.lock().list.retain(|met| ended.iter().all(|ended| ended.number != met.number));
         }
+        // After the lock: with the last handle go the closures that the application gave the runtime.
+        drop_contained(ended);
     }
 
     /// Enters the current task of the current runtime as one that holds a tracked future; `None` outside of a
