@@ -13,8 +13,11 @@
 //! under the lock, whether it stands in the line: if not, the place is its own, and it leaves like any other.
 
 use std::collections::BTreeMap;
+use std::mem::forget;
+use std::panic::{AssertUnwindSafe, catch_unwind, resume_unwind};
 use std::sync::Arc;
 use std::task::{Context, Poll, Waker};
+use std::thread;
 
 use crate::sync::{AtomicU64, Mutex, Ordering};
 
@@ -235,9 +238,25 @@ impl Gate {
     }
 }
 
-/// After the lock: a waker may run code that enters or leaves.
+/// After the lock: a waker may run code that enters or leaves. One that panics takes no wake-up from the
+/// others, which have their places already.
 fn wake(wakers: Vec<Waker>) {
-    wakers.into_iter().for_each(Waker::wake);
+    let mut first = None;
+    for waker in wakers {
+        if let Err(payload) = catch_unwind(AssertUnwindSafe(|| waker.wake())) {
+            match first {
+                None => first = Some(payload),
+                // What a panic carries may panic where it is dropped.
+                Some(_) => forget(payload),
+            }
+        }
+    }
+    match first {
+        // A second panic would end the process.
+        Some(payload) if thread::panicking() => forget(payload),
+        Some(payload) => resume_unwind(payload),
+        None => {}
+    }
 }
 
 impl Drop for Permit {

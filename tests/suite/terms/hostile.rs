@@ -3,6 +3,7 @@
 use std::future::pending;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering::SeqCst};
+use std::task::{Context, Wake, Waker};
 use std::time::Duration;
 
 use headcount::snapshot::Outcome;
@@ -108,6 +109,44 @@ async fn panics_lose_no_place_and_no_key() {
 async fn nor_with_headcount_off() {
     own_process!("HEADCOUNT" = "off");
     panics_lose_nothing().await;
+}
+
+/// Panics, and notes that it was called.
+#[derive(Default)]
+struct BadWaker(AtomicBool);
+
+impl Wake for BadWaker {
+    fn wake(self: Arc<Self>) {
+        self.0.store(true, SeqCst);
+        panic!("in a waker");
+    }
+}
+
+/// Callers wait with wakers of their own, all of which panic: each that has a place is woken.
+#[tokio::test]
+async fn a_waker_that_panics_costs_no_other_its_place() {
+    own_process!();
+    static LIMIT: Limit = Limit::new("job", 1);
+    let hc = Headcount::builder().admin(None).signals(false).install().unwrap();
+    let job = || headcount::task("job").limit(&LIMIT);
+    let holder = job().spawn(pending::<()>());
+    let mut callers: Vec<_> = (0..3)
+        .map(|number| {
+            let waker = Arc::new(BadWaker::default());
+            let mut caller = Box::pin(job().spawn_when_free(async move { number }));
+            let own = Waker::from(Arc::clone(&waker));
+            assert!(caller.as_mut().poll(&mut Context::from_waker(&own)).is_pending());
+            (caller, waker)
+        })
+        .collect();
+    let panic = std::panic::catch_unwind(std::panic::AssertUnwindSafe(|| hc.set_limit("job", 4)));
+    assert_eq!(panic.unwrap_err().downcast_ref(), Some(&"in a waker"));
+    let woken: Vec<_> = callers.iter().map(|(_, waker)| waker.0.load(SeqCst)).collect();
+    assert_eq!(woken, [true; 3]);
+    for (number, (caller, _)) in callers.drain(..).enumerate() {
+        assert_eq!(caller.await.await.unwrap(), number);
+    }
+    holder.abort();
 }
 
 /// A spawn outside of a runtime panics, as tokio's does, and holds nothing afterwards.
