@@ -235,7 +235,7 @@ pub fn begin_with(task: &NewTask<'_>, terms: GivenTerms, attempt: Attempt) -> Be
     if matches!(kind, Kind::Future | Kind::Request) {
         // It is not handed to a runtime, so nothing comes back to `hold` an abort handle.
         settle(registry, current, seen, None);
-    } else if let Some(plan) = plan_of(group, task.policy, terms, attempt) {
+    } else if let Some(plan) = plan_of(group, task, terms, attempt) {
         plan::leave(Some(plan));
         seen = seen.marked_always();
     } else if has_timeout {
@@ -300,7 +300,7 @@ pub fn code_name(code: &'static str) -> Cow<'static, str> {
 #[inline]
 fn plan_of(
     group: &'static Group,
-    policy: OnShutdown,
+    task: &NewTask<'_>,
     terms: GivenTerms,
     attempt: Attempt,
 ) -> Option<Box<Plan>> {
@@ -308,11 +308,13 @@ fn plan_of(
     if !has_own && group.terms.get().is_none() {
         return None;
     }
-    let is_exempt = is_exempt(group.kind, group.policy().unwrap_or(policy));
+    let is_exempt = is_exempt(group.kind, group.policy().unwrap_or(task.policy));
     let limit = limit_of(group, terms.limit, is_exempt);
     (has_own || limit.is_some()).then(|| {
+        let Signature { name, location, .. } = task.signature;
         Box::new(Plan {
-            name: group.name.clone(),
+            // Tasks that are counted together have keys of their own.
+            name: if group.is_overflow() { own_name(name, location) } else { group.name.clone() },
             limit,
             unique: terms.unique,
             attempt,
@@ -343,13 +345,7 @@ pub fn plan_untracked(
     if !has_own && !rules().exist() {
         return plan::leave(None);
     }
-    let name: Arc<str> = match name {
-        NameSource::Given(name) if !name.is_empty() => name::cut(name.clone(), MAX_NAME).into(),
-        NameSource::Given(_) => name::location(location).into(),
-        NameSource::Code(code) => {
-            name::of_type(code).map_or_else(|| name::location(location), |code| code.path).into()
-        }
-    };
+    let name = own_name(name, location);
     let is_exempt = is_exempt(kind, policy);
     let timeout = combine(rules().timeout(&name, is_exempt), terms.timeout);
     plan::leave(Some(Box::new(Plan {
@@ -360,6 +356,17 @@ pub fn plan_untracked(
         at_stop,
         name,
     })));
+}
+
+/// The name that a task has without a group.
+fn own_name(name: NameSource<'_>, location: &'static Location<'static>) -> Arc<str> {
+    match name {
+        NameSource::Given(name) if !name.is_empty() => name::cut(name.clone(), MAX_NAME).into(),
+        NameSource::Given(_) => name::location(location).into(),
+        NameSource::Code(code) => {
+            name::of_type(code).map_or_else(|| name::location(location), |code| code.path).into()
+        }
+    }
 }
 
 struct Entered {

@@ -141,6 +141,11 @@ impl Group {
         group
     }
 
+    /// Whether it counts tasks whose groups found no room.
+    pub fn is_overflow(&self) -> bool {
+        self.location.is_empty() && *self.name == *OTHER
+    }
+
     /// The policy that whoever runs the service set for this name.
     #[inline]
     pub fn policy(&self) -> Option<OnShutdown> {

@@ -151,3 +151,32 @@ async fn a_key_comes_before_a_limit() {
     assert_eq!(new.await.unwrap(), 2);
     until(|| LIMIT.running() == 0).await;
 }
+
+/// Tasks whose groups find no room have the keys of their own names, and share them with those that found it.
+#[tokio::test]
+async fn keys_belong_to_names_also_where_there_are_too_many() {
+    own_process!();
+    let job = |number: u32, key: &'static str| {
+        headcount::task(format!("job-{number}")).unique_replace(key).spawn(pending::<()>())
+    };
+    let rebuild = |number: u32, key: &'static str| {
+        headcount::task("rebuild").label("repository", number.to_string()).unique(key).spawn(pending::<()>())
+    };
+    let early = rebuild(0, "a");
+    for number in 0..200 {
+        job(number, "x").abort();
+        rebuild(number, "x").abort();
+        tokio::task::yield_now().await;
+    }
+    assert!(0 < headcount::snapshot().groups_overflowed);
+    let late = rebuild(199, "a");
+    assert!(late.is_finished(), "both have the key");
+    assert_eq!(outcome(late.await), Outcome::Rejected);
+    let jobs = [job(198, "a"), job(199, "a")];
+    tokio::task::yield_now().await;
+    assert!(jobs.iter().all(|job| !job.is_finished()) && !early.is_finished());
+    let [first, second] = jobs;
+    let third = job(199, "a");
+    assert_eq!(outcome(second.await), Outcome::Cancelled);
+    assert!(!first.is_finished() && !third.is_finished());
+}
