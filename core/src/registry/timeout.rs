@@ -11,6 +11,7 @@ use std::time::Duration;
 use crate::clock;
 use crate::outcome::Outcome;
 use crate::registry::details::Details;
+use crate::registry::failure::hold_back;
 use crate::registry::kind::Kind;
 use crate::registry::local::Current;
 use crate::registry::outcomes::outcomes;
@@ -69,16 +70,33 @@ pub(super) enum Due {
     Stopped(Arc<Untracked>),
 }
 
-pub(super) static TIMER: Timer<Due> = Timer::new(fire);
+pub(super) static TIMER: Timer<Due> = Timer::new("headcount-timer", "timeouts, which do nothing", fire);
+
+/// A task that is overdue, as it was then.
+#[derive(Debug)]
+struct Overdue {
+    task: Reading,
+    allowed: Duration,
+    at: u64,
+    /// Lines of its group that were not written before.
+    held_back: u64,
+}
+
+/// Writes lines on a thread of their own, since a log that blocks must not hold up the timer's.
+static LINES: Timer<Overdue> = Timer::new("headcount-lines", "lines about overdue tasks", write_overdue);
+
+/// The most lines that wait for a log.
+const MOST_LINES: usize = 64;
 
 /// The timer of the process, for tests and benches: how many deadlines it holds, and how often it woke up.
 pub fn timer_load() -> (usize, u64) {
     (TIMER.len(), TIMER.wakes())
 }
 
-/// Moves the clock of timeouts forward.
+/// Moves the clock of timeouts forward, and returns once all that is due then was done and logged.
 pub fn advance(by: Duration) {
     TIMER.advance(by);
+    LINES.advance(Duration::ZERO);
 }
 
 /// Starts the timeout of a task, if it has one that has not begun.
@@ -213,22 +231,22 @@ fn mark_overdue(current: Current) {
         (!std::mem::replace(&mut timeout.is_overdue, true)).then_some(timeout.allowed)
     };
     let Some(allowed) = with_timeout(current, mark).flatten() else { return };
-    if let Some(task) = current.slot.read().filter(|task| task.id() == current.id) {
-        tell_overdue(&task, allowed);
+    let Some(task) = current.slot.read().filter(|task| task.id() == current.id) else { return };
+    if MOST_LINES <= LINES.len() {
+        return hold_back();
     }
+    let at = clock::ticks();
+    let terms = registry().group(task.group()).terms();
+    let Admission::Write { held_back } = terms.storm.lock().admit(at) else { return hold_back() };
+    LINES.add(LINES.now(), Overdue { task, allowed, at, held_back });
 }
 
-fn tell_overdue(task: &Reading, allowed: Duration) {
+fn write_overdue(Overdue { task, allowed, at, held_back }: Overdue) {
     let group = registry().group(task.group());
-    let now = clock::ticks();
-    let Admission::Write { held_back } = group.terms().storm.lock().admit(now) else {
-        crate::registry::failure::hold_back();
-        return;
-    };
     let why = match (task.kind(), task.polling_since()) {
         (Kind::Blocking, _) => "a running closure cannot be aborted".to_owned(),
         (Kind::Future | Kind::Request, _) => "it is not ours to abort".to_owned(),
-        (_, Some(since)) => format!("it has been in one poll for {}", length(clock::between(since, now))),
+        (_, Some(since)) => format!("it has been in one poll for {}", length(clock::between(since, at))),
         (_, None) => "it was aborted, and its runtime has not dropped it".to_owned(),
     };
     let (name, allowed, place) = (named(&group.name, task.id()), length(allowed), &group.location);

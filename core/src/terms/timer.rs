@@ -1,4 +1,4 @@
-//! The one thread that waits for the next deadline.
+//! One thread that waits for the next deadline.
 //!
 //! It starts with the first entry, and sleeps until the next one is due. An entry that is due before all
 //! others wakes it; removing one does not. Its clock is [`clock`](crate::clock), and tests move it forward.
@@ -18,6 +18,9 @@ const LONGEST: Duration = Duration::from_secs(3600);
 /// Deadlines, and the thread that calls `fire` with each that is due.
 #[derive(Debug)]
 pub struct Timer<T: 'static> {
+    thread: &'static str,
+    /// What there is not if the system has no thread for it.
+    purpose: &'static str,
     state: Mutex<State<T>>,
     /// Wakes the thread.
     sooner: Condvar,
@@ -40,7 +43,7 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Timer<T> {
-    pub const fn new(fire: fn(T)) -> Self {
+    pub const fn new(thread: &'static str, purpose: &'static str, fire: fn(T)) -> Self {
         let state = State {
             deadlines: Deadlines::new(),
             is_started: false,
@@ -49,6 +52,8 @@ impl<T: Send + 'static> Timer<T> {
             wakes: 0,
         };
         Self {
+            thread,
+            purpose,
             state: Mutex::new(state),
             sooner: Condvar::new(),
             idle: Condvar::new(),
@@ -123,11 +128,11 @@ impl<T: Send + 'static> Timer<T> {
     }
 
     fn start(&'static self) {
-        let thread = thread::Builder::new().name("headcount-timer".to_owned());
+        let thread = thread::Builder::new().name(self.thread.to_owned());
         if let Err(error) = thread.spawn(|| self.run()) {
             self.lock().is_started = false;
             let write = || {
-                tracing::error!(target: "headcount", "No thread for timeouts, which do nothing: {error}");
+                tracing::error!(target: "headcount", "No thread for {}: {error}", self.purpose);
             };
             let _ = catch_unwind(AssertUnwindSafe(write));
         }
@@ -172,7 +177,7 @@ mod tests {
     #[test]
     fn entries_fire_in_order_as_the_clock_moves() {
         static FIRED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-        static TIMER: Timer<u32> = Timer::new(|entry| FIRED.lock().unwrap().push(entry));
+        static TIMER: Timer<u32> = Timer::new("test", "tests", |entry| FIRED.lock().unwrap().push(entry));
         let in_hours = |hours: u32| TIMER.now() + clock::ticks_in(HOUR * hours);
         TIMER.add(in_hours(3), 3);
         let second = TIMER.add(in_hours(2), 2);
@@ -189,7 +194,7 @@ mod tests {
 
     #[test]
     fn the_thread_sleeps_until_something_is_due() {
-        static TIMER: Timer<()> = Timer::new(|()| ());
+        static TIMER: Timer<()> = Timer::new("test", "tests", |()| ());
         let at = TIMER.now() + clock::ticks_in(HOUR);
         let first = TIMER.add(at, ());
         // Until the thread sleeps.
@@ -207,7 +212,7 @@ mod tests {
     #[test]
     fn a_panic_in_one_entry_does_not_end_the_thread() {
         static FIRED: Mutex<Vec<u32>> = Mutex::new(Vec::new());
-        static TIMER: Timer<u32> = Timer::new(|entry| {
+        static TIMER: Timer<u32> = Timer::new("test", "tests", |entry| {
             assert!(entry != 1, "the first one panics");
             FIRED.lock().unwrap().push(entry);
         });

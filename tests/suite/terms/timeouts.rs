@@ -1,13 +1,14 @@
 //! Timeouts end tasks by a clock of their own, and say so.
 
 use std::future::pending;
-use std::sync::OnceLock;
-use std::sync::mpsc::channel;
+use std::sync::mpsc::{Receiver, Sender, channel};
+use std::sync::{Mutex, OnceLock};
 use std::time::{Duration, Instant};
 
 use headcount::carry::{Carried, Carrier, Spawn};
 use headcount::snapshot::{FinishedQuery, Outcome, TaskLookup, TaskQuery, TimeoutInfo};
 use headcount::testing::advance;
+use tracing_subscriber::layer::SubscriberExt;
 
 use super::{HOUR, group, outcome};
 use crate::support::lines::{Lines, matches};
@@ -309,6 +310,42 @@ async fn an_abort_is_no_timeout() {
         panic!("it has ended")
     };
     assert_eq!(task.outcome, Outcome::Cancelled);
+}
+
+/// Waits in the line of an overdue task until it may go on.
+struct Blocks(Mutex<Receiver<()>>, Sender<()>);
+
+impl<S: tracing::Subscriber> tracing_subscriber::Layer<S> for Blocks {
+    fn on_event(&self, event: &tracing::Event<'_>, _: tracing_subscriber::layer::Context<'_, S>) {
+        let mut is_overdue = false;
+        event.record(&mut |_: &tracing::field::Field, value: &dyn std::fmt::Debug| {
+            is_overdue |= format!("{value:?}").contains(" is overdue: ");
+        });
+        if is_overdue {
+            let _ = self.1.send(());
+            let _ = self.0.lock().unwrap().recv();
+        }
+    }
+}
+
+/// A log that takes no more lines holds up no timeout.
+#[test]
+fn timeouts_go_on_while_the_log_blocks() {
+    own_process!();
+    let (go_on, goes_on) = channel();
+    let (blocks, is_blocked) = channel();
+    let subscriber = tracing_subscriber::registry().with(Blocks(Mutex::new(goes_on), blocks));
+    tracing::subscriber::set_global_default(subscriber).unwrap();
+    let brief = Duration::from_millis(1);
+    let tracked: Vec<_> =
+        (0..100).map(|_| headcount::task("tracked").timeout(brief).track(pending::<()>())).collect();
+    is_blocked.recv().unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    let late = headcount::task("late").timeout(brief).spawn_on(pending::<()>(), runtime.handle());
+    let (timed_out, is_timed_out) = channel();
+    std::thread::spawn(move || timed_out.send(outcome(runtime.block_on(late))));
+    assert_eq!(is_timed_out.recv_timeout(Duration::from_secs(30)), Ok(Outcome::Timeout));
+    drop((tracked, go_on));
 }
 
 /// Changes a limit while a task has begun and no runtime has it yet.
