@@ -2,6 +2,7 @@
 //!
 //! It starts with the first entry, and sleeps until the next one is due. An entry that is due before all
 //! others wakes it; removing one does not. Its clock is [`clock`](crate::clock), and tests move it forward.
+//! A forked process has a thread of its own from its first entry on, and fires what it inherited too.
 
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::atomic::{AtomicU64, Ordering};
@@ -34,7 +35,8 @@ pub struct Timer<T: 'static> {
 #[derive(Debug)]
 struct State<T> {
     deadlines: Deadlines<T>,
-    is_started: bool,
+    /// The process that the thread runs in; 0 without one.
+    runs_in: u32,
     is_firing: bool,
     /// Until when the thread sleeps.
     sleeps_until: u64,
@@ -44,13 +46,8 @@ struct State<T> {
 
 impl<T: Send + 'static> Timer<T> {
     pub const fn new(thread: &'static str, purpose: &'static str, fire: fn(T)) -> Self {
-        let state = State {
-            deadlines: Deadlines::new(),
-            is_started: false,
-            is_firing: false,
-            sleeps_until: 0,
-            wakes: 0,
-        };
+        let state =
+            State { deadlines: Deadlines::new(), runs_in: 0, is_firing: false, sleeps_until: 0, wakes: 0 };
         Self {
             thread,
             purpose,
@@ -78,10 +75,12 @@ impl<T: Send + 'static> Timer<T> {
 
     /// Has an entry fired at `at`, or as soon after it as the thread runs.
     pub fn add(&'static self, at: u64, entry: T) -> Key {
+        let here = process();
         let mut state = self.lock();
         let key = state.deadlines.add(at, entry);
-        if !state.is_started {
-            state.is_started = true;
+        if state.runs_in != here {
+            // A process that was forked from this one has the deadlines and not the thread.
+            (state.runs_in, state.is_firing) = (here, false);
             drop(state);
             self.start();
         } else if at < state.sleeps_until {
@@ -120,7 +119,7 @@ impl<T: Send + 'static> Timer<T> {
         loop {
             let now = self.now();
             let is_due = state.deadlines.next().is_some_and(|at| at <= now);
-            if !state.is_started || !is_due && !state.is_firing {
+            if state.runs_in != process() || !is_due && !state.is_firing {
                 return;
             }
             state = self.idle.wait(state).unwrap_or_else(PoisonError::into_inner);
@@ -130,7 +129,7 @@ impl<T: Send + 'static> Timer<T> {
     fn start(&'static self) {
         let thread = thread::Builder::new().name(self.thread.to_owned());
         if let Err(error) = thread.spawn(|| self.run()) {
-            self.lock().is_started = false;
+            self.lock().runs_in = 0;
             let write = || {
                 tracing::error!(target: "headcount", "No thread for {}: {error}", self.purpose);
             };
@@ -162,6 +161,11 @@ impl<T: Send + 'static> Timer<T> {
             state.wakes += 1;
         }
     }
+}
+
+/// This process, where processes fork.
+fn process() -> u32 {
+    if cfg!(unix) { std::process::id() } else { 1 }
 }
 
 #[cfg(all(test, not(headcount_loom)))]

@@ -430,6 +430,7 @@ fn a_process_forked_after_install_is_told_and_can_be_ended() {
         ("daemon", " got 1 Nothing was waited for: headcount was installed in process "),
         ("daemon-spawns", " spawned true"),
         ("daemon-asks", " stops false"),
+        ("daemon-times", " ends it by timeout"),
     ];
     for (main, said) in table {
         let mut process = Process::spawn(command(&[&format!("--main {main}")]));

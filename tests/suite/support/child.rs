@@ -9,8 +9,8 @@
 //! `drains-wrapped NAME`, `drains-connection NAME`, `connection NAME`, `closes NAME MS`, `plain NAME`,
 //! `tracker NAME MS`, `moves NAME MS`, `timed NAME MS`, `opens NAME`, `listens NAME`, `panics-if-asked
 //! NAME`; services and timers are in `child_services`. What `main` does: `--main drain | ignore | hang |
-//! return | in-a-task | account | spawns-after | own-signal | daemon | daemon-spawns | daemon-asks`,
-//! `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
+//! return | in-a-task | account | spawns-after | own-signal | daemon | daemon-spawns | daemon-asks |
+//! daemon-times`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
 //! When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
@@ -71,6 +71,13 @@ fn child() {
 /// Installs headcount, goes to the background, and only then begins to work, which is the wrong order.
 fn daemon(main: &str) {
     let hc = Headcount::builder().service("child").install().expect("headcount installs");
+    let hour = Duration::from_secs(3600);
+    if main == "daemon-times" {
+        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+        headcount::task("early").timeout(hour).spawn_on(std::future::pending::<()>(), runtime.handle());
+        // The thread that waits for deadlines sleeps once it has ended this one.
+        headcount::testing::advance(hour);
+    }
     nix::unistd::daemon(true, true).unwrap();
     if main == "daemon-asks" {
         let stops = headcount::shutdown_requested();
@@ -82,6 +89,10 @@ fn daemon(main: &str) {
         if main == "daemon-spawns" {
             let done = headcount::task("job").spawn(async {}).await.is_ok();
             say(&format!("daemon {} spawned {done}", std::process::id()));
+        } else if main == "daemon-times" {
+            let late = headcount::task("late").timeout(Duration::from_millis(1));
+            let error = late.spawn(std::future::pending::<()>()).await.unwrap_err();
+            say(&format!("daemon {} ends it by {}", std::process::id(), headcount::outcome_of(&error)));
         } else {
             let report = hc.drain().await;
             say(&format!("daemon {} got {} {report}", std::process::id(), report.exit_code));
