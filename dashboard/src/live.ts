@@ -71,13 +71,17 @@ function retitle(): void {
 
 async function keepWatching(): Promise<never> {
   for (;;) {
+    const began = performance.now();
+    let brief = false;
     try {
       await watch();
+      // A server that lingers, or a proxy, closes each stream as soon as it has begun.
+      brief = performance.now() - began < POLL;
     } catch (error) {
       await failed(error);
     }
     const { failures } = link.value;
-    await pause(RETRIES[Math.min(failures, RETRIES.length - 1)] ?? POLL);
+    await pause(brief ? POLL : (RETRIES[Math.min(failures, RETRIES.length - 1)] ?? POLL));
   }
 }
 
@@ -102,23 +106,26 @@ function lose(failures: number): void {
 async function watch(): Promise<void> {
   const abort = new AbortController();
   let watchdog = setTimeout(() => abort.abort(), SILENCE);
+  let heard = false;
   try {
     const response = await request("events?delta=true", { signal: abort.signal, headers: { accept: "text/event-stream" } });
     if (response.body === null) return;
     await readEvents(response.body, (event) => {
       clearTimeout(watchdog);
       watchdog = setTimeout(() => abort.abort(), SILENCE);
+      heard = true;
       hear(event);
     });
-    closed();
+    closed(heard);
   } finally {
     clearTimeout(watchdog);
   }
 }
 
-/** The server closes after the report; anything else is a loss. */
-function closed(): void {
-  if (report.value === null && !waitingReport) lose(link.value.failures);
+/** The server closes after the report, and begins with an event; anything else is a loss. */
+function closed(heard: boolean): void {
+  if (!heard) lose(link.value.failures + 1);
+  else if (report.value === null && !waitingReport) lose(link.value.failures);
 }
 
 let waitingReport = false;
@@ -227,8 +234,10 @@ async function poll(): Promise<void> {
   for (let round = 0; round < 15; round += 1) {
     try {
       await loadSummary("polling");
-    } catch (error) {
-      return failed(error);
+    } catch {
+      // Also a 503: without a summary it does not say that too many pages watch.
+      if (locked.value !== null) return tokenGiven();
+      return lose(link.value.failures + 1);
     }
     await pause(POLL);
   }

@@ -1,0 +1,82 @@
+import { beforeEach, describe, expect, it } from "vitest";
+import { answer, Events, process, refusal, Web } from "./web.ts";
+
+let web: Web;
+
+beforeEach(() => {
+  web = new Web();
+  return () => web.close();
+});
+
+/** The page as it has just been opened. */
+async function opened() {
+  const { follow } = await import("../src/place.ts");
+  const { start } = await import("../src/live.ts");
+  const { watchVisibility } = await import("../src/frame.ts");
+  const store = await import("../src/store.ts");
+  follow();
+  start();
+  watchVisibility();
+  return store;
+}
+
+describe("a page whose process has gone", () => {
+  it("asks quietly and says so where a proxy answers 503 in its place", async () => {
+    const events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(process()));
+    const { link, gone } = await opened();
+    events.send("summary", process());
+    await web.pass(1);
+    expect(link.value.state).toBe("live");
+
+    web.answer = () => refusal(503);
+    const before = web.asked.length;
+    events.abort(new TypeError("network error"));
+    await web.pass(20);
+    expect(web.asked.length - before).toBeLessThan(40);
+    expect(gone.value).toBe(true);
+  });
+
+  it("says so where a proxy answers with a page of its own", async () => {
+    const events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(process()));
+    const { gone } = await opened();
+    events.send("summary", process());
+    await web.pass(1);
+
+    web.answer = () => new Response("<h1>Sign in</h1>", { headers: { "content-type": "text/html" } });
+    const before = web.asked.length;
+    events.close();
+    await web.pass(20);
+    expect(web.asked.length - before).toBeLessThan(20);
+    expect(gone.value).toBe(true);
+  });
+
+  it("polls on where there are too many pages, and notices the end", async () => {
+    web.answer = (path) => (path.startsWith("events") ? refusal(503) : answer(process()));
+    const { link, gone } = await opened();
+    await web.pass(60);
+    expect(link.value.state).toBe("polling");
+    expect(web.count("summary")).toBeGreaterThan(25);
+    expect(web.count("summary")).toBeLessThan(35);
+    web.answer = () => refusal(503);
+    await web.pass(20);
+    expect(gone.value).toBe(true);
+  });
+});
+
+describe("a stream that ends as soon as it has begun", () => {
+  it("is asked for every 2 s", async () => {
+    web.answer = (path) => {
+      if (!path.startsWith("events")) return answer(process());
+      const events = new Events();
+      events.send("summary", process());
+      events.close();
+      return events.response;
+    };
+    await opened();
+    await web.pass(20);
+    expect(web.count("events")).toBeLessThan(12);
+    expect(web.count("events")).toBeGreaterThan(5);
+  });
+});
