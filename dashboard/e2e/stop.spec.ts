@@ -338,3 +338,23 @@ test("a page opened in the middle of a stop shows it", async ({ page, invented }
   const { items } = await process.api<Paged<Task>>("tasks?limit=1");
   expect(items.length).toBe(1);
 });
+
+test("each action that is permitted has its button, also where another is not", async ({ page, invented, watch }) => {
+  watch.expect(/503/);
+  const process = await invented(INCIDENT);
+  let permissions = ["shutdown"];
+  await page.route("**/api/v1/{summary,events**}", async (route) => {
+    if (route.request().url().includes("events")) return route.fulfill({ status: 503, contentType: "application/problem+json", body: "{}" });
+    const summary = await process.api<Summary>("summary");
+    await route.fulfill({ json: { ...summary, actions: false, permissions }, headers: { "headcount-instance": summary.instance } });
+  });
+  await page.goto(`${process.page}?view=lifetime`);
+  await expect(page.getByRole("button", { name: "Shut down…" })).toBeVisible();
+  await process.dev("signal?name=SIGTERM");
+  await expect(page.getByRole("button", { name: "Force now" })).toBeVisible();
+  await expect(row(page, "reindex")).toBeVisible();
+  await expect(row(page, "reindex").getByRole("button", { name: /Cancel/ })).toHaveCount(0);
+  permissions = ["cancel"];
+  await expect(row(page, "reindex").getByRole("button", { name: /Cancel/ })).toBeVisible();
+  await expect(page.locator(".drain-bar")).toContainText("may not force this stop");
+});

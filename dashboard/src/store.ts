@@ -71,12 +71,17 @@ export const shutdown = computed<Shutdown | null>(() => summary.value?.shutdown 
 export const stopping = computed(() => shutdown.value !== null);
 export const instance = computed(() => summary.value?.instance ?? null);
 export const forecast = computed<Forecast | null>(() => summary.value?.forecast ?? null);
-export const actions = computed(() => summary.value?.actions ?? false);
+export const mayCancel = computed(() => permits(summary.value, "cancel"));
 /**
  * Whether the server has the features that came with attention: failures by message, and the stops that it
  * keeps. The page does not ask other servers for them.
  */
 export const modern = computed(() => summary.value?.attention !== undefined);
+
+/** Whether the process permits it; older servers permit both or neither. */
+export function permits(of: Summary | null, what: "cancel" | "shutdown"): boolean {
+  return of?.permissions?.includes(what) ?? of?.actions ?? false;
+}
 
 /** Seconds since something was last heard. */
 export const silence = computed(() => {

@@ -20,7 +20,7 @@ import { Duration } from "../parts/amount.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { link as address } from "../place.ts";
-import { actions, failedInStop, firstForecast, forecast, gone, link, lost, report, summary, summaryAt } from "../store.ts";
+import { failedInStop, firstForecast, forecast, gone, link, lost, mayCancel, permits, report, summary, summaryAt } from "../store.ts";
 import type { Outcome, Page, Report, Shutdown, Summary, Task } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
@@ -188,7 +188,7 @@ function Remaining({ now, stop, over }: { now: Summary; stop: Shutdown; over: bo
         rows={rows}
         at={summaryAt.value}
         instance={now.instance}
-        actions={actions.value && !over}
+        actions={mayCancel.value && !over}
         label="Remaining, what holds up the stop longest first"
         outcomes={outcomes}
         frozen={over}
@@ -252,7 +252,7 @@ function JustEnded({ stop }: { stop: Shutdown }) {
 
 /** Always at the foot of the window: nothing that happens above moves it. */
 function Bar({ now, stop }: { now: Summary; stop: Shutdown }) {
-  if (!now.actions) return <HowToAct now={now} />;
+  if (!permits(now, "shutdown")) return <HowToAct now={now} />;
   const forcible = now.stage === "announcing" || now.stage === "draining";
   const dropped = now.stage === "announcing" && stop.pending === 0 ? now.live : stop.pending;
   return (
@@ -287,7 +287,7 @@ function HowToAct({ now }: { now: Summary }) {
   return (
     <div class="drain-bar readonly">
       <span>
-        This page is read-only. To force: <Copy text={`kill -INT ${now.pid}`} class="location" />
+        {permits(now, "cancel") ? "The page may not force this stop." : "This page is read-only."} To force: <Copy text={`kill -INT ${now.pid}`} class="location" />
         <span class="soft">, a second signal.</span>
       </span>
       <span class="soft">Buttons here need <Copy text={ALLOW} class="location" /> at the start.</span>

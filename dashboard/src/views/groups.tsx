@@ -19,7 +19,7 @@ import { Time } from "../parts/time.tsx";
 import { useWindow } from "../parts/window.ts";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { focusOn } from "../returning.ts";
-import { actions, countOf, gravityOf, groups, severityOf, summary, trend, trendSlot } from "../store.ts";
+import { countOf, gravityOf, groups, mayCancel, severityOf, summary, trend, trendSlot } from "../store.ts";
 import type { Group, Page, Severity, Task, Terms } from "../wire.ts";
 import { filterOf } from "./filters.ts";
 import { nextSort, sortGroups } from "./sorting.ts";
@@ -226,7 +226,7 @@ function Inside({ group }: { group: Group }) {
       ) : rows.length === 0 ? (
         <p class="soft">None is alive. <a href={link({ view: "finished", group: group.id })}>See those that finished</a>.</p>
       ) : (
-        <TaskTable rows={rows} at={answer.at} instance={answer.instance} actions={actions.value} label="The oldest of the group" hideNames />
+        <TaskTable rows={rows} at={answer.at} instance={answer.instance} actions={mayCancel.value} label="The oldest of the group" hideNames />
       )}
       {total > rows.length && (
         <p class="more">

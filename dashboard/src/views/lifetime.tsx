@@ -7,7 +7,7 @@ import { Copy } from "../parts/copy.tsx";
 import { ALLOW, Skeleton } from "../parts/empty.tsx";
 import { composed, ForecastDetails } from "../parts/forecast.tsx";
 import { Time } from "../parts/time.tsx";
-import { forecast, lost, summary } from "../store.ts";
+import { forecast, lost, permits, summary } from "../store.ts";
 import { Outside } from "../parts/name.tsx";
 import { link } from "../place.ts";
 import type { Lifetime as Limits, Summary } from "../wire.ts";
@@ -155,10 +155,10 @@ function Identity({ of }: { of: Summary }) {
 
 function Stop({ of }: { of: Summary }) {
   const kill = `kill -TERM ${of.pid}`;
-  if (!of.actions) {
+  if (!permits(of, "shutdown")) {
     return (
       <p>
-        This page is read-only. To stop it, send a signal: <Copy text={kill} class="location" />. For buttons here, set <Copy text={ALLOW} class="location" />.
+        {permits(of, "cancel") ? "The page may not stop it. Instead," : "This page is read-only. To stop it,"} send a signal: <Copy text={kill} class="location" />. For buttons here, set <Copy text={ALLOW} class="location" />.
       </p>
     );
   }

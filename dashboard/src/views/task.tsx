@@ -14,7 +14,7 @@ import { CancelTask, Location, Standing, TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { Trace } from "../parts/trace.tsx";
 import { link, place } from "../place.ts";
-import { actions, groups, summary } from "../store.ts";
+import { groups, mayCancel, summary } from "../store.ts";
 import type { Group, OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
 
 const AT_SHUTDOWN: Record<OnShutdown, string> = {
@@ -129,8 +129,8 @@ function Act({ task, instance, alive }: { task: TaskDetail; instance: string | n
   if (!alive) return null;
   if (!task.cancellable) return <span class="soft">It cannot be cancelled: it is {cannot(task)}.</span>;
   if (task.state === "blocked") return <span class="soft">No cancel while it is inside a poll.</span>;
-  if (actions.value) return <CancelTask task={task} instance={instance} />;
-  return <span class="soft">Read-only: <code>{ALLOW}</code> allows to cancel.</span>;
+  if (mayCancel.value) return <CancelTask task={task} instance={instance} />;
+  return <span class="soft">This page may not cancel it: <code>{ALLOW}</code> permits it.</span>;
 }
 
 function cannot(task: TaskDetail): string {
@@ -205,7 +205,7 @@ function Offspring({ task, at, instance }: { task: TaskDetail; at: number; insta
   return (
     <section class="offspring">
       <h2>Live children</h2>
-      <TaskTable rows={task.children.map((item) => ({ item, left: false }))} at={at} instance={instance} actions={actions.value} label="Live children" tree />
+      <TaskTable rows={task.children.map((item) => ({ item, left: false }))} at={at} instance={instance} actions={mayCancel.value} label="Live children" tree />
       {more > 0 && <p class="rest">…and {count(more)} more</p>}
     </section>
   );

@@ -9,7 +9,7 @@ import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { adjust, KINDS, link, place, STATES } from "../place.ts";
-import { actions, groups, summary } from "../store.ts";
+import { groups, mayCancel, summary } from "../store.ts";
 import type { FinishedTask, Page, Task } from "../wire.ts";
 import { nextSort } from "./sorting.ts";
 
@@ -59,7 +59,7 @@ export function Tasks() {
               rows={rows}
               at={at}
               instance={instance}
-              actions={actions.value}
+              actions={mayCancel.value}
               label="Live tasks"
               sort={sort ?? "age"}
               order={order ?? "desc"}
