@@ -1,7 +1,7 @@
 // The known state of one process. Events may carry changes only, so the book adds them up as they arrive,
 // also while the tab is hidden and nothing is drawn.
 
-import { gravityOf } from "./store.ts";
+import { gravityOf, second } from "./store.ts";
 import type { Group, Summary } from "./wire.ts";
 
 /** When each group was last heard, by `performance.now()`: its age counts on from there. */
@@ -9,6 +9,12 @@ const heardAt = new WeakMap<Group, number>();
 
 export function groupAt(group: Group): number {
   return heardAt.get(group) ?? 0;
+}
+
+/** The age of its oldest task now, as its row shows it. */
+export function oldestAge(group: Group): number | null {
+  const { oldest_age_seconds: age } = group;
+  return age === null ? null : age + Math.max(0, second.value - groupAt(group)) / 1_000;
 }
 
 export class Book {
@@ -38,6 +44,9 @@ export class Book {
     // Changes to a group that is not known in full yet: it is missing, and read soon.
     if (known === undefined && heard.name === undefined) return;
     const group = { ...known, ...heard } as Group;
+    // The age of the same oldest task is not sent again: it has advanced since it was heard.
+    const age = known?.oldest_age_seconds ?? null;
+    if (heard.oldest_age_seconds === undefined && known !== undefined && age !== null) group.oldest_age_seconds = age + (at - groupAt(known)) / 1_000;
     if (known !== undefined && isSame(known, group)) return;
     heardAt.set(group, at);
     this.groups.set(heard.id, group);

@@ -1,11 +1,13 @@
 // The search in the list of groups, which the page answers itself: words, and filters by name as the server
 // has them for tasks.
 
+import { oldestAge } from "../book.ts";
 import type { Group } from "../wire.ts";
 
 type Test = (group: Group) => boolean;
 
-export type Filter = { test: Test } | { problem: string };
+/** `ages`: what it finds changes with time alone. */
+export type Filter = { test: Test; ages: boolean } | { problem: string };
 
 const UNITS: Record<string, number> = { us: 1e-6, ms: 1e-3, s: 1, m: 60, h: 3_600, d: 86_400, "%": 0.01, "": 1 };
 
@@ -14,7 +16,7 @@ const FIGURES: Record<string, (group: Group) => number | null> = {
   blocked: (group) => group.blocked,
   spawned: (group) => group.spawned,
   rate: (group) => group.finished_per_second,
-  age: (group) => group.oldest_age_seconds,
+  age: oldestAge,
   p50: (group) => group.usual?.p50_seconds ?? null,
   p95: (group) => group.usual?.p95_seconds ?? null,
   p99: (group) => group.usual?.p99_seconds ?? null,
@@ -35,7 +37,7 @@ export function filterOf(q: string): Filter {
     if (typeof test === "string") return { problem: test };
     tests.push(test);
   }
-  return { test: (group) => tests.every((test) => test(group)) };
+  return { test: (group) => tests.every((test) => test(group)), ages: wordsOf(q).some((word) => /^age:/i.test(word)) };
 }
 
 function testOf(word: string): Test | string {

@@ -19,7 +19,7 @@ import { Time } from "../parts/time.tsx";
 import { useWindow } from "../parts/window.ts";
 import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { focusOn } from "../returning.ts";
-import { countOf, gravityOf, groups, mayCancel, severityOf, summary, trend, trendSlot } from "../store.ts";
+import { countOf, gravityOf, groups, mayCancel, second, severityOf, summary, trend, trendSlot } from "../store.ts";
 import type { Group, Page, Severity, Task, Terms } from "../wire.ts";
 import { filterOf } from "./filters.ts";
 import { nextSort, sortGroups } from "./sorting.ts";
@@ -67,7 +67,8 @@ function GroupTable({ inAttention }: { inAttention: Set<number> }) {
   const all = groups.value;
   const { held, hold } = useHold(isOpen(all));
   const filter = useMemo(() => filterOf(q), [q]);
-  const found = useMemo(() => ("problem" in filter ? [] : sortGroups(all.filter(filter.test), sort, order)), [all, filter, sort, order]);
+  const now = "ages" in filter && filter.ages ? second.value : null;
+  const found = useMemo(() => ("problem" in filter ? [] : sortGroups(all.filter(filter.test), sort, order)), [all, filter, sort, order, now]);
   const rows = useHeld(found, held, `${q} ${sort} ${order}`);
   const said = (group: Group) => (inAttention.has(group.id) ? [] : group.warnings);
   const inside = useRef(INSIDE);

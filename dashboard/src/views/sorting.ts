@@ -1,3 +1,4 @@
+import { groupAt } from "../book.ts";
 import type { Order, Place } from "../place.ts";
 import type { Group } from "../wire.ts";
 
@@ -10,7 +11,8 @@ const KEYS: Record<string, (group: Group) => number | string | null> = {
   p99: (group) => group.usual?.p99_seconds ?? null,
   busy: (group) => group.busy_share,
   failed: (group) => group.failed_share,
-  oldest: (group) => group.oldest_age_seconds,
+  // The earlier it was spawned, the older: groups of which only ages advance are not heard again.
+  oldest: (group) => (group.oldest_age_seconds === null ? null : group.oldest_age_seconds - groupAt(group) / 1_000),
 };
 
 /** By default as they are given, the gravest first. What has no figure comes last. */
