@@ -370,6 +370,20 @@ test("rows that a held list still shows say how they ended, not an age", async (
   await expect(left.first().locator(".c-age")).toHaveText("");
 });
 
+test("a row that a held list still shows is not called ended while its task is alive", async ({ page, invented }) => {
+  const process = await invented(INCIDENT);
+  let listed = true;
+  await page.route("**/api/v1/tasks?**", async (route) => {
+    const response = await route.fetch();
+    const body = (await response.json()) as Paged<Task>;
+    await route.fulfill({ response, json: { ...body, items: body.items.filter(({ name }) => listed || name !== "reindex") } });
+  });
+  await page.goto(`${process.page}?view=tasks`);
+  await row(page, "reindex").hover();
+  listed = false;
+  await expect(page.locator(".tasks tr.left", { hasText: "reindex" }).locator(".c-state")).toHaveText("still alive");
+});
+
 test.describe("in another zone", () => {
   test.use({ timezoneId: "Asia/Tokyo" });
 

@@ -1,35 +1,50 @@
 import { useEffect, useState } from "preact/hooks";
-import { get } from "../api.ts";
+import { ApiError, get } from "../api.ts";
+import { second } from "../store.ts";
 import type { Outcome, TaskDetail } from "../wire.ts";
 import { Duration } from "./amount.tsx";
 import { Word } from "./mark.tsx";
 
-interface End {
-  outcome: Outcome;
-  duration_seconds: number;
+/** What its process says of a task that is not listed any more. */
+export type Found = { is: "ended"; outcome: Outcome; seconds: number } | { is: "alive" } | { is: "unknown" };
+
+interface Wanted {
+  id: number;
+  instance: string | null;
+  tell: (found: Found) => void;
 }
 
 const AT_ONCE = 2;
-const known = new Map<number, End>();
-const wanted: { id: number; tell: (end: End) => void }[] = [];
+/** How often it is asked again while the task is alive, in milliseconds. */
+const AGAIN = 10_000;
+const KNOWN = 1_000;
+/** How tasks have ended, by process and id. */
+const known = new Map<string, Found>();
+const wanted: Wanted[] = [];
 let asking = 0;
 
-/** How a task ended that a held list still shows: asked once, two at a time. */
-export function LeftOutcome({ id, outcome }: { id: number; outcome: Outcome | undefined }) {
-  const [end, setEnd] = useState<End | null>(known.get(id) ?? null);
-  useEffect(() => {
-    if (outcome !== undefined || end !== null) return;
-    const entry = { id, tell: setEnd };
-    wanted.push(entry);
-    askNext();
-    return () => {
-      const at = wanted.indexOf(entry);
-      if (at !== -1) wanted.splice(at, 1);
-    };
-  }, [id]);
-  const shown = outcome ?? end?.outcome;
-  if (shown === undefined) return <span class="word soft">ended</span>;
-  return <Word of={shown}>{end !== null && outcome === undefined && <span class="state-since"> after <Duration seconds={end.duration_seconds} /></span>}</Word>;
+/**
+ * How a task ended that a held list still shows. It need not have ended: a list shows one page, a stop at
+ * most 20 tasks.
+ */
+export function LeftOutcome({ id, instance, outcome }: { id: number; instance: string | null; outcome: Outcome | undefined }) {
+  const [found, setFound] = useState<Found | null>(known.get(keyOf(id, instance)) ?? null);
+  const settled = outcome !== undefined || found?.is === "ended" || found?.is === "unknown";
+  const turn = settled ? null : Math.floor(second.value / AGAIN);
+  useEffect(() => (turn === null ? undefined : askFor({ id, instance, tell: setFound })), [id, instance, turn]);
+  if (outcome !== undefined) return <Word of={outcome} />;
+  if (found?.is === "ended") return <Word of={found.outcome}><span class="state-since"> after <Duration seconds={found.seconds} /></span></Word>;
+  return <span class="word soft">{found?.is === "alive" ? "still alive" : "not listed any more"}</span>;
+}
+
+/** Asks in turn, two at a time. Gives what takes the question back. */
+export function askFor(entry: Wanted): () => void {
+  wanted.push(entry);
+  askNext();
+  return () => {
+    const at = wanted.indexOf(entry);
+    if (at !== -1) wanted.splice(at, 1);
+  };
 }
 
 function askNext(): void {
@@ -37,17 +52,31 @@ function askNext(): void {
   const next = wanted.shift();
   if (next === undefined) return;
   asking += 1;
-  void get<TaskDetail>(`tasks/${next.id}`)
-    .then(({ value: { outcome, duration_seconds } }) => {
-      if (outcome === null || duration_seconds === null) return;
-      const end = { outcome, duration_seconds };
-      if (1_000 < known.size) known.clear();
-      known.set(next.id, end);
-      next.tell(end);
+  void find(next)
+    .then((found) => {
+      if (found === null) return;
+      if (KNOWN < known.size) known.clear();
+      if (found.is === "ended") known.set(keyOf(next.id, next.instance), found);
+      next.tell(found);
     })
-    .catch(() => undefined)
     .finally(() => {
       asking -= 1;
       askNext();
     });
+}
+
+/** Null where nothing is known. In another process the same id is another task. */
+async function find({ id, instance }: Wanted): Promise<Found | null> {
+  try {
+    const answer = await get<TaskDetail>(`tasks/${id}`);
+    const { outcome, duration_seconds: seconds } = answer.value;
+    if (answer.instance !== instance) return { is: "unknown" };
+    return outcome === null || seconds === null ? { is: "alive" } : { is: "ended", outcome, seconds };
+  } catch (error) {
+    return error instanceof ApiError && error.status === 404 ? { is: "unknown" } : null;
+  }
+}
+
+function keyOf(id: number, instance: string | null): string {
+  return `${instance} ${id}`;
 }

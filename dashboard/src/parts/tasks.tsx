@@ -151,7 +151,7 @@ const Row = still<RowProps>(({ task, at, left, depth, shared }) => {
           {!shared.hideNames && <Pairs of={task.labels} />}
           <Pairs of={task.fields} />
           <span class="below">
-            {stop !== null && <StateCell task={task} left={left} at={at} frozen={shared.frozen} outcome={shared.outcomes?.get(task.id)} />}
+            {stop !== null && <StateCell task={task} left={left} at={at} shared={shared} />}
             {waits !== null && !left && <span class="waits">{waits}</span>}
             <Status status={task.status} progress={task.progress} />
             {stop === null && !left && etaOf(task) !== null && <span><LeftCell task={task} /> left</span>}
@@ -173,13 +173,14 @@ interface CellProps {
   shared: Shared;
 }
 
-function Cell({ column, task, at, left, waits, shared: { frozen, outcomes, instance } }: CellProps) {
+function Cell({ column, task, at, left, waits, shared }: CellProps) {
+  const { frozen, instance } = shared;
   return <td class={column.class}>{content()}</td>;
 
   function content(): ComponentChildren {
     switch (column.key) {
       case "state":
-        return <StateCell task={task} left={left} at={at} frozen={frozen} outcome={outcomes?.get(task.id)} />;
+        return <StateCell task={task} left={left} at={at} shared={shared} />;
       case "status":
         return <Status status={task.status} progress={task.progress} />;
       case "waits":
@@ -220,8 +221,16 @@ function Cancelling({ task, instance }: { task: Task; instance: string | null })
   return <CancelTask task={task} instance={instance} />;
 }
 
-function StateCell({ task, left, at, frozen, outcome }: { task: Task; left: boolean; at: number; frozen: boolean; outcome: Outcome | undefined }) {
-  if (left) return <LeftOutcome id={task.id} outcome={outcome} />;
+interface StateCellProps {
+  task: Task;
+  left: boolean;
+  at: number;
+  shared: Shared;
+}
+
+function StateCell({ task, left, at, shared: { frozen, instance, outcomes } }: StateCellProps) {
+  const outcome = outcomes?.get(task.id);
+  if (left) return <LeftOutcome id={task.id} instance={instance} outcome={outcome} />;
   const grown = frozen ? 0 : since(at);
   const long = 1 <= task.state_seconds + grown;
   if (task.overdue === true) {
