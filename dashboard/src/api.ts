@@ -52,13 +52,18 @@ export async function request(path: string, init: RequestInit = {}): Promise<Res
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
   const response = await fetch(new URL(`api/v1/${path}`, base), { ...init, headers, cache: "no-store" }).catch(
     (error: unknown) => {
-      if (error instanceof DOMException && error.name === "AbortError") throw error;
+      if (isAbort(error)) throw error;
       throw new ApiError(0, "No answer", "The process does not answer.");
     },
   );
   if (response.status === 401) refuse(token);
   if (!response.ok) throw await problem(response);
   return response;
+}
+
+/** Whether the page itself ended the request, also because no answer came in time. */
+export function isAbort(error: unknown): boolean {
+  return error instanceof DOMException && (error.name === "AbortError" || error.name === "TimeoutError");
 }
 
 function refuse(token: string | null): void {

@@ -2,7 +2,7 @@
 // when another process has taken its place.
 
 import { batch } from "@preact/signals";
-import { ApiError, get, locked, request, tokenGiven } from "./api.ts";
+import { ApiError, get, isAbort, locked, request, tokenGiven } from "./api.ts";
 import { Book } from "./book.ts";
 import { onFrame } from "./frame.ts";
 import { keep, keptOf, meet, seeNow } from "./memory.ts";
@@ -88,14 +88,15 @@ async function keepWatching(): Promise<never> {
 async function failed(error: unknown): Promise<void> {
   if (locked.value !== null) return tokenGiven();
   if (error instanceof ApiError && error.status === TOO_MANY_PAGES) return poll();
-  lose(link.value.failures + 1);
+  // What is aborted is only what the watchdog found silent.
+  lose(link.value.failures + 1, isAbort(error));
 }
 
 /** Ages stand still at what was last heard. */
-function lose(failures: number): void {
+function lose(failures: number, silent = false): void {
   const { seen } = link.value;
   batch(() => {
-    link.value = { state: seen === null ? "connecting" : "lost", seen, failures };
+    link.value = { state: seen === null ? "connecting" : "lost", seen, failures, silent };
     if (seen !== null) second.value = Math.min(second.value, seen);
     heartbeat.value = performance.now();
   });
@@ -137,7 +138,7 @@ function hear({ event, data }: StreamEvent): void {
 }
 
 function touch(state: "live" | "polling"): void {
-  link.value = { state, seen: performance.now(), failures: 0 };
+  link.value = { state, seen: performance.now(), failures: 0, silent: false };
 }
 
 function receive(heard: Partial<Summary>, state: "live" | "polling"): void {

@@ -17,6 +17,8 @@ export interface Link {
   seen: number | null;
   /** Attempts since then that failed. */
   failures: number;
+  /** The last of them failed by silence: the process may only be busy, or the network slow. */
+  silent: boolean;
 }
 
 /** What is left of a process after another has answered in its place. */
@@ -27,7 +29,7 @@ export interface Ended {
 
 export type JustEnded = Shutdown["recently_ended"][number];
 
-export const link = signal<Link>({ state: "connecting", seen: null, failures: 0 });
+export const link = signal<Link>({ state: "connecting", seen: null, failures: 0, silent: false });
 export const summary = signal<Summary | null>(null);
 /** When the summary arrived, by `performance.now()`. */
 export const summaryAt = signal(0);
@@ -53,12 +55,12 @@ export const paused = signal(false);
 
 const GONE_AFTER = 8_000;
 
-export function isGone({ state, seen, failures }: Link, stopping: boolean, now: number): boolean {
+export function isGone({ state, seen, failures, silent }: Link, stopping: boolean, now: number): boolean {
   if (state !== "lost" || failures === 0) return false;
-  return stopping || seen === null || GONE_AFTER < now - seen;
+  return (stopping && !silent) || seen === null || GONE_AFTER < now - seen;
 }
 
-/** Whether the process has gone: in a shutdown with the first refusal, else after a while. */
+/** Whether the process has gone: in a shutdown with the first refusal, by silence and else after a while. */
 export const gone = computed(() => isGone(link.value, summary.value?.shutdown != null, heartbeat.value));
 export const lost = computed(() => link.value.state === "lost");
 

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { answer, Events, process, refusal, Web } from "./web.ts";
+import { answer, Events, process, refusal, silence, stop, Web } from "./web.ts";
 
 let web: Web;
 
@@ -78,5 +78,35 @@ describe("a stream that ends as soon as it has begun", () => {
     await web.pass(20);
     expect(web.count("events")).toBeLessThan(12);
     expect(web.count("events")).toBeGreaterThan(5);
+  });
+});
+
+describe("silence in a stop", () => {
+  const stopping = process({ stage: "draining", shutdown: stop() });
+
+  it("is the end only after a while", async () => {
+    const events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(stopping));
+    const { gone, link } = await opened();
+    events.send("summary", stopping);
+    await web.pass(1);
+    web.answer = silence;
+    await web.pass(5);
+    expect(link.value.state).toBe("lost");
+    expect(gone.value).toBe(false);
+    await web.pass(5);
+    expect(gone.value).toBe(true);
+  });
+
+  it("is another thing than a refusal, which is the end at once", async () => {
+    const events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(stopping));
+    const { gone } = await opened();
+    events.send("summary", stopping);
+    await web.pass(1);
+    web.answer = () => Promise.reject(new TypeError("refused"));
+    events.abort(new TypeError("network error"));
+    await web.pass(1);
+    expect(gone.value).toBe(true);
   });
 });

@@ -84,7 +84,7 @@ describe("the end", () => {
 
   it("is in the title of the tab, as is a process that does not answer", () => {
     const heard = { service: "shop", stage: "draining", live: 36, shutdown: { pending: 23, report: null } } as unknown as Summary;
-    const title = (link: Partial<Link>, rest: Partial<Parameters<typeof titleOf>[1]> = {}, of = heard) => titleOf(of, { link: { state: "live", seen: 0, failures: 0, ...link }, report: null, task: null, now: 1_000, ...rest });
+    const title = (link: Partial<Link>, rest: Partial<Parameters<typeof titleOf>[1]> = {}, of = heard) => titleOf(of, { link: { state: "live", seen: 0, failures: 0, silent: false, ...link }, report: null, task: null, now: 1_000, ...rest });
     expect(title({})).toBe("draining, 23 left · shop");
     expect(title({ state: "lost", failures: 1 })).toBe("gone, 23 left when last seen · shop");
     expect(title({ state: "lost", failures: 1 }, { report })).toBe("drained in 7.1 s, 26 tasks abandoned · shop");

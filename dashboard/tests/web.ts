@@ -13,12 +13,18 @@ const MOST = 1_000;
 
 type Answer = (path: string) => Response | Promise<Response>;
 
+const streams = new WeakMap<Response, Events>();
+
 /** A stream of events that the test writes. */
 export class Events {
   private out!: ReadableStreamDefaultController<Uint8Array>;
   private readonly body = new ReadableStream<Uint8Array>({ start: (out) => void (this.out = out) });
 
   readonly response = new Response(this.body, { headers: { "content-type": "text/event-stream" } });
+
+  constructor() {
+    streams.set(this.response, this);
+  }
 
   send(event: string, data: unknown): void {
     this.out.enqueue(new TextEncoder().encode(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`));
@@ -95,7 +101,10 @@ export class Web {
     if (MOST < this.asked.length) return new Promise(() => undefined);
     return new Promise((resolve, reject) => {
       signal?.addEventListener("abort", () => reject(signal.reason));
-      Promise.resolve(this.answer(path)).then(resolve, reject);
+      Promise.resolve(this.answer(path)).then((response) => {
+        signal?.addEventListener("abort", () => streams.get(response)?.abort(signal.reason));
+        resolve(response);
+      }, reject);
     });
   }
 }
