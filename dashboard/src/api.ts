@@ -80,6 +80,14 @@ async function problem(response: Response): Promise<ApiError> {
   return new ApiError(response.status, body?.title ?? fallback.title, body?.detail ?? body?.title ?? fallback.detail);
 }
 
+/** After that long an answer is not waited for any more. */
+const PATIENCE = 15_000;
+
+/** For questions that take no longer while the process is well. */
+export function inTime(): AbortSignal {
+  return AbortSignal.timeout(PATIENCE);
+}
+
 export async function get<T>(path: string, signal?: AbortSignal): Promise<Answer<T>> {
   const response = await request(path, signal === undefined ? {} : { signal });
   const body = await response.text();

@@ -2,7 +2,7 @@
 // when another process has taken its place.
 
 import { batch } from "@preact/signals";
-import { ApiError, get, isAbort, locked, request, tokenGiven } from "./api.ts";
+import { ApiError, get, inTime, isAbort, locked, request, tokenGiven } from "./api.ts";
 import { Book } from "./book.ts";
 import { onFrame } from "./frame.ts";
 import { keep, keptOf, meet, seeNow } from "./memory.ts";
@@ -235,22 +235,22 @@ async function poll(): Promise<void> {
   for (let round = 0; round < 15; round += 1) {
     try {
       await loadSummary("polling");
-    } catch {
+    } catch (error) {
       // Also a 503: without a summary it does not say that too many pages watch.
       if (locked.value !== null) return tokenGiven();
-      return lose(link.value.failures + 1);
+      return lose(link.value.failures + 1, isAbort(error));
     }
     await pause(POLL);
   }
 }
 
 async function loadSummary(state: "live" | "polling" = "live"): Promise<void> {
-  const { value } = await get<Summary>("summary");
+  const { value } = await get<Summary>("summary", inTime());
   receive(value, state);
 }
 
 async function loadTrends(): Promise<void> {
-  const answer = await get<Trends>("trends").catch(() => null);
+  const answer = await get<Trends>("trends", inTime()).catch(() => null);
   if (answer === null) return;
   onFrame("trends", () => {
     if (answer.instance !== null && answer.instance !== summary.value?.instance) return;
@@ -269,7 +269,7 @@ async function loadOtherGroups(): Promise<void> {
   const whole = heard.delta === true || heard.groups_total <= heard.groups.length;
   if (current.missing === 0 && whole) return;
   loading = true;
-  const answer = await get<Summary>("summary").catch(() => null);
+  const answer = await get<Summary>("summary", inTime()).catch(() => null);
   if (answer !== null && answer.value.instance === current.instance) {
     current.hear(answer.value, answer.at);
     onFrame("groups", () => {

@@ -1,5 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { answer, Events, process, refusal, silence, stop, Web } from "./web.ts";
+import { answer, Events, group, process, refusal, silence, stop, Web } from "./web.ts";
 
 let web: Web;
 
@@ -62,6 +62,33 @@ describe("a page whose process has gone", () => {
     web.answer = () => refusal(503);
     await web.pass(20);
     expect(gone.value).toBe(true);
+  });
+});
+
+describe("an answer that never comes", () => {
+  it("is missed while the page polls", async () => {
+    web.answer = (path) => (path.startsWith("events") ? refusal(503) : answer(process()));
+    const { link } = await opened();
+    await web.pass(5);
+    expect(link.value.state).toBe("polling");
+    web.answer = silence;
+    await web.pass(20);
+    expect(link.value.state).toBe("lost");
+  });
+
+  it("does not end that missing groups are asked for", async () => {
+    const events = new Events();
+    const heard = process({ groups_total: 2, groups: [group(1)] });
+    web.answer = (path) => (path.startsWith("events") ? events.response : silence());
+    const { groups } = await opened();
+    events.send("summary", heard);
+    await web.pass(1);
+    web.answer = () => answer(process({ groups_total: 2, groups: [group(1), group(2)] }));
+    for (let second = 0; second < 20; second += 1) {
+      events.send("summary", { delta: true, groups: [] });
+      await web.pass(1);
+    }
+    expect(groups.value.map(({ id }) => id)).toEqual([1, 2]);
   });
 });
 

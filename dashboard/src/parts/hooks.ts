@@ -1,37 +1,12 @@
 import { useSignal } from "@preact/signals";
 import { useEffect, useRef, useState } from "preact/hooks";
-import { ApiError, type Answer, get } from "../api.ts";
 import { dropFrames, onFrame } from "../frame.ts";
 import { place } from "../place.ts";
-import { instance as running, link, paused, second } from "../store.ts";
+import { instance as running, paused, second } from "../store.ts";
+import { type Asked, keepAsking, NOTHING, recall } from "./asking.ts";
 import { asking } from "./confirm.tsx";
 
-export interface Asked<T> {
-  answer: Answer<T> | null;
-  problem: ApiError | null;
-  /** The path that the answer belongs to: while it is not the one asked for, the old answer stands. */
-  path: string | null;
-}
-
-export const NOTHING = { answer: null, problem: null, path: null };
-/** What all that is asked again and again may take of the network, in bytes a second. */
-const BYTES_PER_SECOND = 9_000;
 let names = 0;
-
-/** The newest answers, so that Back shows at once what it returns to. */
-const recent = new Map<string, Asked<unknown>>();
-const RECENT = 12;
-
-function recall<T>(path: string | null, instance: string | null): Asked<T> {
-  const found = path === null ? undefined : (recent.get(path) as Asked<T> | undefined);
-  return found !== undefined && found.answer?.instance === instance ? found : NOTHING;
-}
-
-function store<T>(path: string, asked: Asked<T>): void {
-  recent.delete(path);
-  recent.set(path, asked);
-  if (RECENT < recent.size) recent.delete(recent.keys().next().value ?? "");
-}
 
 /**
  * Asks for `path` repeatedly while the tab is visible, the page is not paused and the process answers. It
@@ -51,46 +26,14 @@ export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
       return before.answer !== null && before.answer.instance !== instance ? NOTHING : before;
     });
     if (path === null) return;
-    const abort = new AbortController();
-    let timer: ReturnType<typeof setTimeout>;
-    let first = true;
-    const ask = async () => {
-      const began = performance.now();
-      const found = first || due() ? await askOnce<T>(path, abort.signal, name.current, setAsked) : null;
-      const took = performance.now() - began;
-      if (found !== null) first = false;
-      const size = found?.size ?? 0;
-      const wait = Math.max(every * 1_000 - took, took * 9, (1_000 * size) / BYTES_PER_SECOND);
-      if (!abort.signal.aborted && found?.status !== 404 && found?.status !== 400) timer = setTimeout(ask, wait);
-    };
-    void ask();
+    const stop = keepAsking<T>(path, every, (change) => onFrame(name.current, () => setAsked(change)));
     return () => {
-      abort.abort();
-      clearTimeout(timer);
+      stop();
       dropFrames(name.current);
     };
   }, [path, every, instance]);
 
   return asked;
-}
-
-function due(): boolean {
-  return document.visibilityState !== "hidden" && link.value.state !== "lost" && !paused.value;
-}
-
-/** Gives the status of a refusal and the size of an answer; null where nothing came. */
-async function askOnce<T>(path: string, abort: AbortSignal, name: string, set: (asked: Asked<T>) => void): Promise<{ status: number; size: number } | null> {
-  try {
-    const answer = await get<T>(path, abort);
-    const asked = { answer, problem: null, path };
-    store(path, asked);
-    onFrame(name, () => set(asked));
-    return { status: 200, size: answer.size };
-  } catch (error) {
-    if (abort.aborted || !(error instanceof ApiError) || error.status === 0) return null;
-    onFrame(name, () => set({ answer: null, problem: error, path }));
-    return { status: error.status, size: 0 };
-  }
 }
 
 export interface Held<T> {

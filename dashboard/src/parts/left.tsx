@@ -1,5 +1,5 @@
 import { useEffect, useState } from "preact/hooks";
-import { ApiError, get } from "../api.ts";
+import { ApiError, get, inTime } from "../api.ts";
 import { second } from "../store.ts";
 import type { Outcome, TaskDetail } from "../wire.ts";
 import { Duration } from "./amount.tsx";
@@ -68,7 +68,7 @@ function askNext(): void {
 /** Null where nothing is known. In another process the same id is another task. */
 async function find({ id, instance }: Wanted): Promise<Found | null> {
   try {
-    const answer = await get<TaskDetail>(`tasks/${id}`);
+    const answer = await get<TaskDetail>(`tasks/${id}`, inTime());
     const { outcome, duration_seconds: seconds } = answer.value;
     if (answer.instance !== instance) return { is: "unknown" };
     return outcome === null || seconds === null ? { is: "alive" } : { is: "ended", outcome, seconds };

@@ -4,9 +4,9 @@ import type { ComponentChildren } from "preact";
 import type { Answer } from "../api.ts";
 import { adjust } from "../place.ts";
 import type { Page } from "../wire.ts";
+import type { Asked } from "./asking.ts";
 import { Pager } from "./controls.tsx";
 import { Empty, Skeleton } from "./empty.tsx";
-import type { Asked } from "./hooks.ts";
 
 const LIMIT = 50;
 

@@ -1,5 +1,6 @@
 import { useRef, useState } from "preact/hooks";
 import { count, plain, plainLines, plural } from "../format.ts";
+import { NOTHING } from "../parts/asking.ts";
 import { Duration } from "../parts/amount.tsx";
 import { AttentionLine } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
@@ -7,7 +8,7 @@ import { Choice } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { HeldNote } from "../parts/held.tsx";
 import { type Column, Head } from "../parts/head.tsx";
-import { NOTHING, useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
 import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark, Word } from "../parts/mark.tsx";
 import { Name, Outside, Pairs } from "../parts/name.tsx";

@@ -1,10 +1,11 @@
 import { useRef } from "preact/hooks";
 import { plain, plural } from "../format.ts";
+import { NOTHING } from "../parts/asking.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { Choice, Chip, Toggle } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
 import { HeldNote } from "../parts/held.tsx";
-import { NOTHING, useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
+import { useAnswer, useGrown, useHeld, useHold } from "../parts/hooks.ts";
 import { Clear, Listing, pagePath } from "../parts/listing.tsx";
 import { Mark } from "../parts/mark.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
