@@ -1,6 +1,7 @@
 // Requests to the process that serves this page. Every address is relative to the page's own.
 
 import { signal } from "@preact/signals";
+import { forTab } from "./storage.ts";
 import type { Problem } from "./wire.ts";
 
 export interface Answer<T> {
@@ -34,7 +35,7 @@ const TOKEN = `headcount-token ${base.pathname}`;
 let unlock: (() => void)[] = [];
 
 export function setToken(token: string): void {
-  sessionStorage.setItem(TOKEN, token);
+  forTab.set(TOKEN, token);
   locked.value = null;
   const waiting = unlock;
   unlock = [];
@@ -47,7 +48,7 @@ export function tokenGiven(): Promise<void> {
 }
 
 export async function request(path: string, init: RequestInit = {}): Promise<Response> {
-  const token = sessionStorage.getItem(TOKEN);
+  const token = forTab.get(TOKEN);
   const headers = new Headers(init.headers);
   if (token !== null) headers.set("authorization", `Bearer ${token}`);
   const response = await fetch(new URL(`api/v1/${path}`, base), { ...init, headers, cache: "no-store" }).catch(
@@ -68,8 +69,8 @@ export function isAbort(error: unknown): boolean {
 
 function refuse(token: string | null): void {
   // Another request may have been refused after a better token was given.
-  if (token !== sessionStorage.getItem(TOKEN)) return;
-  sessionStorage.removeItem(TOKEN);
+  if (token !== forTab.get(TOKEN)) return;
+  forTab.remove(TOKEN);
   locked.value = { refused: token !== null || locked.value?.refused === true };
 }
 

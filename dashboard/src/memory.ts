@@ -3,6 +3,7 @@
 
 import { signal } from "@preact/signals";
 import { base } from "./api.ts";
+import { forGood } from "./storage.ts";
 import type { Report, Shutdown, Summary } from "./wire.ts";
 
 /** One process that has ended. */
@@ -31,18 +32,14 @@ export const kept = signal<Kept[]>(read<Kept[]>(STOPS) ?? []);
 
 function read<T>(key: string): T | null {
   try {
-    return JSON.parse(localStorage.getItem(key) ?? "null") as T | null;
+    return JSON.parse(forGood.get(key) ?? "null") as T | null;
   } catch {
     return null;
   }
 }
 
 function write(key: string, value: unknown): void {
-  try {
-    localStorage.setItem(key, JSON.stringify(value));
-  } catch {
-    // Full or forbidden: the page is still worth having.
-  }
+  forGood.set(key, JSON.stringify(value));
 }
 
 export function keptOf(summary: Summary, report: Report | null): Kept {
@@ -78,7 +75,7 @@ export function meet({ instance, pid, started_at }: Summary): void {
   const known = kept.value.find((one) => one.instance === before.instance);
   const next = { pid, started_at };
   keep({ ...(known ?? before), next });
-  localStorage.removeItem(SEEN);
+  forGood.remove(SEEN);
 }
 
 export function keptBy(tag: string): Kept | null {

@@ -1,6 +1,8 @@
 // Back returns to where the reader was: each history entry remembers its scroll position, the row that had
 // the focus and where in the window it was. The row counts for more: the rows above it may have changed.
 
+import { forTab } from "./storage.ts";
+
 export interface Entry {
   key: string;
 }
@@ -26,7 +28,7 @@ const seats = new Map<string, Seat>(saved());
 
 function saved(): [string, Seat][] {
   try {
-    return JSON.parse(sessionStorage.getItem(KEPT) ?? "[]") as [string, Seat][];
+    return JSON.parse(forTab.get(KEPT) ?? "[]") as [string, Seat][];
   } catch {
     return [];
   }
@@ -39,7 +41,7 @@ export function watchSeat(): void {
   document.addEventListener("focusin", ({ target }) => (focused = target instanceof Element ? target : null));
   document.addEventListener("focusout", ({ target }) => queueMicrotask(() => (target as Element).isConnected && target === focused && (focused = null)));
   new MutationObserver(() => focused?.isConnected === false && afterDrawing(catchFocus)).observe(document.body, { childList: true, subtree: true });
-  addEventListener("pagehide", () => sessionStorage.setItem(KEPT, JSON.stringify([...seats].slice(-40))));
+  addEventListener("pagehide", () => forTab.set(KEPT, JSON.stringify([...seats].slice(-40))));
   for (const input of ["wheel", "touchstart", "pointerdown", "keydown"]) addEventListener(input, () => (returning = false), { passive: true });
   if (seats.has(current)) restore(current);
 }

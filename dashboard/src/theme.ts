@@ -1,6 +1,7 @@
 // Light and dark follow the system; the switch overrides and is remembered.
 
 import { signal } from "@preact/signals";
+import { forGood } from "./storage.ts";
 
 export type Theme = "system" | "light" | "dark";
 
@@ -8,7 +9,7 @@ const KEY = "headcount-theme";
 const dark = matchMedia("(prefers-color-scheme: dark)");
 
 function remembered(): Theme {
-  const kept = localStorage.getItem(KEY);
+  const kept = forGood.get(KEY);
   return kept === "light" || kept === "dark" ? kept : "system";
 }
 
@@ -35,7 +36,7 @@ export function switchTheme(): void {
   const wanted = shownTheme.value === "dark" ? "light" : "dark";
   const system = dark.matches ? "dark" : "light";
   theme.value = wanted === system ? "system" : wanted;
-  if (theme.value === "system") localStorage.removeItem(KEY);
-  else localStorage.setItem(KEY, theme.value);
+  if (theme.value === "system") forGood.remove(KEY);
+  else forGood.set(KEY, theme.value);
   apply();
 }

@@ -44,6 +44,8 @@ export class Web {
   /** What was asked, each path below `api/v1/`. */
   readonly asked: string[] = [];
   answer: Answer = () => refusal(404);
+  /** The headers of the newest request. */
+  sent: Headers | null = null;
   hidden = false;
   private readonly listeners = new Map<string, (() => void)[]>();
 
@@ -93,7 +95,8 @@ export class Web {
     vi.useRealTimers();
   }
 
-  private fetch(address: URL, { signal }: RequestInit): Promise<Response> {
+  private fetch(address: URL, { signal, headers }: RequestInit): Promise<Response> {
+    this.sent = new Headers(headers);
     const path = `${address.pathname}${address.search}`.replace("/api/v1/", "");
     if (path === "trends") return Promise.resolve(refusal(404));
     this.asked.push(path);

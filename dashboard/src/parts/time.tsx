@@ -2,11 +2,12 @@
 
 import { signal } from "@preact/signals";
 import { clock, utcTime, zone } from "../format.ts";
+import { forGood } from "../storage.ts";
 
 const KEY = "headcount-utc";
 
 /** Whether times are shown in UTC, so that two people in one incident read one clock. */
-export const inUtc = signal(localStorage.getItem(KEY) === "yes");
+export const inUtc = signal(forGood.get(KEY) === "yes");
 
 export function Time({ at, millis = false }: { at: string; millis?: boolean }) {
   const shown = clock(at, { utc: inUtc.value, millis });
@@ -29,7 +30,7 @@ export function ZoneSwitch() {
   if (local === "UTC") return <span class="zone">times in UTC</span>;
   const toggle = () => {
     inUtc.value = !inUtc.value;
-    localStorage.setItem(KEY, inUtc.value ? "yes" : "no");
+    forGood.set(KEY, inUtc.value ? "yes" : "no");
   };
   return (
     <button type="button" class="zone" title={`Show times in ${inUtc.value ? local : "UTC"}`} onClick={toggle}>
