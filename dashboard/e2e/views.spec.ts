@@ -1,3 +1,4 @@
+import type { FinishedTask, Page } from "../src/wire.ts";
 import { accessible, expect, row, test } from "./test.ts";
 
 const BUSY = ["--load", "15", "--seconds-per-number", "0.2"];
@@ -59,6 +60,20 @@ test("one task, alive and then ended", async ({ page, quickstart }) => {
   await expect(page.locator(".one-state")).toContainText("ok");
   await page.keyboard.press("Escape");
   await expect(page).toHaveURL(/view=tasks/);
+});
+
+test("the page of an ended task stays when the history has dropped it", async ({ page, invented, watch }) => {
+  watch.expect(/404/);
+  const process = await invented("tasks=20");
+  const { items } = await process.api<Page<FinishedTask>>("finished?limit=1");
+  const { id } = items[0]!;
+  let dropped = false;
+  await page.route(`**/api/v1/tasks/${id}`, (route) => (dropped ? route.fulfill({ status: 404 }) : route.continue()));
+  await page.goto(`${process.page}?view=task&task=${id}`);
+  await expect(page.locator(".one-age")).toContainText("took");
+  dropped = true;
+  await expect(page.locator(".one")).toContainText("The history does not hold it any more.");
+  await expect(page.locator(".one-age")).toContainText("took");
 });
 
 test("what can end the process", async ({ page, quickstart }) => {

@@ -72,6 +72,28 @@ describe("what is asked again and again", () => {
     expect(web.asked.length - before).toBeGreaterThanOrEqual(3);
   });
 
+  it("keeps what is final when the server has dropped it", async () => {
+    const { keepAsking, NOTHING } = await import("../src/parts/asking.ts");
+    let now: Asked<string> = NOTHING;
+    web.answer = () => answer("alive");
+    const stop = keepAsking<string>("tasks/17", 1, (change) => (now = change(now)), (value) => value === "ended");
+    await web.pass(1);
+    web.answer = () => answer("ended");
+    await web.pass(2);
+    web.answer = () => refusal(404);
+    await web.pass(2);
+    expect(now).toMatchObject({ answer: { value: "ended" }, problem: { status: 404 } });
+    stop();
+  });
+
+  it("loses what is not final when the server has dropped it", async () => {
+    web.answer = () => answer(["one"]);
+    const list = await asked();
+    web.answer = () => refusal(404);
+    await web.pass(2);
+    expect(list.now).toMatchObject({ answer: null, problem: { status: 404 } });
+  });
+
   it("ends when it is stopped", async () => {
     web.answer = () => answer(["one"]);
     const list = await asked();

@@ -35,15 +35,16 @@ type Change<T> = (before: Asked<T>) => Asked<T>;
 
 /**
  * Asks until it is stopped: each `every` seconds, and less often where answers are large or take long, so
- * that the page takes at most a tenth of the observer's time. Gives what stops it.
+ * that the page takes at most a tenth of the observer's time. An answer that `isFinal` stays, also where the
+ * server does not know it any more. Gives what stops it.
  */
-export function keepAsking<T>(path: string, every: number, change: (by: Change<T>) => void): () => void {
+export function keepAsking<T>(path: string, every: number, change: (by: Change<T>) => void, isFinal: (value: T) => boolean = () => false): () => void {
   const abort = new AbortController();
   let timer: ReturnType<typeof setTimeout>;
   let first = true;
   const ask = async () => {
     const began = performance.now();
-    const found = first || due() ? await askOnce<T>(path, abort.signal, change) : null;
+    const found = first || due() ? await askOnce<T>(path, abort.signal, change, isFinal) : null;
     if (found !== null) first = false;
     if (!abort.signal.aborted && found?.status !== 404 && found?.status !== 400) timer = setTimeout(ask, pauseOf(every, performance.now() - began, found));
   };
@@ -70,7 +71,7 @@ function due(): boolean {
 }
 
 /** Gives the status of a refusal and the size of an answer; null where nothing came. */
-async function askOnce<T>(path: string, abort: AbortSignal, change: (by: Change<T>) => void): Promise<Found | null> {
+async function askOnce<T>(path: string, abort: AbortSignal, change: (by: Change<T>) => void, isFinal: (value: T) => boolean): Promise<Found | null> {
   try {
     const answer = await get<T>(path, AbortSignal.any([abort, inTime()]));
     const asked = { answer, problem: null, path };
@@ -80,7 +81,11 @@ async function askOnce<T>(path: string, abort: AbortSignal, change: (by: Change<
   } catch (error) {
     if (abort.aborted || !(error instanceof ApiError) || error.status === 0) return null;
     const passes = error.status === 429 || 500 <= error.status;
-    change((before) => (passes && before.answer !== null ? before : { answer: null, problem: error, path }));
+    change((before) => {
+      if (passes && before.answer !== null) return before;
+      const stays = before.answer !== null && before.path === path && isFinal(before.answer.value);
+      return { answer: stays ? before.answer : null, problem: error, path };
+    });
     return { status: error.status, size: 0 };
   }
 }

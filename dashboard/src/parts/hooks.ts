@@ -11,9 +11,9 @@ let names = 0;
 /**
  * Asks for `path` repeatedly while the tab is visible, the page is not paused and the process answers. It
  * asks each `every` seconds, and less often where answers are large or take long, so that the page takes at
- * most a tenth of the observer's time.
+ * most a tenth of the observer's time. An answer that `isFinal` stays when the server has dropped it.
  */
-export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
+export function useAnswer<T>(path: string | null, every = 1, isFinal?: (value: T) => boolean): Asked<T> {
   const instance = running.value;
   const [asked, setAsked] = useState<Asked<T>>(() => recall<T>(path, instance));
   const name = useRef("");
@@ -26,7 +26,7 @@ export function useAnswer<T>(path: string | null, every = 1): Asked<T> {
       return before.answer !== null && before.answer.instance !== instance ? NOTHING : before;
     });
     if (path === null) return;
-    const stop = keepAsking<T>(path, every, (change) => onFrame(name.current, () => setAsked(change)));
+    const stop = keepAsking<T>(path, every, (change) => onFrame(name.current, () => setAsked(change)), isFinal);
     return () => {
       stop();
       dropFrames(name.current);

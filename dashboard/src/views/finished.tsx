@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { count, plain, plainLines, plural } from "../format.ts";
-import { NOTHING } from "../parts/asking.ts";
 import { Duration } from "../parts/amount.tsx";
+import { NOTHING } from "../parts/asking.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
 import { Choice } from "../parts/controls.tsx";
@@ -19,6 +19,7 @@ import { adjust, link, OUTCOMES, place } from "../place.ts";
 import { countOf, groups, modern, summary } from "../store.ts";
 import type { FailureGroup, FinishedPage, FinishedTask, OkGroup, Outcome, OutcomeCounts, TaskDetail } from "../wire.ts";
 import { wordsOf } from "./filters.ts";
+import { hasEnded } from "./task.tsx";
 import { GroupChip } from "./tasks.tsx";
 
 const COLUMNS: Column[] = [
@@ -106,7 +107,7 @@ function countsOf(counts: OutcomeCounts): Partial<Record<Outcome, number>> {
  */
 function usePinned(open: number | null, listed: FinishedTask[]): FinishedTask | null {
   const missing = open !== null && !listed.some(({ id }) => id === open);
-  const { answer } = useAnswer<TaskDetail>(missing ? `tasks/${open}` : null, 60);
+  const { answer } = useAnswer<TaskDetail>(missing ? `tasks/${open}` : null, 60, hasEnded);
   const task = answer?.value ?? null;
   if (!missing || task === null || task.id !== open) return null;
   const { outcome, duration_seconds, finished_at } = task;

@@ -27,15 +27,22 @@ const AT_SHUTDOWN: Record<OnShutdown, string> = {
 
 export function OneTask() {
   const id = place.value.task;
-  const { answer, problem } = useAnswer<TaskDetail>(id === null ? null : `tasks/${id}`);
+  const { answer, problem } = useAnswer<TaskDetail>(id === null ? null : `tasks/${id}`, 1, hasEnded);
   const task = answer?.value ?? null;
   useEffect(() => {
     nameTask(task === null ? null : `#${task.id} ${plain(task.name)}`);
     return () => nameTask(null);
   }, [task?.id, task?.name]);
-  if (problem !== null) return <Unknown id={id} detail={problem.status === 404 ? null : problem.detail} />;
+  if (problem !== null && answer === null) return <Unknown id={id} detail={problem.status === 404 ? null : problem.detail} />;
   if (answer === null) return <Skeleton rows={8} />;
-  return <Detail task={answer.value} at={answer.at} instance={answer.instance} />;
+  const dropped = problem !== null;
+  // Nothing is known any more of what it left alive.
+  const shown = dropped ? { ...answer.value, children: [], children_total: 0 } : answer.value;
+  return <Detail task={shown} at={answer.at} instance={answer.instance} dropped={dropped} />;
+}
+
+export function hasEnded({ outcome }: TaskDetail): boolean {
+  return outcome !== null;
 }
 
 function Unknown({ id, detail }: { id: number | null; detail: string | null }) {
@@ -46,7 +53,8 @@ function Unknown({ id, detail }: { id: number | null; detail: string | null }) {
   );
 }
 
-function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance: string | null }) {
+/** `dropped`: the history does not hold it any more. */
+function Detail({ task, at, instance, dropped }: { task: TaskDetail; at: number; instance: string | null; dropped: boolean }) {
   const alive = task.outcome === null;
   const grown = alive ? since(at) : 0;
   const lived = task.duration_seconds ?? task.age_seconds + grown;
@@ -70,6 +78,7 @@ function Detail({ task, at, instance }: { task: TaskDetail; at: number; instance
           <Status status={task.status} progress={task.progress} />
         </p>
         {alive && task.state === "blocked" && <Blocked task={task} grown={grown} />}
+        {dropped && <p class="soft">The history does not hold it any more. This is how it ended.</p>}
         {task.message !== null && <pre class="message-block" tabIndex={0} role="region" aria-label="Message"><bdi>{plainLines(task.message)}</bdi></pre>}
       </div>
       <div class="one-columns">
