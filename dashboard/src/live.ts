@@ -199,7 +199,7 @@ function stopSeen(heard: Summary, stop: Shutdown, begins: boolean): void {
     paused.value = false;
     firstForecast.value = heard.forecast?.done_in_seconds ?? stop.estimate_seconds;
     const { view } = place.value;
-    left = place.value;
+    left = view === "shutdown" || view === "end" ? null : place.value;
     if (view === "groups" && history.length <= 1) replace({ view: "shutdown" });
     else if (view !== "shutdown" && view !== "end") go({ view: "shutdown" });
   }

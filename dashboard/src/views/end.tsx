@@ -1,7 +1,7 @@
 // A stop that is only remembered: by this page, or by the reports that the server keeps.
 
 import { plain, plural } from "../format.ts";
-import { kept, type Kept, ofReport, stoppedAt, withServer } from "../memory.ts";
+import { kept, type Kept, keptOf, stoppedAt, withServer } from "../memory.ts";
 import { Duration } from "../parts/amount.tsx";
 import { Empty, Skeleton } from "../parts/empty.tsx";
 import { useAnswer } from "../parts/hooks.ts";
@@ -9,8 +9,8 @@ import { Outside } from "../parts/name.tsx";
 import { TaskTable } from "../parts/tasks.tsx";
 import { Time } from "../parts/time.tsx";
 import { here, link, place } from "../place.ts";
-import { modern, report, summary } from "../store.ts";
-import type { Report, Stops as ServerStops } from "../wire.ts";
+import { gone, modern, report, silence, summary } from "../store.ts";
+import type { Stops as ServerStops } from "../wire.ts";
 import { BurnDown } from "./burndown.tsx";
 import { EndActions, Left } from "./ending.tsx";
 import { headline, how, judged, tallyOf, verdict } from "./verdict.ts";
@@ -37,9 +37,11 @@ export function End() {
   return <Ending of={found} />;
 }
 
-function ofThisProcess(tag: string): Kept | undefined {
-  const final: Report | null = report.value;
-  return final !== null && final.instance.startsWith(tag) ? ofReport(final) : undefined;
+/** What is kept only once another process answers, or has not been drawn yet. */
+export function ofThisProcess(tag: string): Kept | undefined {
+  const now = summary.value;
+  if (now === null || !now.instance.startsWith(tag) || (report.value === null && !gone.value)) return undefined;
+  return { ...keptOf(now, report.value), seen_at: new Date(Date.now() - 1_000 * (silence.value ?? 0)).toISOString() };
 }
 
 function Ending({ of }: { of: Kept }) {
@@ -77,11 +79,15 @@ function Ending({ of }: { of: Kept }) {
       {stop !== null && stop.burn_down.length > 1 && <BurnDown stop={stop} forecast={null} final={final} frozen />}
       {final !== null ? <Left report={final} stop={stop} /> : <LastSeen of={of} />}
       <div class="drain-bar after">
-        <span class="soft">{here.value !== null && of.instance.startsWith(here.value) ? "The process that answers." : "A process that has ended."}</span>
+        <span class="soft">{footOf(of)}</span>
         <EndActions of={of} whole={null} />
       </div>
     </div>
   );
+}
+
+export function footOf({ instance }: Kept): string {
+  return here.value !== null && instance.startsWith(here.value) && !gone.value ? "The process that answers." : "A process that has ended.";
 }
 
 export function titleOf(of: Kept): string {
