@@ -20,23 +20,54 @@ export function oldestAge(group: Group): number | null {
 export class Book {
   summary: Summary | null = null;
   private readonly groups = new Map<number, Group>();
+  /** Groups of which every change since the last whole event was heard. */
+  private readonly fresh = new Set<number>();
+  /** Of the others, what events have said since: an answer that was read before them has older values. */
+  private readonly ahead = new Map<number, Partial<Group>>();
   private order: { of: string; ids: number[] } = { of: "", ids: [] };
   private listed: Group[] = [];
   /** The server's own order, as last given in full. */
   private rank = new Map<number, number>();
+  /** How many whole events were heard. */
+  wholes = 0;
 
   constructor(readonly instance: string) {}
 
   /**
-   * Adds a whole summary or an event with changes only. Returns false where there is nothing that the changes
-   * apply to.
+   * Takes an event, whole or with changes only, or a whole summary where there are no events. Returns false
+   * where there is nothing that the changes apply to.
    */
   hear(heard: Partial<Summary>, at: number): boolean {
     if (heard.delta === true && this.summary === null) return false;
     this.summary = heard.delta === true ? { ...this.summary!, ...heard } : (heard as Summary);
-    if (heard.delta !== true && heard.groups !== undefined) this.rank = new Map(heard.groups.map(({ id }, index) => [id, index]));
-    for (const group of heard.groups ?? []) this.hearGroup(group, at);
+    if (heard.delta !== true) {
+      this.fresh.clear();
+      this.ahead.clear();
+      this.rank = rankOf(heard.groups ?? []);
+      this.wholes += 1;
+    }
+    for (const group of heard.groups ?? []) {
+      if (group.name !== undefined) this.fresh.add(group.id);
+      else if (!this.fresh.has(group.id)) this.ahead.set(group.id, { ...this.ahead.get(group.id), ...group });
+      this.hearGroup(group, at);
+    }
     return true;
+  }
+
+  /**
+   * Adds the groups that events had no room for from a whole summary, all else of which may be older than
+   * what was heard. `wholes` is as it was when the summary was asked for: what changed before a whole event
+   * that came since is heard in no event, so that such groups are read again.
+   */
+  fill({ groups }: Summary, at: number, wholes: number): void {
+    this.rank = rankOf(groups);
+    for (const group of groups) {
+      if (this.fresh.has(group.id)) continue;
+      const ahead = this.ahead.get(group.id);
+      const sameOldest = ahead === undefined || ahead.oldest_task === group.oldest_task;
+      this.hearGroup({ ...group, ...ahead, ...(sameOldest && { oldest_age_seconds: group.oldest_age_seconds }) }, at);
+      if (wholes === this.wholes) this.fresh.add(group.id);
+    }
   }
 
   private hearGroup(heard: Partial<Group> & { id: number }, at: number): void {
@@ -57,6 +88,11 @@ export class Book {
     return Math.max(0, (this.summary?.groups_total ?? 0) - this.groups.size);
   }
 
+  /** Whether there are groups of which changes were not heard. */
+  get lacks(): boolean {
+    return this.fresh.size < (this.summary?.groups_total ?? 0);
+  }
+
   /**
    * The gravest first, then in the server's order. The order stays while the same groups have the same
    * warnings.
@@ -74,6 +110,10 @@ export class Book {
     if (!unchanged) this.listed = next;
     return this.listed;
   }
+}
+
+function rankOf(groups: Group[]): Map<number, number> {
+  return new Map(groups.map(({ id }, index) => [id, index]));
 }
 
 /** Whether nothing has changed but the age of the same oldest task. */

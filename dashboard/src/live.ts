@@ -245,8 +245,11 @@ async function poll(): Promise<void> {
 }
 
 async function loadSummary(state: "live" | "polling" = "live"): Promise<void> {
-  const { value } = await get<Summary>("summary", inTime());
-  receive(value, state);
+  const wholes = book?.wholes ?? 0;
+  const { value, at } = await get<Summary>("summary", inTime());
+  // Events that came first go on from each other: what they said is not said again.
+  if (state === "live" && book?.summary != null && book.instance === value.instance) book.fill(value, at, wholes);
+  else receive(value, state);
 }
 
 async function loadTrends(): Promise<void> {
@@ -266,12 +269,12 @@ async function loadOtherGroups(): Promise<void> {
   const current = book;
   const heard = current?.summary ?? null;
   if (current === null || heard === null || loading || document.visibilityState === "hidden" || lost.value) return;
-  const whole = heard.delta === true || heard.groups_total <= heard.groups.length;
-  if (current.missing === 0 && whole) return;
+  if (!current.lacks) return;
   loading = true;
+  const { wholes } = current;
   const answer = await get<Summary>("summary", inTime()).catch(() => null);
   if (answer !== null && answer.value.instance === current.instance) {
-    current.hear(answer.value, answer.at);
+    current.fill(answer.value, answer.at, wholes);
     onFrame("groups", () => {
       if (summary.value?.instance === current.instance && !paused.value) groups.value = current.list();
     });

@@ -137,3 +137,21 @@ describe("silence in a stop", () => {
     expect(gone.value).toBe(true);
   });
 });
+
+describe("a summary that was read before an event and arrives after it", () => {
+  it("takes nothing back", async () => {
+    const events = new Events();
+    let arrive = () => undefined as void;
+    web.answer = (path) => {
+      if (path.startsWith("events")) return events.response;
+      return new Promise((resolve) => (arrive = () => resolve(answer(process({ live: 3, groups_total: 1, groups: [group(1, { live: 3 })] })))));
+    };
+    const { groups, summary } = await opened();
+    events.send("summary", process({ live: 3, groups_total: 1, groups: [group(1, { live: 3 })] }));
+    events.send("summary", { delta: true, live: 4, groups: [{ id: 1, live: 4 }] });
+    await web.pass(0.5);
+    arrive();
+    await web.pass(0.5);
+    expect([summary.value?.live, groups.value[0]?.live]).toEqual([4, 4]);
+  });
+});
