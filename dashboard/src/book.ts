@@ -1,8 +1,11 @@
 // The known state of one process. Events may carry changes only, so the book adds them up as they arrive,
 // also while the tab is hidden and nothing is drawn.
 
-import { gravityOf, second } from "./store.ts";
-import type { Group, Summary } from "./wire.ts";
+import { gravityOf, type JustEnded, second } from "./store.ts";
+import type { Group, Outcome, Report, Summary } from "./wire.ts";
+
+const FAILED: readonly Outcome[] = ["error", "panic", "timeout"];
+const FAILED_KEPT = 12;
 
 /** When each group was last heard, by `performance.now()`: its age counts on from there. */
 const heardAt = new WeakMap<Group, number>();
@@ -19,6 +22,9 @@ export function oldestAge(group: Group): number | null {
 
 export class Book {
   summary: Summary | null = null;
+  report: Report | null = null;
+  /** Tasks that failed in its stop, newest first: an event has the last that ended, however they did. */
+  failed: JustEnded[] = [];
   private readonly groups = new Map<number, Group>();
   /** Groups of which every change since the last whole event was heard. */
   private readonly fresh = new Set<number>();
@@ -46,6 +52,7 @@ export class Book {
       this.rank = rankOf(heard.groups ?? []);
       this.wholes += 1;
     }
+    this.hearEnded(heard.shutdown?.recently_ended ?? []);
     for (const group of heard.groups ?? []) {
       if (group.name !== undefined) this.fresh.add(group.id);
       else if (!this.fresh.has(group.id)) this.ahead.set(group.id, { ...this.ahead.get(group.id), ...group });
@@ -68,6 +75,12 @@ export class Book {
       this.hearGroup({ ...group, ...ahead, ...(sameOldest && { oldest_age_seconds: group.oldest_age_seconds }) }, at);
       if (wholes === this.wholes) this.fresh.add(group.id);
     }
+  }
+
+  private hearEnded(ended: JustEnded[]): void {
+    const known = new Set(this.failed.map(({ id }) => id));
+    const fresh = ended.filter(({ id, outcome }) => FAILED.includes(outcome) && !known.has(id));
+    if (fresh.length > 0) this.failed = [...fresh, ...this.failed].slice(0, FAILED_KEPT);
   }
 
   private hearGroup(heard: Partial<Group> & { id: number }, at: number): void {

@@ -4,14 +4,14 @@
 import { batch } from "@preact/signals";
 import { ApiError, get, inTime, isAbort, locked, request, tokenGiven } from "./api.ts";
 import { Book } from "./book.ts";
-import { onFrame } from "./frame.ts";
-import { keep, keptOf, meet, seeNow } from "./memory.ts";
+import { dropFrames, onFrame } from "./frame.ts";
+import { keep, keepLast, keptOf, meet, seeNow } from "./memory.ts";
 import { go, HOME, place, type Place, replace, settle } from "./place.ts";
 import {
   ended, failedInStop, firstForecast, groups, heartbeat, link, lost, paused, report, second, summary, summaryAt, titleOf, trend, trendVersion,
 } from "./store.ts";
 import { readEvents, type StreamEvent } from "./stream.ts";
-import type { Outcome, Report, Shutdown, Summary, Trends } from "./wire.ts";
+import type { Report, Shutdown, Summary, Trends } from "./wire.ts";
 
 /** The server speaks each second; after that long without a word the connection is closed. */
 const SILENCE = 5_000;
@@ -22,8 +22,8 @@ const TOO_MANY_PAGES = 503;
 const REMEMBER = 5_000;
 /** How often groups are read that full events have no room for. */
 const OTHER_GROUPS = 15_000;
-const FAILED: readonly Outcome[] = ["error", "panic", "timeout"];
-const FAILED_KEPT = 12;
+/** Of so many processes what waits to be drawn is held: a tab may be hidden through thousands that crash. */
+const DRAWN = 2;
 
 let book: Book | null = null;
 /** Where the reader was when a stop took the page. */
@@ -143,19 +143,41 @@ function touch(state: "live" | "polling"): void {
 
 function receive(heard: Partial<Summary>, state: "live" | "polling"): void {
   const at = performance.now();
-  const { instance } = heard;
-  if (instance !== undefined && instance !== book?.instance) book = new Book(instance);
+  if (heard.instance !== undefined && heard.instance !== book?.instance) begin(heard as Summary);
   touch(state);
   const current = book;
   if (current === null || !current.hear(heard, at)) return void loadSummary().catch(() => undefined);
   retitle();
+  const final = current.summary?.shutdown?.report ?? null;
+  if (final !== null) reported(current, final);
   // One key a process: while the tab is hidden, the last word of the old one must not be lost to the new one.
   onFrame(`summary ${current.instance}`, () => draw(current, at));
   if (0 < current.missing) void loadOtherGroups();
 }
 
+const begun: string[] = [];
+
+/** Another process answers. How the one before it ended is kept at once: a hidden tab may never draw it. */
+function begin(heard: Summary): void {
+  const before = book?.summary ?? null;
+  if (before !== null) keepLast(keptOf(before, book?.report ?? null), heard);
+  book = new Book(heard.instance);
+  begun.push(heard.instance);
+  for (const old of begun.splice(0, begun.length - DRAWN)) {
+    dropFrames(`summary ${old}`);
+    dropFrames(`report ${old}`);
+  }
+}
+
+function reported(of: Book, final: Report): void {
+  if (of.report !== null || of.summary === null) return;
+  of.report = final;
+  keep(keptOf(of.summary, final));
+}
+
 function receiveReport(heard: Report): void {
   waitingReport = true;
+  if (book?.instance === heard.instance) reported(book, heard);
   onFrame(`report ${heard.instance}`, () => {
     waitingReport = false;
     if (summary.value?.instance === heard.instance) end(heard);
@@ -163,9 +185,7 @@ function receiveReport(heard: Report): void {
 }
 
 function end(final: Report): void {
-  const first = report.value === null;
   report.value = final;
-  if (first && summary.value !== null) keep(keptOf(summary.value, final));
   retitle();
 }
 
@@ -188,6 +208,7 @@ function draw(from: Book, at: number): void {
     groups.value = from.list();
     trend.add(heard, from.list());
     trendVersion.value += 1;
+    failedInStop.value = from.failed;
     if (heard.shutdown !== null) stopSeen(heard, heard.shutdown, before?.shutdown == null || another);
     if (before === null || another) void loadTrends();
   });
@@ -203,20 +224,15 @@ function stopSeen(heard: Summary, stop: Shutdown, begins: boolean): void {
     if (view === "groups" && history.length <= 1) replace({ view: "shutdown" });
     else if (view !== "shutdown" && view !== "end") go({ view: "shutdown" });
   }
-  const known = new Set(failedInStop.value.map(({ id }) => id));
-  const fresh = stop.recently_ended.filter(({ id, outcome }) => FAILED.includes(outcome) && !known.has(id));
-  if (fresh.length > 0) failedInStop.value = [...fresh, ...failedInStop.value].slice(0, FAILED_KEPT);
   if (stop.report !== null) end(stop.report);
 }
 
-/** Another process answers: the old one's end is kept, everything else is forgotten. */
+/** Another process is drawn: the old one's end stays as a notice, everything else is forgotten. */
 function succeed(before: Summary): void {
   ended.value = { summary: before, report: report.value };
-  keep({ ...keptOf(before, report.value), next: book?.summary == null ? null : { pid: book.summary.pid, started_at: book.summary.started_at } });
   const watched = place.value.view === "shutdown";
   const { view, q, sort, order, as } = left ?? HOME;
   report.value = null;
-  failedInStop.value = [];
   firstForecast.value = null;
   paused.value = false;
   trend.clear();

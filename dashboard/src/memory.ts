@@ -69,13 +69,27 @@ export function seeNow(summary: Summary): void {
 }
 
 /** A process answers. One that was seen before it and left no report is kept as it was last seen. */
-export function meet({ instance, pid, started_at }: Summary): void {
+export function meet(now: Summary): void {
   const before = read<Kept>(SEEN);
-  if (before === null || before.instance === instance) return;
-  const known = kept.value.find((one) => one.instance === before.instance);
-  const next = { pid, started_at };
-  keep({ ...(known ?? before), next });
+  if (before === null || before.instance === now.instance) return;
+  keepLast(kept.value.find((one) => one.instance === before.instance) ?? before, now);
   forGood.remove(SEEN);
+}
+
+/**
+ * Keeps the process that answered before `now`. Two services may take turns at one address, by
+ * `kubectl port-forward`: one that announced no stop still lives when another service answers.
+ */
+export function keepLast(before: Kept, now: Summary): void {
+  const { service, pid, started_at } = now;
+  const next = before.service === service ? { pid, started_at } : null;
+  if (next === null && before.report === null && before.shutdown === null) return;
+  keep({ ...before, next });
+}
+
+/** Those of the service that answers; a process that was missed may be the one that answers again. */
+export function stopsOf(all: Kept[], now: Summary | null): Kept[] {
+  return all.filter(({ service, instance, report }) => now === null || (service === now.service && (instance !== now.instance || report !== null)));
 }
 
 export function keptBy(tag: string): Kept | null {

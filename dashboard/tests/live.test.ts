@@ -1,4 +1,5 @@
 import { beforeEach, describe, expect, it } from "vitest";
+import type { Outcome } from "../src/wire.ts";
 import { answer, Events, group, process, refusal, silence, stop, Web } from "./web.ts";
 
 let web: Web;
@@ -18,6 +19,11 @@ async function opened() {
   start();
   watchVisibility();
   return store;
+}
+
+/** As the page has it, which is another module in each test. */
+async function effectOf() {
+  return (await import("@preact/signals")).effect;
 }
 
 describe("a page whose process has gone", () => {
@@ -153,5 +159,74 @@ describe("a summary that was read before an event and arrives after it", () => {
     arrive();
     await web.pass(0.5);
     expect([summary.value?.live, groups.value[0]?.live]).toEqual([4, 4]);
+  });
+});
+
+describe("a hidden tab", () => {
+  const ended = (id: number, outcome: Outcome) => ({ id, name: `task-${id}`, outcome, duration_seconds: 1 });
+
+  it("keeps the failures of a stop, however many tasks end after them", async () => {
+    const events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(process()));
+    const { failedInStop } = await opened();
+    events.send("summary", process());
+    await web.pass(1);
+    web.show(true);
+    for (let second = 0; second < 4; second += 1) {
+      events.send("summary", { delta: true, shutdown: stop({ recently_ended: [ended(second * 2, second === 0 ? "panic" : "ok"), ended(second * 2 + 1, "ok")] }) });
+      await web.pass(1);
+    }
+    web.show(false);
+    await web.pass(1);
+    expect(failedInStop.value.map(({ id, outcome }) => [id, outcome])).toEqual([[0, "panic"]]);
+  });
+
+  it("does not grow with each process that comes and crashes, and keeps how each of them ended", async () => {
+    let events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(process()));
+    const { summary } = await opened();
+    const { kept } = await import("../src/memory.ts");
+    events.send("summary", process());
+    await web.pass(1);
+    web.show(true);
+    for (let pid = 10; pid < 15; pid += 1) {
+      const before = events;
+      events = new Events();
+      before.abort(new TypeError("network error"));
+      await web.pass(2);
+      events.send("summary", process({ instance: `crashed-${pid}`, pid }));
+      if (pid === 12) events.send("report", { instance: "crashed-12", started_at: "2026-01-01T00:02:00Z", duration_seconds: 1, abandoned: [], detached: [] });
+      await web.pass(1);
+    }
+    expect(kept.value.map(({ pid, report, next }) => [pid, report !== null, next?.pid])).toEqual(
+      expect.arrayContaining([[7, false, 10], [10, false, 11], [11, false, 12], [12, true, 13], [13, false, 14]]),
+    );
+    const drawn: (number | undefined)[] = [];
+    const effect = await effectOf();
+    const stopWatching = effect(() => void drawn.push(summary.value?.pid));
+    web.show(false);
+    await web.pass(1);
+    stopWatching();
+    expect(drawn).toEqual([7, 13, 14]);
+    expect(kept.value.map(({ pid, next }) => [pid, next?.pid])).toEqual(expect.arrayContaining([[7, 10], [13, 14]]));
+  });
+});
+
+describe("another service at the same address", () => {
+  it("does not make the one before it a process that crashed", async () => {
+    let events = new Events();
+    web.answer = (path) => (path.startsWith("events") ? events.response : answer(process()));
+    const { summary } = await opened();
+    const { kept } = await import("../src/memory.ts");
+    events.send("summary", process());
+    await web.pass(6);
+    const before = events;
+    events = new Events();
+    before.abort(new TypeError("network error"));
+    await web.pass(1);
+    events.send("summary", process({ instance: "bbbbbbbb", service: "mail" }));
+    await web.pass(1);
+    expect(summary.value?.service).toBe("mail");
+    expect(kept.value).toEqual([]);
   });
 });

@@ -41,4 +41,15 @@ describe("a process that ended without a word", () => {
     after.meet(process("2"));
     expect(after.kept.value.map(({ instance }) => instance)).toEqual(["1"]);
   });
+
+  it("is none of the stops of another service, and a process that lives has not crashed", async () => {
+    const { keptOf, meet, seeNow, stopsOf } = await opened();
+    const mail = (instance: string) => ({ ...process(instance), service: "mail" });
+    seeNow(process("1"));
+    meet(mail("2"));
+    expect((await opened()).kept.value).toEqual([]);
+    const instances = (now: Summary) => stopsOf([keptOf(mail("3"), null), keptOf(process("1"), null), keptOf(process("0"), null)], now).map(({ instance }) => instance);
+    expect(instances(process("1"))).toEqual(["0"]);
+    expect(instances(mail("4"))).toEqual(["3"]);
+  });
 });

@@ -1,7 +1,7 @@
 // A stop that is only remembered: by this page, or by the reports that the server keeps.
 
 import { plain, plural } from "../format.ts";
-import { kept, type Kept, keptOf, stoppedAt, withServer } from "../memory.ts";
+import { kept, type Kept, keptOf, stoppedAt, stopsOf, withServer } from "../memory.ts";
 import { Duration } from "../parts/amount.tsx";
 import { Empty, Skeleton } from "../parts/empty.tsx";
 import { useAnswer } from "../parts/hooks.ts";
@@ -110,8 +110,8 @@ function LastSeen({ of }: { of: Kept }) {
 
 /** How the last processes ended, each a link to its end. */
 export function Stops() {
-  const { stops } = useStops();
   const now = summary.value;
+  const stops = stopsOf(useStops().stops, now);
   if (stops.length === 0) return <p class="soft">None is known yet. This browser keeps the ends that it sees; a server with <code>report_dir</code> keeps its reports.</p>;
   const newest = stops[0]!;
   return (
