@@ -370,9 +370,13 @@ test("rows that a held list still shows say how they ended, not an age", async (
   await expect(left.first().locator(".c-age")).toHaveText("");
 });
 
-test("a row that a held list still shows is not called ended while its task is alive", async ({ page, invented }) => {
+test("a row that a held list still shows is not called ended while its task is alive", async ({ page, invented, watch }) => {
+  watch.expect(/502/);
+  await page.setViewportSize({ width: 390, height: 844 });
   const process = await invented(INCIDENT);
   let listed = true;
+  let known = false;
+  await page.route("**/api/v1/tasks/*", (route) => (known ? route.continue() : route.fulfill({ status: 502 })));
   await page.route("**/api/v1/tasks?**", async (route) => {
     const response = await route.fetch();
     const body = (await response.json()) as Paged<Task>;
@@ -381,7 +385,13 @@ test("a row that a held list still shows is not called ended while its task is a
   await page.goto(`${process.page}?view=tasks`);
   await row(page, "reindex").hover();
   listed = false;
-  await expect(page.locator(".tasks tr.left", { hasText: "reindex" }).locator(".c-state")).toHaveText("still alive");
+  const state = page.locator(".tasks tr.left", { hasText: "reindex" }).locator(".c-state");
+  const cut = () => state.evaluate(({ clientWidth, scrollWidth }) => clientWidth < scrollWidth);
+  await expect(state).toHaveText("not listed");
+  expect(await cut()).toBe(false);
+  known = true;
+  await expect(state).toHaveText("still alive", { timeout: 20_000 });
+  expect(await cut()).toBe(false);
 });
 
 test.describe("in another zone", () => {

@@ -34,7 +34,8 @@ export function LeftOutcome({ id, instance, outcome }: { id: number; instance: s
   useEffect(() => (turn === null ? undefined : askFor({ id, instance, tell: setFound })), [id, instance, turn]);
   if (outcome !== undefined) return <Word of={outcome} />;
   if (found?.is === "ended") return <Word of={found.outcome}><span class="state-since"> after <Duration seconds={found.seconds} /></span></Word>;
-  return <span class="word soft">{found?.is === "alive" ? "still alive" : "not listed any more"}</span>;
+  if (found?.is === "alive") return <span class="word soft" title="Among those that this list has no room for">still alive</span>;
+  return <span class="word soft" title="Not in this list any more">not listed</span>;
 }
 
 /** Asks in turn, two at a time. Gives what takes the question back. */
