@@ -65,6 +65,15 @@ describe("a whole answer between events", () => {
     expect([book.missing, book.lacks]).toEqual([0, false]);
   });
 
+  it("has the age of the oldest task as it was read", () => {
+    const book = new Book("aaaaaaaa");
+    book.hear(whole([group(1)]), 0);
+    book.hear(changes([{ id: 2, oldest_task: 5, oldest_age_seconds: 10 }]), 1_000);
+    book.fill(whole([group(1), group(2, { oldest_task: 5, oldest_age_seconds: 14 })]), 5_000, book.wholes);
+    second.value = 5_000;
+    expect(oldestAge(book.list().find(({ id }) => id === 2)!)).toBe(14);
+  });
+
   it("brings groups up to date that a later whole event had no room for", () => {
     const book = new Book("aaaaaaaa");
     book.hear(whole([group(1), group(2, { live: 1 })]), 0);
