@@ -2,9 +2,10 @@
 
 import { type ChildProcess, spawn } from "node:child_process";
 import { join } from "node:path";
+import type { Page, Summary, Task } from "../src/wire.ts";
 
 const EXAMPLES = join(import.meta.dirname, `../../target/${process.env["PROFILE"] ?? "debug"}/examples`);
-const STARTING = 20_000;
+const STARTING = 120_000;
 
 export interface Options {
   /** `HEADCOUNT_*` without the prefix. */
@@ -21,6 +22,7 @@ export class Process {
   /** The service's own address; for the quickstart. */
   readonly service: string | null;
   private output = "";
+  private readonly end: Promise<number | string>;
 
   private constructor(
     private readonly child: ChildProcess,
@@ -30,6 +32,8 @@ export class Process {
     this.service = /Service at (\S+)/.exec(started)?.[1] ?? null;
     child.stdout?.on("data", (text: Buffer) => (this.output += text.toString()));
     child.stderr?.on("data", (text: Buffer) => (this.output += text.toString()));
+    // Not at its exit: what it wrote last may still be in the pipe.
+    this.end = new Promise((resolve) => child.once("close", (code, signal) => resolve(code ?? signal ?? "unknown")));
   }
 
   static quickstart(flags: string[], options: Options = {}): Promise<Process> {
@@ -51,7 +55,8 @@ export class Process {
 
   private static async start(example: string, flags: string[], { settings = {} }: Options): Promise<Process> {
     const named = Object.entries(settings).map(([name, value]) => [`HEADCOUNT_${name}`, value]);
-    const env = { ...process.env, RUST_LOG: "warn", RUST_BACKTRACE: "0", ...Object.fromEntries(named) };
+    // A task that blocks its thread leaves others, also where there is one core.
+    const env = { ...process.env, RUST_LOG: "warn", RUST_BACKTRACE: "0", TOKIO_WORKER_THREADS: "4", ...Object.fromEntries(named) };
     const child = spawn(join(EXAMPLES, example), flags, { env, stdio: ["ignore", "pipe", "pipe"] });
     return new Process(child, await listening(child));
   }
@@ -72,12 +77,9 @@ export class Process {
     this.child.kill(name);
   }
 
-  /** Resolves with the exit code, or the signal that ended it. */
+  /** Resolves with the exit code, or the signal that ended it, when all that it wrote has been read. */
   ended(): Promise<number | string> {
-    const over = () => this.child.exitCode ?? this.child.signalCode;
-    const now = over();
-    if (now !== null) return Promise.resolve(now);
-    return new Promise((resolve) => this.child.once("exit", (code, signal) => resolve(code ?? signal ?? "unknown")));
+    return this.end;
   }
 
   async kill(): Promise<void> {
@@ -91,6 +93,14 @@ export class Process {
     await Promise.all(calls);
   }
 
+  /** Cancels what lives, which ends a drain. */
+  async cancelAll(): Promise<void> {
+    const { instance } = await this.api<Summary>("summary");
+    const { items } = await this.api<Page<Task>>("tasks?limit=500");
+    const asked = items.map(({ id }) => fetch(new URL(`api/v1/tasks/${id}/cancel`, this.page), { method: "POST", headers: { "if-match": `"${instance}"` } }));
+    for (const { status } of await Promise.all(asked)) if (status !== 202) throw new Error(`a cancellation was answered with ${status}`);
+  }
+
   async api<T>(path: string): Promise<T> {
     return (await (await fetch(new URL(`api/v1/${path}`, this.page))).json()) as T;
   }
@@ -99,7 +109,10 @@ export class Process {
 function listening(child: ChildProcess): Promise<string> {
   return new Promise((resolve, reject) => {
     let output = "";
-    const late = setTimeout(() => reject(new Error(`it did not start: ${output}`)), STARTING);
+    const late = setTimeout(() => {
+      child.kill("SIGKILL");
+      reject(new Error(`it did not start: ${output}`));
+    }, STARTING);
     const hear = (text: Buffer) => {
       output += text.toString();
       if (!/Dashboard at \S+\s/.test(output)) return;

@@ -1,7 +1,7 @@
 // Every test fails on a console error, an uncaught exception or a breach of the content security policy.
 
 import AxeBuilder from "@axe-core/playwright";
-import { expect, type Page, test as base } from "@playwright/test";
+import { expect, type Locator, type Page, test as base } from "@playwright/test";
 import { Invented } from "./invented.ts";
 import { type Options, Process } from "./process.ts";
 
@@ -72,13 +72,54 @@ export const test = base.extend<Fixtures>({
   },
 });
 
+/** A layout follows the size of the window within two frames. */
+export async function resize(page: Page, width: number, height = 844): Promise<void> {
+  await page.setViewportSize({ width, height });
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+}
+
+/** Nothing is wider than the window. */
+export async function unscrolled(page: Page, what: string): Promise<void> {
+  await expect.poll(() => page.evaluate(() => document.documentElement.scrollWidth - innerWidth), what).toBeLessThanOrEqual(0);
+}
+
+/** What was copied; a click on a button that copies does not wait for it. */
+export function clipboard(page: Page): Promise<string> {
+  return page.evaluate(() => navigator.clipboard.readText());
+}
+
+/** The deadline's group of buttons. */
+export function extension(page: Page): Locator {
+  return page.getByRole("group", { name: "Extend the deadline" });
+}
+
+/**
+ * Extends by these and takes it back, all in the page: *Undo* is there for two seconds, which a slow machine
+ * may need for a single click. What the group said before and after.
+ */
+export function takenBack(group: Locator, labels: string[]): Promise<string[]> {
+  return group.evaluate(async (element, wanted) => {
+    const said = () => element.querySelector(".extend-note")!.textContent;
+    const undo = () => element.querySelector<HTMLButtonElement>(".link");
+    const frame = () => new Promise(requestAnimationFrame);
+    for (const label of wanted) [...element.querySelectorAll<HTMLButtonElement>("button:not(.link)")].find((button) => button.ariaLabel?.startsWith(label))!.click();
+    while (undo() === null) await frame();
+    const before = said();
+    undo()!.focus();
+    if (document.activeElement !== undo()) return [before, "Undo takes no focus"];
+    undo()!.click();
+    while (undo() !== null) await frame();
+    return [before, said()];
+  }, labels);
+}
+
 function keep(started: Process[], process: Process): Process {
   started.push(process);
   return process;
 }
 
 /** What the browser says when the process is away. */
-export const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED/;
+export const AWAY = /ERR_CONNECTION_REFUSED|ERR_CONNECTION_RESET|ERR_INCOMPLETE_CHUNKED|ERR_EMPTY_RESPONSE|ERR_SOCKET_NOT_CONNECTED|ERR_CONNECTION_CLOSED|ERR_CONTENT_LENGTH_MISMATCH/;
 
 export { expect };
 
