@@ -1,9 +1,9 @@
-// Speaks the wire contract with an invented process. `/dev/…` changes it: `start?tasks=N&actions=no&incident=yes&groups=N&announce=SECONDS`,
-// `signal?name=SIGTERM`, `kill`, `token?is=…`.
+// Speaks the wire contract with an invented process. `/dev/…` changes it: `start?tasks=N&actions=no&incident=yes&groups=N`,
+// with `&announce=SECONDS&budget=SECONDS` for its stop; `signal?name=SIGTERM`, `announced`, `kill`, `token?is=…`.
 
 import type { IncomingMessage, ServerResponse } from "node:http";
 import type { FinishedPage, FinishedTask, OkGroup, Page, Task } from "../src/wire.ts";
-import { groupOf, Refusal, World } from "./world.ts";
+import { BUDGET, groupOf, Refusal, World } from "./world.ts";
 
 type Next = () => void;
 
@@ -34,10 +34,11 @@ export class Fixture {
       this.world.end();
       const number = (name: string, otherwise: number) => Number(query.get(name) ?? otherwise);
       const reports = [this.world.lastReport(), ...this.world.reports].filter((report) => report !== null);
-      this.world = new World({ tasks: number("tasks", 56), actions: query.get("actions") !== "no", incident: query.has("incident"), groups: number("groups", 0), announce: number("announce", 0), reports });
+      this.world = new World({ tasks: number("tasks", 56), actions: query.get("actions") !== "no", incident: query.has("incident"), groups: number("groups", 0), announce: number("announce", 0), budget: number("budget", BUDGET), reports });
       this.dead = false;
     }
     if (what === "signal") this.world.signal(query.get("name") ?? "SIGTERM");
+    if (what === "announced") this.world.announced();
     if (what === "token") this.token = query.get("is");
     if (what === "kill") {
       this.dead = true;
@@ -57,10 +58,11 @@ export class Fixture {
 
   private read(request: IncomingMessage, url: URL, path: string, response: ServerResponse): void {
     const one = /^tasks\/(\d+)(\/cancel)?$/.exec(path);
+    const within = url.searchParams.get("within");
     if (request.method === "POST") return this.act(request, path, one, response);
     if (path === "summary") return json(response, this.world.summary());
     if (path === "trends") return json(response, this.world.trends());
-    if (path === "forecast") return json(response, this.world.forecast(Number.parseFloat(url.searchParams.get("within") ?? "25")));
+    if (path === "forecast") return json(response, this.world.forecast(within === null ? undefined : Number.parseFloat(within)));
     if (path === "attention") return json(response, { items: this.world.attention() });
     if (path === "failures") return json(response, { items: this.world.failures(url.searchParams) });
     if (path === "stops") return json(response, { items: this.world.reports });

@@ -60,7 +60,8 @@ function shard(number: number): Recipe {
 }
 
 const STATUS = ["rendering", "batch 3/10", "waiting for ses", "retry 2 after 503", null, "writing", null];
-const BUDGET = 25;
+/** Seconds that a stop takes at most, announcing included. */
+export const BUDGET = 25;
 
 export class World {
   readonly instance = Math.random().toString(16).slice(2, 14);
@@ -71,11 +72,14 @@ export class World {
   private readonly timer: ReturnType<typeof setInterval>;
   private readonly watchers = new Set<ServerResponse>();
   private live: Live[] = [];
+  /** How many live tasks each has spawned; null where that has changed since it was counted. */
+  private children: Map<number, number> | null = null;
   private readonly history: FinishedTask[] = [];
   private readonly trendLive: number[] = [];
   private readonly recipes: Recipe[];
   private readonly totals: { spawned: number; finished: Required<OutcomeCounts> }[];
-  private readonly announce: number;
+  private announce: number;
+  private readonly budget: number;
   private readonly sent = new Map<number, string>();
   private ids = 0;
   private stage: Stage = "running";
@@ -83,10 +87,11 @@ export class World {
   private report: Report | null = null;
   private exitAt = Infinity;
 
-  constructor(options: { tasks: number; actions: boolean; incident?: boolean; groups?: number; announce?: number; reports?: Report[] }) {
+  constructor(options: { tasks: number; actions: boolean; incident?: boolean; groups?: number; announce?: number; budget?: number; reports?: Report[] }) {
     this.target = options.tasks;
     this.actions = options.actions;
     this.announce = options.announce ?? 0;
+    this.budget = options.budget ?? BUDGET;
     this.reports = options.reports ?? [];
     this.recipes = [...RECIPES, ...(options.incident === true ? INCIDENT : []), ...Array.from({ length: options.groups ?? 0 }, (_, number) => shard(number))];
     this.totals = this.recipes.map(() => ({ spawned: 0, finished: none() }));
@@ -95,6 +100,7 @@ export class World {
     });
     for (let made = 0; made < options.tasks; made += 1) this.spawn(true);
     if (options.tasks > 0) for (let past = 0; past < 300; past += 1) this.past();
+    this.children = null;
     for (let point = 0; point < 120; point += 1) this.trendLive.push(Math.round(options.tasks * (0.75 + 0.2 * Math.sin(point / 9) + 0.1 * Math.random())));
     this.timer = setInterval(() => this.tick(), 250);
     this.timer.unref();
@@ -121,8 +127,13 @@ export class World {
     if (this.stop !== null) return this.force(name);
     this.stage = this.announce > 0 ? "announcing" : "draining";
     const awaited = this.awaited().length;
-    this.stop = { reason: name, at: Date.now(), total: awaited, budget: BUDGET, burn: [[0, awaited]], forced: null, ended: [], forecast: this.forecast().done_in_seconds };
+    this.stop = { reason: name, at: Date.now(), total: awaited, budget: this.budget, burn: [[0, awaited]], forced: null, ended: [], forecast: this.forecast().done_in_seconds };
     this.tell("summary", this.heard());
+  }
+
+  /** The announcement is over with the next tick, whatever is left of it. */
+  announced(): void {
+    if (this.stop !== null) this.announce = Math.min(this.announce, (Date.now() - this.stop.at) / 1_000);
   }
 
   force(by: string): void {
@@ -141,6 +152,7 @@ export class World {
     if (task === undefined || this.recipes[task.recipe]!.kind === "blocking") return false;
     this.finishTask(task, "cancelled");
     this.live = this.live.filter((one) => one.id !== id);
+    this.children = null;
     return true;
   }
 
@@ -171,7 +183,8 @@ export class World {
     const gone = new Set(ending.map((task) => task.id));
     this.live = this.live.filter((task) => !gone.has(task.id));
     if (this.stop === null) while (this.live.length < this.target && Math.random() < 0.97) this.spawn(false);
-    else this.drainStep(now);
+    this.children = null;
+    if (this.stop !== null) this.drainStep(now);
     if (this.ticks % 20 === 0) this.trendLive.push(this.live.length);
     if (this.ticks % 4 === 0) this.tell("summary", this.heard());
     if (this.exited()) this.end();
@@ -203,6 +216,7 @@ export class World {
     for (const task of awaited) this.finishTask(task, "abandoned");
     stop.ended = stop.ended.filter(({ outcome }) => outcome !== "abandoned");
     this.live = [];
+    this.children = null;
     this.stage = "done";
     const ended = none();
     for (const task of stop.ended) ended[task.outcome] += 1;
@@ -279,8 +293,16 @@ export class World {
       started_at: new Date(one.started).toISOString(), busy_seconds: lived * (state === "blocked" ? 0.9 : 0.02), polls: Math.floor(lived * 14) + 1, status, progress,
       location: recipe.location, parent: one.parent, on_shutdown: on, grace_seconds: null, usual: recipe.always === undefined && recipe.fails < 1 ? usualOf(recipe) : null,
       waits_for: on === "last" ? `Last: told when ${this.awaited().length - 1} others have ended` : on === "detach" ? "detached: not waited for" : blocked ? "does not yield" : recipe.kind === "blocking" ? "cannot be aborted" : null,
-      ...this.etaOf(one, recipe), children_total: this.live.filter(({ parent }) => parent === one.id).length,
+      ...this.etaOf(one, recipe), children_total: this.childrenOf(one.id),
     };
+  }
+
+  private childrenOf(id: number): number {
+    if (this.children === null) {
+      this.children = new Map();
+      for (const { parent } of this.live) if (parent !== null) this.children.set(parent, (this.children.get(parent) ?? 0) + 1);
+    }
+    return this.children.get(id) ?? 0;
   }
 
   private etaOf(one: Live, recipe: Recipe): Pick<Task, "eta_seconds" | "eta_bound"> {
@@ -289,7 +311,7 @@ export class World {
     return { eta_seconds: Math.max(0.2, (one.ends - Date.now()) / 1_000), eta_bound: recipe.kind === "blocking" ? "at_most" : "about" };
   }
 
-  forecast(within = BUDGET): Forecast {
+  forecast(within = this.budget): Forecast {
     const left = this.stop === null ? within : Math.max(0, this.stop.budget - (Date.now() - this.stop.at) / 1_000);
     const tasks = this.awaited().slice(0, 2_000).map((one) => this.task(one));
     const hold = (task: Task, reason: string): Hold => ({ task: task.id, name: task.name, count: 1, eta_seconds: task.eta_seconds ?? null, reason });
@@ -387,7 +409,7 @@ export class World {
       stage: this.stage, live: this.live.length, blocked: this.states().blocked,
       spawned: this.totals.reduce((sum, total) => sum + total.spawned, 0), finished: counts, untracked: 14,
       spawned_per_second: this.target / 6.4, finished_per_second: this.target / 6.5, busy_share: 0.18 + 0.1 * Math.random(), failed_share: 0.012,
-      groups, groups_total: groups.length, lifetime: { ...LIFETIME, announce_delay_seconds: this.announce }, shutdown: this.shutdown(), actions: this.actions, trace_url: "https://jaeger.example/trace/{trace_id}",
+      groups, groups_total: groups.length, lifetime: lifetimeOf(this.budget, this.announce), shutdown: this.shutdown(), actions: this.actions, trace_url: "https://jaeger.example/trace/{trace_id}",
       states: this.states(), forecast: this.forecast(), attention: this.attention().slice(0, 5),
     };
   }
@@ -457,10 +479,13 @@ export class World {
   }
 }
 
-const LIFETIME: Lifetime = {
-  signals: ["SIGINT", "SIGTERM"], drain_timeout_seconds: BUDGET, announce_delay_seconds: 3, abort_grace_seconds: 1, hook_timeout_seconds: 1, exit_after_seconds: 29, platform_grace_seconds: 30, linger: "auto", late_spawns: "adopt", request_limit: null,
-  sentences: ["SIGINT or SIGTERM begins a shutdown.", "Tasks are then waited for, up to 25 s, announcing included.", "A second signal aborts what is left; a third ends the process at once.", "29 s after the start the process exits, whatever still holds it."],
-};
+function lifetimeOf(budget: number, announce: number): Lifetime {
+  const exit = budget + 4;
+  return {
+    signals: ["SIGINT", "SIGTERM"], drain_timeout_seconds: budget, announce_delay_seconds: announce, abort_grace_seconds: 1, hook_timeout_seconds: 1, exit_after_seconds: exit, platform_grace_seconds: exit + 1, linger: "auto", late_spawns: "adopt", request_limit: null,
+    sentences: ["SIGINT or SIGTERM begins a shutdown.", `Tasks are then waited for, up to ${budget} s, announcing included.`, "A second signal aborts what is left; a third ends the process at once.", `${exit} s after the start the process exits, whatever still holds it.`],
+  };
+}
 
 function reasonOf(task: Task, result: Report["result"], by: string | null): string {
   if (task.state === "blocked") return "still running: inside a poll for 5m 50s";

@@ -17,7 +17,7 @@ export class Invented {
     readonly page: string,
   ) {}
 
-  /** `query` says what it is like: `incident=yes&tasks=20&announce=4&groups=300&actions=no`. */
+  /** `query` says what it is like: `incident=yes&tasks=20&announce=4&budget=60&groups=300&actions=no`. */
   static async start(query: string): Promise<Invented> {
     const answers = new Fixture();
     const server = createServer((request, response) => {
@@ -38,7 +38,7 @@ export class Invented {
     return invented;
   }
 
-  /** `signal?name=SIGTERM`, `kill`, `start?…`: what happens to it. */
+  /** `signal?name=SIGTERM`, `announced`, `kill`, `start?…`: what happens to it. */
   async dev(command: string): Promise<void> {
     await fetch(new URL(`dev/${command}`, this.page));
   }
