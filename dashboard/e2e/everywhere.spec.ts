@@ -4,27 +4,32 @@
 import type { Page } from "@playwright/test";
 import type { Page as Paged, Task } from "../src/wire.ts";
 import type { Invented } from "./invented.ts";
-import { accessible, AWAY, expect, row, test } from "./test.ts";
+import { accessible, AWAY, expect, resize, row, test, unscrolled } from "./test.ts";
 
 const WIDTHS = [1440, 900, 720, 390, 320];
 
 async function fits(page: Page, what: string): Promise<void> {
   for (const width of WIDTHS) {
-    await page.setViewportSize({ width, height: 844 });
-    await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
-    expect(await page.evaluate(() => document.documentElement.scrollWidth - innerWidth), `${what} at ${width}`).toBeLessThanOrEqual(0);
-    const cut = await page.evaluate(() => {
-      const cells = [...document.querySelectorAll<HTMLElement>("td.c-figure, .figures dd, .deadline-figure, td.c-state")];
-      return cells.filter((cell) => cell.offsetParent !== null && cell.clientWidth + 1 < cell.scrollWidth).map((cell) => `${cell.className}: ${cell.textContent}`);
-    });
-    expect(cut, `${what} at ${width}`).toEqual([]);
+    await resize(page, width);
+    await unscrolled(page, `${what} at ${width}`);
+    const cut = () =>
+      page.evaluate(() => {
+        const cells = [...document.querySelectorAll<HTMLElement>("td.c-figure, .figures dd, .deadline-figure, td.c-state")];
+        return cells.filter((cell) => cell.offsetParent !== null && cell.clientWidth + 1 < cell.scrollWidth).map((cell) => `${cell.className}: ${cell.textContent}`);
+      });
+    await expect.poll(cut, `${what} at ${width}`).toEqual([]);
   }
+}
+
+/** A task that has just failed: those that failed long ago are forgotten. */
+async function failed(process: Invented): Promise<string> {
+  const { items } = await process.api<{ items: { last_task: number }[] }>("failures");
+  return `?view=task&task=${items[0]?.last_task}`;
 }
 
 async function addresses(process: Invented): Promise<Record<string, string>> {
   const { items } = await process.api<Paged<Task>>("tasks?limit=500");
   const id = (name: string) => items.find((task) => task.name === name)?.id;
-  const { items: failures } = await process.api<{ items: { last_task: number; outcome: string }[] }>("failures");
   return {
     groups: "?view=groups",
     "an open group": "?view=groups&q=thumbnail",
@@ -36,21 +41,24 @@ async function addresses(process: Invented): Promise<Record<string, string>> {
     "a blocked task": `?view=task&task=${id("blocked-cpu")}`,
     "a task with a long status": `?view=task&task=${id("reindex")}`,
     "a task with children": `?view=task&task=${id("import")}`,
-    "a failed task": `?view=task&task=${failures[0]?.last_task}`,
     "another process": "?view=task&task=3@0000ffff",
   };
 }
 
 for (const theme of ["light", "dark"] as const) {
   test(`in peace, ${theme}`, async ({ page, invented }) => {
-    test.setTimeout(180_000);
+    test.setTimeout(600_000);
     const process = await invented("incident=yes&tasks=40");
     await page.emulateMedia({ colorScheme: theme });
-    for (const [what, address] of Object.entries(await addresses(process))) {
+    for (const [what, address] of [...Object.entries(await addresses(process)), ["a failed task", null] as const]) {
       await page.setViewportSize({ width: 1440, height: 844 });
-      await page.goto(process.page + address);
+      await page.goto(process.page + (address ?? (await failed(process))));
       await expect(page.locator("#main table, #main h1:not(.unseen), .empty").first()).toBeVisible();
-      if (what === "an open group") await row(page, "thumbnail").locator("[data-row]").click();
+      if (what === "a failed task") await expect(page.locator(".message-block")).toBeVisible();
+      if (what === "an open group") {
+        await row(page, "thumbnail").locator("[data-row]").click();
+        await expect(page.locator(".group-inside table")).toBeVisible();
+      }
       await page.waitForTimeout(300);
       await fits(page, what);
       await page.setViewportSize({ width: theme === "light" ? 390 : 1440, height: 844 });
@@ -63,27 +71,28 @@ for (const theme of ["light", "dark"] as const) {
   });
 
   test(`in a stop and after it, ${theme}`, async ({ page, invented, watch }) => {
-    test.setTimeout(120_000);
+    test.setTimeout(400_000);
     watch.expect(AWAY);
-    const process = await invented("incident=yes&tasks=40&announce=3");
+    const process = await invented("incident=yes&tasks=40&announce=200&budget=250");
     await page.emulateMedia({ colorScheme: theme });
     await page.goto(process.page);
     await process.dev("signal?name=SIGTERM");
     await expect(page.locator("h1")).toHaveText(/^Announcing/);
     await fits(page, "announcing");
     await accessible(page);
-    await expect(page.locator("h1")).toHaveText(/^Draining/, { timeout: 15_000 });
+    await process.dev("announced");
+    await expect(page.locator("h1")).toHaveText(/^Draining/);
     await fits(page, "draining");
     await accessible(page);
     await page.setViewportSize({ width: 1440, height: 844 });
     await page.getByRole("button", { name: "Force now" }).click();
     await accessible(page);
     await process.dev("signal?name=SIGINT");
-    await expect(page.locator("h1")).toHaveText(/^Gone/, { timeout: 20_000 });
+    await expect(page.locator("h1")).toHaveText(/^Gone/);
     await fits(page, "gone");
     await accessible(page);
     await process.dev("start?incident=yes");
-    await expect(page.locator(".notice")).toBeVisible({ timeout: 20_000 });
+    await expect(page.locator(".notice")).toBeVisible();
     await fits(page, "the next process");
     await page.getByRole("link", { name: "See how it ended" }).click();
     await expect(page.locator("h1")).toHaveText(/^Gone/);
@@ -172,7 +181,7 @@ test("charts say their span and their values, and the order that nobody chose is
 
 test("no figure stands twice", async ({ page, invented, watch }) => {
   watch.expect(AWAY);
-  const process = await invented("incident=yes&tasks=40");
+  const process = await invented("incident=yes&tasks=40&budget=250");
   const texts = (selector: string) => page.locator(selector).allTextContents();
   // The top line counts what lives; the list does where it is narrowed.
   await page.goto(`${process.page}?view=tasks`);
@@ -194,7 +203,7 @@ test("no figure stands twice", async ({ page, invented, watch }) => {
   await expect(page.locator(".group-inside .c-location")).toHaveCount(0);
   // A setting is in the picture or below it.
   await page.goto(`${process.page}?view=lifetime`);
-  await expect(page.locator(".moments")).toContainText("25 s The deadline");
+  await expect(page.locator(".moments")).toContainText("4 m 10 s The deadline");
   const settings = (await texts(".settings dt")).map((name) => name.trim());
   expect(settings).toContain("linger");
   await expect(page.locator(".settings")).toContainText("waits for one more scrape of /metrics");
@@ -207,11 +216,11 @@ test("no figure stands twice", async ({ page, invented, watch }) => {
   // Each row has its own reason: above are names alone.
   expect((await texts(".drain-course .holds li")).filter((text) => /yield|pace|closure/.test(text))).toEqual([]);
   await process.dev("signal?name=SIGINT");
-  await expect(page.locator("h1")).toHaveText(/^Gone · forced by SIGINT, \d+ tasks abandoned/, { timeout: 20_000 });
+  await expect(page.locator("h1")).toHaveText(/^Gone · forced by SIGINT, \d+ tasks abandoned/);
   await expect(page.locator(".named h2").first()).toHaveText("Abandoned");
   await expect(page.locator(".drain-bar")).not.toContainText(/\d s\b/);
   await process.dev("start?incident=yes");
-  await expect(page.locator(".notice")).toBeVisible({ timeout: 20_000 });
+  await expect(page.locator(".notice")).toBeVisible();
   await page.keyboard.press("l");
   await expect(page.locator(".stops .row-link")).toHaveText("forced by SIGINT");
 });
