@@ -1,19 +1,23 @@
 // It stays calm: nothing moves by itself, and the page costs little, whatever lives.
 
 import type { CDPSession, Page } from "@playwright/test";
+import { paceOf } from "./pace.ts";
 import { AWAY, expect, row, test } from "./test.ts";
 
-/** Of one core: what the processor did for the page, in all threads of its process. */
+/** Of one core of the reference: what the processor did for the page, in all threads of its process. */
 const MOST_OF_A_CORE = 0.06;
 const BYTES_PER_SECOND = 20_000;
 const NODES = 5_000;
 const SECONDS = 8;
+/** In milliseconds, on the reference. */
 const FIRST_ROW = 1_000;
+const SORTED = 400;
 const TASKS = Number(process.env["CROWD"] ?? 100_000);
 
 interface Cost {
   nodes: number;
   core: number;
+  most: number;
   bytesPerSecond: number;
 }
 
@@ -27,6 +31,8 @@ async function taken(session: CDPSession): Promise<number> {
 async function costOf(page: Page, seconds = SECONDS): Promise<Cost> {
   const session = await page.context().newCDPSession(page);
   const browser = await page.context().browser()!.newBrowserCDPSession();
+  const pace = async () => (await paceOf(page)).processor;
+  const first = await pace();
   await session.send("Network.enable");
   let bytes = 0;
   session.on("Network.dataReceived", ({ dataLength }) => (bytes += dataLength));
@@ -40,13 +46,14 @@ async function costOf(page: Page, seconds = SECONDS): Promise<Cost> {
     while (walker.nextNode() !== null) count += 1;
     return count;
   });
-  return { nodes, core, bytesPerSecond: bytes / seconds };
+  const most = MOST_OF_A_CORE * Math.max(first, await pace());
+  return { nodes, core, most, bytesPerSecond: bytes / seconds };
 }
 
-function cheap({ nodes, core, bytesPerSecond }: Cost): void {
-  console.log(`${nodes} nodes, ${(100 * core).toFixed(1)} % of a core, ${Math.round(bytesPerSecond / 1_000)} kB/s`);
+function cheap({ nodes, core, most, bytesPerSecond }: Cost): void {
+  console.log(`${nodes} nodes, ${(100 * core).toFixed(1)} % of a core, where ${(100 * most).toFixed(1)} % are allowed, ${Math.round(bytesPerSecond / 1_000)} kB/s`);
   expect(nodes).toBeLessThan(NODES);
-  expect(core).toBeLessThan(MOST_OF_A_CORE);
+  expect(core).toBeLessThan(most);
   expect(bytesPerSecond).toBeLessThan(BYTES_PER_SECOND);
 }
 
@@ -63,14 +70,14 @@ test("three hundred groups cost no more than those in sight", async ({ page, inv
     await new Promise((resolve) => requestAnimationFrame(() => setTimeout(resolve)));
     return performance.now() - began;
   });
-  expect(sorted).toBeLessThan(400);
+  expect(sorted).toBeLessThan(SORTED * (await paceOf(page)).machine);
   await page.evaluate(() => scrollTo(0, document.documentElement.scrollHeight));
   await expect(row(page, "webhook")).toBeVisible();
   await page.evaluate(() => scrollTo(0, 0));
   await row(page, "flaky").or(page.locator("[data-row]")).first().focus();
   for (let presses = 0; presses < 60; presses += 1) await page.keyboard.press("ArrowDown");
   expect(await page.evaluate(() => document.activeElement?.matches("[data-row]"))).toBe(true);
-  expect(await page.evaluate(() => scrollY)).toBeGreaterThan(300);
+  await expect.poll(() => page.evaluate(() => scrollY)).toBeGreaterThan(300);
   const key = await page.evaluate(() => document.activeElement?.getAttribute("data-key"));
   await page.mouse.wheel(0, 4_000);
   await page.waitForTimeout(300);
@@ -81,12 +88,12 @@ test("three hundred groups cost no more than those in sight", async ({ page, inv
 });
 
 test("a long list of tasks costs little to watch", async ({ page, crowd }) => {
-  test.setTimeout(180_000);
+  test.setTimeout(400_000);
   const program = await crowd(TASKS);
   // The best of a few: whatever else the machine does may delay one of them.
   const loads: number[] = [];
-  while (loads.length < 8 && !(Math.min(...loads) < FIRST_ROW)) loads.push(await firstRow(page, `${program.page}?view=tasks`));
-  console.log(`first row after ${loads.map(Math.round).join(", ")} ms`);
+  while (loads.length < 8 && !(Math.min(...loads) < FIRST_ROW)) loads.push((await firstRow(page, `${program.page}?view=tasks`)) / (await paceOf(page)).machine);
+  console.log(`first row after ${loads.map(Math.round).join(", ")} ms of the reference`);
   expect(Math.min(...loads)).toBeLessThan(FIRST_ROW);
   for (const view of ["tasks", "groups"]) {
     await page.goto(`${program.page}?view=${view}`);
@@ -108,7 +115,7 @@ async function firstRow(page: Page, address: string): Promise<number> {
 }
 
 test("nothing shifts under a hundred and fifty tasks a second", async ({ page, invented }) => {
-  const program = await invented("incident=yes&tasks=900");
+  const program = await invented("incident=yes&tasks=900&budget=250");
   await page.addInitScript(() => {
     const shifts: number[] = [];
     Object.assign(globalThis, { shifts });
@@ -141,8 +148,7 @@ const LISTS = [
 
 test("the focus is never lost under a hundred and fifty tasks a second", async ({ page, invented, watch }) => {
   watch.expect(AWAY);
-  test.setTimeout(120_000);
-  const program = await invented("incident=yes&tasks=900");
+  const program = await invented("incident=yes&tasks=900&budget=250");
   const focused = () => page.evaluate(() => document.activeElement?.getAttribute("data-key") ?? document.activeElement?.tagName ?? "nothing");
   const stays = async (what: string) => {
     const key = await focused();
@@ -172,6 +178,6 @@ test("the focus is never lost under a hundred and fifty tasks a second", async (
   expect(await page.locator(".just-ended").textContent()).toBe(shown);
   await page.locator(".stop [data-row]").nth(2).focus();
   await program.dev("signal?name=SIGINT");
-  await expect(page.locator("h1")).toHaveText(/^Gone/, { timeout: 20_000 });
+  await expect(page.locator("h1")).toHaveText(/^Gone/);
   await expect.poll(focused).toBe("MAIN");
 });
