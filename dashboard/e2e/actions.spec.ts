@@ -1,4 +1,4 @@
-import { AWAY, expect, row, test } from "./test.ts";
+import { AWAY, clipboard, expect, row, test } from "./test.ts";
 
 const ALLOWED = { settings: { ALLOW_ACTIONS: "yes" } };
 
@@ -57,5 +57,5 @@ test("the place of a task is copied", async ({ page, crowd, context }) => {
   const process = await crowd(20);
   await page.goto(`${process.page}?view=tasks&q=number`);
   await page.locator("tbody tr").first().locator(".location").click();
-  expect(await page.evaluate(() => navigator.clipboard.readText())).toMatch(/^examples\/crowd\.rs:\d+$/);
+  await expect.poll(() => clipboard(page)).toMatch(/^examples\/crowd\.rs:\d+$/);
 });

@@ -18,7 +18,7 @@ test("services and timers are seen, and one is run now", async ({ page, service 
   await accessible(page);
 
   const runs = async () => (await process.api<Services>("services")).items.find(({ name }) => name === "report")?.runs;
-  expect(await runs()).toBe(1);
+  await expect.poll(runs).toBe(1);
   const report = row(page, "report");
   await report.getByRole("button", { name: "Run now report" }).click();
   await expect(page.locator(".confirm-question")).toContainText("without waiting for the next tick");
