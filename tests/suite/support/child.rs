@@ -10,8 +10,8 @@
 //! `tracker NAME MS`, `moves NAME MS`, `timed NAME MS`, `opens NAME`, `listens NAME`, `panics-if-asked
 //! NAME`; services and timers are in `child_services`. What `main` does: `--main drain | ignore | hang |
 //! return | in-a-task | account | spawns-after | own-signal | daemon | daemon-spawns | daemon-asks |
-//! daemon-times`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount: `--critical-before NAME`.
-//! When it calls `set_ready`: `--set-ready MS`.
+//! daemon-times`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
+//! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
