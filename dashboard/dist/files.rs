@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-BJQe01Yq.js",
-        plain: Content { data: include_bytes!("assets/index-BJQe01Yq.js"), tag: "\"f4e886d65beafdfbbbdd01680ef3700e\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-BJQe01Yq.js.gz"), tag: "\"610af3f01c404722602dae5f7e64b174\"" }),
+        path: "assets/index-DUXH48n7.css",
+        plain: Content { data: include_bytes!("assets/index-DUXH48n7.css"), tag: "\"0b94e6dcfe191494e8b7e8ad5e3bda4c\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-DUXH48n7.css.gz"), tag: "\"02e3db216e8f8f293efa6a278897c296\"" }),
     },
     File {
-        path: "assets/index-Ck16T-1b.css",
-        plain: Content { data: include_bytes!("assets/index-Ck16T-1b.css"), tag: "\"383f3c4358ed9e2fbbbb6f3df1bdefdf\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-Ck16T-1b.css.gz"), tag: "\"44aabddb24b8362e9785d57715a61592\"" }),
+        path: "assets/index-p0ccuuHK.js",
+        plain: Content { data: include_bytes!("assets/index-p0ccuuHK.js"), tag: "\"0e54f2e3eef276aacf80e4d874174b52\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-p0ccuuHK.js.gz"), tag: "\"b2266d3e3573ab401d1ee5a42ff2ad6d\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"b16809a34fe1a98f5e15e574c747ef6e\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"087599c2f9c7ea96e58966ec55287b59\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"857a90d620cbde5ddd794dc1dc05c5b4\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"dfbd3e812ce40ab4f91fcb92450f8684\"" }),
     },
 ]

@@ -166,6 +166,19 @@ test("what has no place to break is broken, and all stands on one margin", async
   expect(lefts[0]).toBe(lefts[1]);
 });
 
+test("the age of a task with a timeout is not cut, however old it is", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=40");
+  await page.route("**/api/v1/tasks?*", async (route) => {
+    const answer = await route.fetch();
+    const { items, ...page } = (await answer.json()) as Paged<Task>;
+    const old = { age_seconds: 86_399, timeout_seconds: 43_260, timeout_elapsed_seconds: 86_399 };
+    await route.fulfill({ response: answer, json: { ...page, items: items.map((task) => ({ ...task, ...old, state: "idle" })) } });
+  });
+  await page.goto(`${process.page}?view=tasks`);
+  await expect(page.locator(".tasks .c-age .allowed").first()).toContainText(/23\s*h 59\s*m of 12\s*h 1\s*m/);
+  await fits(page, "old tasks with timeouts");
+});
+
 test("charts say their span and their values, and the order that nobody chose is marked", async ({ page, invented }) => {
   const process = await invented("incident=yes&tasks=40");
   await page.goto(process.page);
