@@ -16,9 +16,10 @@ use headcount::settings::Stacks;
 use headcount::snapshot::TaskQuery;
 use headcount::{Headcount, StackResult, TaskId, TaskStack};
 use tokio::sync::{mpsc, oneshot};
+use tokio::task::JoinHandle;
 
-use crate::support::http::{act, get, send};
-use crate::support::wait::until_yielding;
+use crate::support::http::{Answer, act, get, send};
+use crate::support::wait::{until, until_awaited, until_yielding};
 
 mod deep {
     #[inline(never)]
@@ -58,9 +59,35 @@ async fn until_idle(name: &str) -> TaskId {
     .await
 }
 
+/// What a task answers. A busy machine may keep it from its poll, or inside it, for longer than an answer is
+/// waited for; then it is asked anew.
+async fn ask(id: TaskId) -> TaskStack {
+    until_awaited(async || answered(headcount::stack(id).await.unwrap())).await
+}
+
+fn answered(stack: TaskStack) -> Result<TaskStack, Box<TaskStack>> {
+    let is_late = matches!(stack.result, StackResult::NotCaptured | StackResult::Blocked);
+    if is_late { Err(Box::new(stack)) } else { Ok(stack) }
+}
+
 async fn stack_of(name: &str) -> TaskStack {
-    let id = until_idle(name).await;
-    headcount::stack(id).await.unwrap()
+    ask(until_idle(name).await).await
+}
+
+/// What a task answers over HTTP, or all tasks.
+#[track_caller]
+fn ask_over_http(admin: SocketAddr, path: &str) -> Answer {
+    until(|| {
+        let answer = act(admin, path, "");
+        if answer.status == 429 {
+            return Err(answer);
+        }
+        let answer = answer.expect(200);
+        let json = answer.json();
+        let all = json["stacks"].as_array().map_or(std::slice::from_ref(&json), |all| all);
+        let is_late = all.iter().any(|one| one["result"] == "not_captured" || one["result"] == "blocked");
+        if is_late { Err(answer) } else { Ok(answer) }
+    })
 }
 
 fn place(line: u32) -> String {
@@ -87,12 +114,12 @@ async fn a_task_says_where_it_waits() {
     let admin = hc.admin_addr().unwrap();
     let path = format!("/api/v1/tasks/{}/stack", stack.id.get());
     assert_eq!(get(admin, &path).expect(200).json()["text"], text);
-    assert_eq!(act(admin, &path, "").expect(200).json()["text"], text);
-    let whole = act(admin, &format!("{path}?whole=true"), "").expect(200).json();
+    assert_eq!(ask_over_http(admin, &path).json()["text"], text);
+    let whole = ask_over_http(admin, &format!("{path}?whole=true")).json();
     let frames = whole["branches"][0]["frames"].as_array().unwrap();
     assert!(3 < frames.len() && frames.iter().any(|frame| frame["library"] == "headcount"), "{whole:#}");
     assert_eq!(get(admin, "/api/v1/stacks").status, 404);
-    let all = act(admin, "/api/v1/stacks", "").expect(200).json();
+    let all = ask_over_http(admin, "/api/v1/stacks").json();
     let found = all["stacks"].as_array().unwrap().iter().find(|stack| stack["text"] == text.as_str());
     assert_eq!(found.unwrap()["names"][0], "deep", "{all:#}");
     assert_eq!(get(admin, "/api/v1/stacks").expect(200).json()["asked"], all["asked"]);
@@ -110,7 +137,10 @@ async fn the_first_answer_holds_no_task_up() {
     let _hc = install();
     let (_sender, receiver) = mpsc::channel(1);
     drop(headcount::task("deep").spawn(deep::outer(receiver)));
-    let asked = tokio::spawn(headcount::stack(until_idle("deep").await));
+    let id = until_idle("deep").await;
+    let asked = tokio::spawn(headcount::stack(id));
+    let (end, ends) = std::sync::mpsc::channel::<()>();
+    let waits_itself = std::thread::spawn(move || longest_pause(&ends));
     let began = std::time::Instant::now();
     let (mut last, mut longest) = (began, Duration::ZERO);
     while !asked.is_finished() {
@@ -119,11 +149,25 @@ async fn the_first_answer_holds_no_task_up() {
         longest = longest.max(now - last);
         last = now;
     }
-    assert_eq!(asked.await.unwrap().unwrap().result, StackResult::Waits);
+    let took = began.elapsed();
+    drop(end);
+    asked.await.unwrap().unwrap();
     // Named on this thread, the only one of the runtime, it would be nearly all of the time. The machine
-    // itself may keep a thread waiting for a moment.
-    let allowed = (began.elapsed() / 2).max(Duration::from_millis(500));
-    assert!(longest < allowed, "{longest:?} of {:?}", began.elapsed());
+    // itself may keep a thread waiting for a while, which another thread sees too.
+    let allowed = (took / 2).max(Duration::from_millis(500)) + waits_itself.join().unwrap();
+    assert!(longest < allowed, "{longest:?} of {took:?}, where {allowed:?} are allowed");
+    assert_eq!(ask(id).await.result, StackResult::Waits);
+}
+
+/// How long the machine kept a thread waiting that has nothing to do, until a channel was closed.
+fn longest_pause(ends: &std::sync::mpsc::Receiver<()>) -> Duration {
+    let (mut last, mut longest) = (std::time::Instant::now(), Duration::ZERO);
+    while ends.recv_timeout(Duration::from_millis(1)) == Err(std::sync::mpsc::RecvTimeoutError::Timeout) {
+        let now = std::time::Instant::now();
+        longest = longest.max(now - last);
+        last = now;
+    }
+    longest
 }
 
 /// A future whose polls do what these say, in turn; the last goes on for ever. It keeps no waker.
@@ -142,19 +186,38 @@ const fn waits() -> std::task::Poll<u32> {
     std::task::Poll::Pending
 }
 
+/// A task whose second poll is the last, and what it answers. Where that came too late it has been polled
+/// all the same, and another is asked.
+async fn of_last_poll(
+    name: &'static str,
+    last: fn() -> std::task::Poll<u32>,
+) -> (JoinHandle<u32>, TaskStack) {
+    until_awaited(async || {
+        let task = headcount::task(name).spawn(Polls(vec![waits, last]));
+        match headcount::stack(until_idle(name).await).await.map(answered) {
+            Ok(Ok(stack)) => Ok((task, stack)),
+            late => {
+                task.abort();
+                let _ = task.await;
+                Err(late)
+            }
+        }
+    })
+    .await
+}
+
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn what_a_task_does_in_the_poll_that_asks_it_is_the_answer() {
     own_process!();
     let _hc = install();
-    let ready = headcount::task("ready").spawn(Polls(vec![waits, || std::task::Poll::Ready(7)]));
-    let stack = stack_of("ready").await;
+    let (ready, stack) = of_last_poll("ready", || std::task::Poll::Ready(7)).await;
     assert_eq!((stack.result, &*stack.text), (StackResult::WentOn, "went on meanwhile"));
     assert_eq!(ready.await.unwrap(), 7);
 
     // Without the panic hook, which may write a trace for longer than an answer is waited for.
     let panic = || std::panic::resume_unwind(Box::new("on purpose"));
-    let panics = headcount::task("panics").spawn(Polls(vec![waits, panic]));
-    assert_eq!(stack_of("panics").await.result, StackResult::Panicked);
+    let (panics, stack) = of_last_poll("panics", panic).await;
+    assert_eq!(stack.result, StackResult::Panicked);
     assert!(panics.await.unwrap_err().is_panic());
 
     // It keeps no waker, so nothing says where it waits.
@@ -191,10 +254,11 @@ async fn tasks_that_end_while_they_are_asked_end_as_ever() {
             }
         }
         match asked.await.unwrap() {
-            Ok(stack) => assert!(
-                matches!(stack.result, StackResult::Waits | StackResult::WentOn | StackResult::Ended),
-                "{stack:?}"
-            ),
+            // A busy machine may keep it from its poll, or inside it.
+            Ok(stack) => {
+                let is_other = matches!(stack.result, StackResult::Panicked | StackResult::NotBegun);
+                assert!(!is_other, "{stack:?}");
+            }
             Err(problem) => assert!(problem.is_unknown(), "{problem}"),
         }
     }
@@ -224,10 +288,10 @@ fn a_runtime_that_does_not_run_is_an_answer() {
     assert_eq!(stack.result, StackResult::NotCaptured);
     assert_eq!(stack.text, "not captured: its runtime did not poll it within 1 s");
     // It runs again, and is none the worse.
-    assert!(other.block_on(async {
+    other.block_on(until_awaited(async || {
         // In another task, or the current-thread runtime would run nothing but this future.
-        let asked = runtime.spawn(headcount::stack(id));
-        asked.await.unwrap().unwrap().result == StackResult::Waits
+        let stack = runtime.spawn(headcount::stack(id)).await.unwrap().unwrap();
+        if stack.result == StackResult::Waits { Ok(()) } else { Err(stack) }
     }));
     sender.send(7).unwrap();
     assert_eq!(other.block_on(task).unwrap(), 7);
@@ -273,7 +337,8 @@ async fn branches_are_a_tree_and_one_is_no_cause() {
     assert!(stack.text.contains("Receiver::recv") && stack.text.contains("Sleep"), "{}", stack.text);
     let branches = &stack.branches[0].branches;
     assert_eq!((branches.len(), branches.iter().filter(|branch| branch.draining).count()), (3, 1));
-    let json = act(hc.admin_addr().unwrap(), &format!("/api/v1/tasks/{}/stack", stack.id.get()), "").json();
+    let path = format!("/api/v1/tasks/{}/stack", stack.id.get());
+    let json = ask_over_http(hc.admin_addr().unwrap(), &path).json();
     assert_eq!(json["branches"][0]["branches"].as_array().unwrap().len(), 3);
 
     drop(headcount::task("only-draining").spawn(async { headcount::draining().await }));
@@ -352,6 +417,6 @@ async fn hidden_stacks_have_no_paths() {
     let stack = stack_of("deep").await;
     assert!(stack.text.ends_with("deep::inner → Receiver::recv"), "{}", stack.text);
     let path = format!("/api/v1/tasks/{}/stack?whole=true", stack.id.get());
-    let whole = act(hc.admin_addr().unwrap(), &path, "").expect(200);
+    let whole = ask_over_http(hc.admin_addr().unwrap(), &path);
     assert!(!whole.text().contains(".rs") && whole.text().contains("Receiver::recv"), "{}", whole.text());
 }

@@ -7,8 +7,9 @@ use std::time::{Duration, Instant};
 use headcount::StackResult;
 use tokio::sync::{Notify, mpsc};
 
-use super::{deep, install, stack_of, until_idle};
+use super::{ask, ask_over_http, deep, install, stack_of, until_idle};
 use crate::support::http::{act, get, send};
+use crate::support::wait::until;
 
 #[test]
 fn of_a_million_tasks_some_of_each_group_are_asked() {
@@ -24,11 +25,13 @@ fn of_a_million_tasks_some_of_each_group_are_asked() {
     let (_sender, receiver) = mpsc::channel(1);
     drop(headcount::task("one").spawn(deep::outer(receiver)));
     runtime.block_on(until_idle("one"));
-    let list = act(hc.admin_addr().unwrap(), "/api/v1/stacks", "").expect(200).json();
-    let (tasks, asked) = (list["tasks"].as_u64().unwrap(), list["asked"].as_u64().unwrap());
-    assert!(1_000_001 <= tasks && 0 < asked && asked <= 1_000, "{tasks} {asked}");
-    let text = list.to_string();
-    assert!(text.contains("deep::inner") && text.contains("notify::Notified"), "{text}");
+    until(|| {
+        let list = act(hc.admin_addr().unwrap(), "/api/v1/stacks", "").expect(200).json();
+        let (tasks, asked) = (list["tasks"].as_u64().unwrap(), list["asked"].as_u64().unwrap());
+        assert!(1_000_001 <= tasks && 0 < asked && asked <= 1_000, "{tasks} {asked}");
+        let text = list.to_string();
+        if text.contains("deep::inner") && text.contains("notify::Notified") { Ok(()) } else { Err(text) }
+    });
 }
 
 /// A future that clones its waker so often, so deep in calls.
@@ -57,10 +60,10 @@ async fn what_is_left_out_is_counted_in_each_answer() {
     let (often, deep) = (stack_of("often").await, stack_of("deep").await);
     assert!(0 < often.lost && often.lost < 5_000 && !often.cut, "{} {}", often.lost, often.cut);
     assert!(deep.lost == 0 && deep.cut);
-    let json = act(admin, &format!("/api/v1/tasks/{}/stack", often.id.get()), "").expect(200).json();
+    let json = ask_over_http(admin, &format!("/api/v1/tasks/{}/stack", often.id.get())).json();
     assert_eq!(json["lost"], often.lost);
 
-    let list = act(admin, "/api/v1/stacks", "").expect(200).json();
+    let list = ask_over_http(admin, "/api/v1/stacks").json();
     assert_eq!((&list["lost"], &list["cut"]), (&often.lost.into(), &1.into()), "{list:#}");
     let of = |name: &str| {
         list["stacks"].as_array().unwrap().iter().find(|folded| folded["names"][0] == name).unwrap()
@@ -101,7 +104,11 @@ async fn a_thousand_tasks_asked_by_twenty_clients_all_answer() {
         let clients: Vec<_> = (0..CLIENTS).map(client).collect();
         clients.into_iter().map(|client| client.join().unwrap()).collect()
     });
-    let (mut answered, mut refused) = (0, 0);
+    // A busy machine may keep some from their polls, or inside them.
+    let is_known = |result: &serde_json::Value| {
+        ["waits", "blocked", "not_captured"].iter().any(|known| *result == *known)
+    };
+    let (mut answered, mut refused, mut whole) = (0, 0, 0);
     for answer in answers.into_iter().flatten() {
         if answer.status == 429 {
             refused += 1;
@@ -111,20 +118,19 @@ async fn a_thousand_tasks_asked_by_twenty_clients_all_answer() {
         answered += 1;
         match json["asked"].as_u64() {
             Some(asked) => {
-                assert_eq!(asked, 1_000);
-                let waits =
-                    json["stacks"].as_array().unwrap().iter().filter(|folded| folded["result"] == "waits");
-                assert_eq!(
-                    waits.map(|folded| folded["count"].as_u64().unwrap()).sum::<u64>(),
-                    1_000,
-                    "{json:#}"
-                );
+                let folds = json["stacks"].as_array().unwrap();
+                assert!(folds.iter().all(|folded| is_known(&folded["result"])), "{json:#}");
+                let sum: u64 = folds.iter().map(|folded| folded["count"].as_u64().unwrap()).sum();
+                assert!(sum == asked && asked <= 1_000, "{json:#}");
+                whole += usize::from(sum == 1_000 && folds.iter().all(|folded| folded["result"] == "waits"));
             }
-            None => assert_eq!(json["result"], "waits", "{json:#}"),
+            None => assert!(is_known(&json["result"]), "{json:#}"),
         }
     }
     assert_eq!(answered + refused, 2 * CLIENTS);
-    assert!(0 < answered);
+    assert!(0 < whole && whole <= answered, "{whole} of {answered}");
+    let list = ask_over_http(admin, "/api/v1/stacks").json();
+    assert_eq!(list["asked"], 1_000, "{list:#}");
     let counted = act(admin, "/api/v1/stacks", "").expect(200).json()["refused"].as_u64().unwrap();
     assert!(refused as u64 <= counted, "{refused} {counted}");
     never.notify_waiters();
@@ -154,13 +160,18 @@ async fn tasks_that_block_do_not_hold_up_the_others() {
         drop(headcount::task("crowd").spawn(async move { never.notified().await }));
     }
     let id = until_idle("crowd").await;
-    assert_eq!(headcount::stack(id).await.unwrap().result, StackResult::Waits);
+    assert_eq!(ask(id).await.result, StackResult::Waits);
     let list = act(admin, "/api/v1/stacks", "").expect(200).json();
     assert_eq!((&list["tasks"], &list["asked"]), (&640.into(), &640.into()), "{list:#}");
-    let blocked = list["stacks"].as_array().unwrap().iter().filter(|folded| folded["result"] == "blocked");
-    let text = list.to_string();
-    assert!(text.contains("blocked in futex(2)"), "{text}");
-    assert!(0 < blocked.map(|folded| folded["count"].as_u64().unwrap()).sum::<u64>());
+    // The threads of some may not have come to their wait.
+    until(|| {
+        let list = act(admin, "/api/v1/stacks", "").expect(200).json();
+        let folds = list["stacks"].as_array().unwrap();
+        let is_blocked = |folded: &serde_json::Value| {
+            folded["result"] == "blocked" && folded.to_string().contains("blocked in futex(2)")
+        };
+        if folds.iter().any(is_blocked) { Ok(()) } else { Err(list) }
+    });
     drop(release);
     for task in blocks {
         task.await.unwrap();

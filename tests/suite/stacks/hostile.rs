@@ -11,7 +11,8 @@ use std::time::Duration;
 use headcount::{Headcount, StackResult};
 use tokio::sync::Notify;
 
-use super::{id_of, install, stack_of, until_idle};
+use super::{answered, ask, id_of, install, stack_of, until_idle};
+use crate::support::wait::until_awaited;
 
 /// Keeps a clone of its waker from each poll, for whatever wakes it then.
 struct Keeps {
@@ -55,7 +56,12 @@ async fn wakers_that_are_kept_and_woken_by_other_threads_are_the_runtimes_own() 
         })
         .collect();
     for _ in 0..100 {
-        let stack = headcount::stack(first.id).await.unwrap();
+        // A busy machine may keep it from its poll; inside one it is often enough.
+        let stack = until_awaited(async || {
+            let stack = headcount::stack(first.id).await.unwrap();
+            if stack.result == StackResult::NotCaptured { Err(stack) } else { Ok(stack) }
+        })
+        .await;
         assert!(matches!(stack.result, StackResult::Waits | StackResult::Blocked), "{stack:?}");
         assert_eq!(stack.lost, 0);
     }
@@ -147,7 +153,9 @@ async fn a_task_that_is_aborted_in_the_poll_that_asks_it_ends_as_ever() {
         drop(go_on);
         assert!(task.await.unwrap_err().is_cancelled());
         let stack = asked.await.unwrap().unwrap();
-        assert!(matches!(stack.result, StackResult::Waits | StackResult::Ended), "{stack:?}");
+        // A busy machine may keep it from its poll, or inside it.
+        let is_other = matches!(stack.result, StackResult::WentOn | StackResult::Panicked);
+        assert!(!is_other, "{stack:?}");
     }
     // The next answer has nothing of those.
     let never = Arc::new(Notify::new());
@@ -163,11 +171,17 @@ async fn a_poll_that_outlives_the_question_is_blocked_and_then_asked_anew() {
     let ((begun, begins), (go_on, goes_on)) = (channel(), channel());
     let task = headcount::task("slow").spawn(polled_slowly(begun, goes_on));
     let id = until_idle("slow").await;
+    // A busy machine may keep it from that poll at first.
+    until_awaited(async || {
+        let stack = headcount::stack(id).await.unwrap();
+        if stack.result == StackResult::NotCaptured { Err(stack) } else { Ok(stack) }
+    })
+    .await;
     assert_eq!(headcount::stack(id).await.unwrap().result, StackResult::Blocked);
     begins.recv().unwrap();
     drop(go_on);
     until_idle("slow").await;
-    assert_eq!(headcount::stack(id).await.unwrap().result, StackResult::Waits);
+    assert_eq!(ask(id).await.result, StackResult::Waits);
     task.abort();
 }
 
@@ -185,8 +199,10 @@ fn a_runtime_that_is_dropped_while_its_tasks_are_asked_is_an_answer() {
             tokio::task::yield_now().await;
             runtime.shutdown_background();
             match asked.await.unwrap() {
+                // A busy machine may keep it from its poll, or inside it.
                 Ok(stack) => {
-                    assert!(matches!(stack.result, StackResult::Waits | StackResult::Ended), "{stack:?}");
+                    let is_other = matches!(stack.result, StackResult::WentOn | StackResult::Panicked);
+                    assert!(!is_other, "{stack:?}");
                 }
                 Err(problem) => assert!(problem.is_unknown(), "{problem}"),
             }
@@ -259,18 +275,30 @@ async fn a_clone_on_another_thread_is_counted_as_lost() {
     own_process!();
     let _hc = install();
     let kept = Arc::<Mutex<Vec<Waker>>>::default();
-    let clones_elsewhere = std::future::poll_fn({
+    let clones_elsewhere = || {
         let kept = Arc::clone(&kept);
-        move |context| {
+        std::future::poll_fn(move |context| {
             let waker = context.waker();
             std::thread::scope(|scope| {
                 scope.spawn(|| kept.lock().unwrap().push(waker.clone()));
             });
             if kept.lock().unwrap().len() < 3 { Poll::Pending } else { Poll::Ready(()) }
+        })
+    };
+    // Where the answer came too late it has been polled all the same, and another is asked.
+    let (task, stack) = until_awaited(async || {
+        kept.lock().unwrap().clear();
+        let task = headcount::task("elsewhere").spawn(clones_elsewhere());
+        match headcount::stack(until_idle("elsewhere").await).await.map(answered) {
+            Ok(Ok(stack)) => Ok((task, stack)),
+            late => {
+                task.abort();
+                let _ = task.await;
+                Err(late)
+            }
         }
-    });
-    let task = headcount::task("elsewhere").spawn(clones_elsewhere);
-    let stack = stack_of("elsewhere").await;
+    })
+    .await;
     assert_eq!((stack.result, stack.lost), (StackResult::Waits, 1));
     let wakers = std::mem::take(&mut *kept.lock().unwrap());
     kept.lock().unwrap().extend(wakers.iter().cloned());

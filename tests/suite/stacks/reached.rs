@@ -11,9 +11,9 @@ use headcount::StackResult;
 use tokio::sync::{Notify, oneshot};
 use tokio::task::JoinSet;
 
-use super::{id_of, install, named_like_a_library, stack_of, until_idle};
+use super::{answered, id_of, install, named_like_a_library, stack_of, until_idle};
 use crate::support::http::act;
-use crate::support::wait::until_yielding;
+use crate::support::wait::{until_awaited, until_yielding};
 
 #[inline(never)]
 async fn joins(members: usize) {
@@ -126,16 +126,28 @@ async fn a_request_is_asked_through_the_task_that_polls_it() {
     assert!(stack_of("connection").await.text.contains("handler → notify::Notified"));
 
     // One that is ready when it is asked has gone on, and its answer is the client's.
-    let mut route = Router::new().route("/ready", get(ready_when_asked)).layer(headcount::TrackLayer::new());
-    let call = async move { route.call(Request::get("/ready").body(Body::empty()).unwrap()).await };
-    let answers = headcount::task("answers").spawn(call);
-    let request = stack_of("/ready").await;
+    let (answers, request) = until_awaited(async || {
+        let mut route: Router =
+            Router::new().route("/ready", get(ready_when_asked)).layer(headcount::TrackLayer::new());
+        let call = async move { route.call(Request::get("/ready").body(Body::empty()).unwrap()).await };
+        let answers = headcount::task("answers").spawn(call);
+        match headcount::stack(until_idle("/ready").await).await.map(answered) {
+            Ok(Ok(request)) => Ok((answers, request)),
+            // It came too late and has been polled all the same: another is asked.
+            late => {
+                answers.abort();
+                let _ = answers.await;
+                Err(late)
+            }
+        }
+    })
+    .await;
     assert_eq!((request.result, &*request.text), (StackResult::WentOn, "went on meanwhile"));
     assert_eq!(answers.await.unwrap().unwrap().status(), 200);
 
     // One that a task of tokio's own polls cannot be reached, and says why.
     let plain = tokio::spawn(app("/plain"));
-    let request = stack_of("/plain").await;
+    let request = headcount::stack(until_idle("/plain").await).await.unwrap();
     assert_eq!(request.result, StackResult::NotCaptured);
     let text = "not captured: nothing polled it within 1 s, and the task around it is not known to headcount";
     assert_eq!(request.text, text);
@@ -149,7 +161,7 @@ async fn a_member_of_a_container_that_nothing_wakes_says_so() {
     own_process!();
     let _hc = install();
     let task = headcount::task("gathers").spawn(gathers(1));
-    let member = stack_of("part").await;
+    let member = headcount::stack(until_idle("part").await).await.unwrap();
     assert_eq!(member.text, "not captured: the task around it did not poll it within 1 s");
     task.abort();
 }
@@ -175,12 +187,17 @@ async fn wakers_of_what_is_polled_in_place_are_not_kept() {
         assert_eq!(Arc::strong_count(&wakes), 2);
     }
     // While it is asked, too: this is the poll that answers.
-    let asked = tokio::spawn(headcount::stack(until_idle("by-hand").await));
-    while !asked.is_finished() {
-        assert!(tracked.as_mut().poll(&mut context).is_pending());
-        tokio::task::yield_now().await;
-    }
-    assert_eq!(asked.await.unwrap().unwrap().text, "waits, and nothing says where");
+    let id = until_idle("by-hand").await;
+    let stack = until_awaited(async || {
+        let asked = tokio::spawn(headcount::stack(id));
+        while !asked.is_finished() {
+            assert!(tracked.as_mut().poll(&mut context).is_pending());
+            tokio::task::yield_now().await;
+        }
+        answered(asked.await.unwrap().unwrap())
+    })
+    .await;
+    assert_eq!(stack.text, "waits, and nothing says where");
     assert_eq!(Arc::strong_count(&wakes), 2);
     #[cfg(feature = "tower")]
     {

@@ -133,6 +133,12 @@ impl Process {
         }
     }
 
+    /// A line of these that it has written by now.
+    pub(crate) fn seen(&mut self, is_it: impl Fn(&str) -> bool) -> Option<String> {
+        self.seen.extend(self.lines.try_iter());
+        self.seen.iter().find(|line| is_it(line)).cloned()
+    }
+
     /// Waits for its end.
     #[track_caller]
     pub(crate) fn end(mut self) -> End {

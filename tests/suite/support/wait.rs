@@ -34,6 +34,18 @@ pub(crate) async fn until_yielding<T, S: Debug>(mut look: impl FnMut() -> Result
     }
 }
 
+/// The same where looking is awaited too.
+pub(crate) async fn until_awaited<T, S: Debug>(mut look: impl AsyncFnMut() -> Result<T, S>) -> T {
+    let end = Instant::now() + PATIENCE;
+    loop {
+        match look().await {
+            Ok(found) => return found,
+            Err(seen) => assert!(Instant::now() < end, "it never came; there was {seen:#?}"),
+        }
+        tokio::time::sleep(PAUSE).await;
+    }
+}
+
 /// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until_true(what: &str, mut is_so: impl FnMut() -> bool) {
