@@ -4,7 +4,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::thread;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 
@@ -31,6 +31,10 @@ const LAST_FILE: Duration = Duration::from_millis(500);
 
 /// For exit handlers, before the process ends without them.
 const EXIT_HANDLERS: Duration = Duration::from_millis(500);
+
+/// How long the tasks that are not tracked are counted while they become fewer, and while they do not.
+const FALLS: Duration = Duration::from_millis(100);
+const FALLS_NO_LONGER: Duration = Duration::from_millis(20);
 
 /// A drain that took less is as good as any forecast.
 const WORTH_JUDGING: Duration = Duration::from_secs(1);
@@ -259,17 +263,18 @@ fn outcome(verdict: Verdict, account: &Account, is_critical: bool) -> (ShutdownO
 
 /// How many tasks live in the application's runtimes that headcount does not track.
 ///
-/// A task that has just ended is off our list a moment before the runtime takes it off its own. So it is read
-/// until it no longer falls, for some milliseconds at the most.
+/// A task that has just ended is off our list a moment before the runtime takes it off its own, which is a
+/// long moment on a busy machine. So it is read until it no longer falls.
 fn untracked() -> u64 {
     let read = || crate::process::untracked(&crate::snapshot()).unwrap_or(0);
-    let mut lowest = read();
-    for _ in 0..5 {
-        if lowest == 0 {
-            break;
+    let (began, mut lowest) = (Instant::now(), read());
+    let mut fell = began;
+    while 0 < lowest && began.elapsed() < FALLS && fell.elapsed() < FALLS_NO_LONGER {
+        thread::sleep(Duration::from_millis(2));
+        let now = read();
+        if now < lowest {
+            (lowest, fell) = (now, Instant::now());
         }
-        thread::sleep(Duration::from_millis(1));
-        lowest = lowest.min(read());
     }
     lowest
 }
