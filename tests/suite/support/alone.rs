@@ -18,7 +18,7 @@ const ALONE: &str = "SUITE_ALONE";
 const REPEAT: &str = "HEADCOUNT_TEST_REPEAT";
 
 /// A test that takes longer hangs. The slowest takes 20 s on a quiet machine.
-const LIMIT: Duration = Duration::from_secs(290);
+const LIMIT: Duration = Duration::from_secs(1_200);
 
 /// Runs the rest of the test in a process of its own, with these variables set: `own_process!("HEADCOUNT" =
 /// "off")`.
@@ -150,7 +150,7 @@ fn a_test_that_did_not_run_to_its_end_fails() {
 #[test]
 fn a_test_that_hangs_is_ended_with_all_that_it_started() {
     own_process!();
-    let problem = run_child("hangs", Duration::from_secs(3)).unwrap_err();
+    let problem = run_child("hangs", Duration::from_secs(20)).unwrap_err();
     assert!(problem.starts_with("hangs"), "{problem}");
     let started = problem.lines().find_map(|line| line.strip_prefix("started ")).expect(&problem);
     // Gone, or ended and not yet seen to by the system.

@@ -9,8 +9,10 @@ use std::time::Duration;
 
 use serde_json::Value;
 
+use super::wait::until;
+
 /// How long a server may be silent.
-const PATIENCE: Duration = Duration::from_secs(40);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 /// An answer, read until the server closed the connection.
 pub(crate) struct Answer {
@@ -67,6 +69,15 @@ impl Answer {
 #[track_caller]
 pub(crate) fn get(address: SocketAddr, path: &str) -> Answer {
     send(address, "GET", path, &[], "")
+}
+
+/// Waits until the application answers: a busy machine may keep it silent for a while.
+#[track_caller]
+pub(crate) fn until_it_answers(admin: SocketAddr) {
+    until(|| {
+        let answer = get(admin, "/livez");
+        if answer.status == 200 { Ok(()) } else { Err(answer) }
+    });
 }
 
 /// Sends a request on a connection of its own and reads the answer to the end.
