@@ -70,8 +70,12 @@ fn compute() -> u32 {
 
 /// The name of the task that is the only one of its runtime's newest spawn.
 fn name_of<T>(spawn: impl FnOnce() -> JoinHandle<T>) -> String {
-    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    let mut builder = tokio::runtime::Builder::new_current_thread();
+    let runtime = builder.enable_all().max_blocking_threads(1).build().unwrap();
     runtime.block_on(async {
+        // A closure waits for its thread, so that it is there when it is looked at.
+        let (_release, held) = std::sync::mpsc::channel::<()>();
+        tokio::task::spawn_blocking(move || held.recv());
         let parent = headcount::task("names").track(async {
             let handle = spawn();
             let query = TaskQuery::default().parent(headcount::current().unwrap().id());
