@@ -81,7 +81,7 @@ fn check(situation: &Situation) -> Result<(), TestCaseError> {
     let mut command = command(&arguments);
     command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_CONNECTION_GRACE", "200ms")]);
     command.env("HEADCOUNT_DRAIN_TIMEOUT", format!("{}ms", situation.drain_timeout));
-    command.env("HEADCOUNT_EXIT_AFTER", "30s");
+    command.envs([("HEADCOUNT_EXIT_AFTER", "30s"), ("HEADCOUNT_HOOK_TIMEOUT", "20s")]);
     command.env("HEADCOUNT_LATE_SPAWNS", if situation.refuses { "refuse" } else { "adopt" });
     let mut process = Process::spawn(command);
     let address = process.admin();
@@ -218,7 +218,9 @@ fn handed_over(end: &End, report: &Value) -> Result<(), String> {
 #[test]
 fn a_grace_that_ran_out_leaves_the_exit_code() {
     own_process!();
-    let mut process = crate::support::process::start(&[], &["grace impatient 200", "wait send-email 600"]);
+    let settings = [("HOOK_TIMEOUT", "20s"), ("ABORT_GRACE", "20s")];
+    let tasks = ["grace impatient 200", "wait send-email 3000"];
+    let mut process = crate::support::process::start(&settings, &tasks);
     process.signal(SIGTERM);
     process.wait_for(WAITING);
     process.end().exited_with(0).logged(&["Background tasks ended in ~s (1 completed, 1 abandoned)"]);
@@ -230,7 +232,8 @@ fn what_is_dropped_at_the_very_end_is_in_the_report_as_dropped() {
     own_process!();
     let mut arguments = vec!["last-grace batcher 300"; 64];
     for drain_timeout in ["10s", "100ms"] {
-        let end = term(&[("DRAIN_TIMEOUT", drain_timeout)], &arguments);
+        let settings = [("DRAIN_TIMEOUT", drain_timeout), ("HOOK_TIMEOUT", "20s"), ("ABORT_GRACE", "20s")];
+        let end = term(&settings, &arguments);
         let report = report(&end);
         let abandoned = report["abandoned"].as_array().unwrap();
         let dropped = abandoned.iter().filter(|task| task["aborted"] == true).count();

@@ -53,8 +53,7 @@ fn an_application_that_never_asked_is_ended_with_the_report() {
 #[test]
 fn an_application_that_hangs_is_ended_after_exit_after() {
     own_process!();
-    let end =
-        term(&[("DRAIN_TIMEOUT", "1s"), ("EXIT_AFTER", "2500ms")], &["wait send-email 100", "--main hang"]);
+    let end = term(&[("DRAIN_TIMEOUT", "4s"), ("EXIT_AFTER", "6s")], &["wait send-email 100", "--main hang"]);
     end.exited_with(0).logged(&[
         "Exiting with code 0: still running ~s after shutdown began",
         "  no task is left: the application has not returned from main",
@@ -127,15 +126,15 @@ fn all_that_ends_at_the_deadline_is_abandoned() {
 #[test]
 fn a_deadline_with_nothing_left_is_0() {
     own_process!();
-    let end =
-        term(&[("DRAIN_TIMEOUT", "1s"), ("EXIT_AFTER", "2500ms")], &["wait send-email 50", "--main hang"]);
+    let end = term(&[("DRAIN_TIMEOUT", "4s"), ("EXIT_AFTER", "6s")], &["wait send-email 50", "--main hang"]);
     end.exited_with(0).never_logged("reached: aborting");
 }
 
 #[test]
 fn the_hook_gets_each_task_before_the_abort() {
     own_process!();
-    let end = term(&[("DRAIN_TIMEOUT", "300ms")], &["status one", "status two", "--hook writes"]);
+    let settings = [("DRAIN_TIMEOUT", "300ms"), ("HOOK_TIMEOUT", "20s")];
+    let end = term(&settings, &["status one", "status two", "--hook writes"]);
     end.exited_with(124).logged(&[
         "Deadline of 300ms reached: aborting 2 tasks",
         "  one #~ abandoned after ~s, \"batch 3/10\" 30% (tests/suite/support/child.rs:~)",
@@ -159,9 +158,11 @@ fn a_hook_that_hangs_has_its_time() {
 #[test]
 fn what_is_cut_after_the_deadline_is_handed_over_too() {
     own_process!();
-    let mut arguments = vec!["last batcher 60000"; 6];
+    let mut arguments = vec!["last-grace batcher 60000"; 6];
     arguments.extend(["forever loop", "--hook slow"]);
-    let mut process = start(&[("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "60s")], &arguments);
+    let settings =
+        [("DRAIN_TIMEOUT", "300ms"), ("EXIT_AFTER", "120s"), ("HOOK_TIMEOUT", "30s"), ("ABORT_GRACE", "30s")];
+    let mut process = start(&settings, &arguments);
     process.signal(SIGTERM);
     process.wait_for("Giving 6 tasks that come last");
     process.signal(SIGTERM);
@@ -208,7 +209,7 @@ fn zero_and_huge_durations() {
 #[test]
 fn a_poll_that_does_not_end_is_told_once() {
     own_process!();
-    let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 1800"]);
+    let mut process = start(&[("BLOCKED_AFTER", "300ms")], &["stuck hog 8000"]);
     let line = process.wait_for("has not yielded for");
     assert!(
         line.contains("hog #1 has not yielded for")

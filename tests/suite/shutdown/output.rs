@@ -28,8 +28,10 @@ fn a_crowd_is_counted_by_name_and_its_oldest_are_named() {
         "  job-0 ×22, job-1 ×3",
         "  job-0 ",
     ]);
-    let until_the_first_end = end.log().into_iter().take_while(|line| !line.contains("completed after"));
-    let named: Vec<_> = until_the_first_end.filter(|line| line.contains(" running ")).collect();
+    // The first round alone.
+    let rounds = end.log().into_iter().skip_while(|line| !line.contains(WAITING)).skip(1);
+    let first = rounds.take_while(|line| !line.contains(WAITING) && !line.contains("completed after"));
+    let named: Vec<_> = first.filter(|line| line.contains(" running ")).collect();
     // Lines that would read the same are one, with their number.
     let counted =
         |line: &&str| line.split_once(" ×").map_or(1, |(_, rest)| rest[..1].parse::<usize>().unwrap());
@@ -40,39 +42,44 @@ fn a_crowd_is_counted_by_name_and_its_oldest_are_named() {
 #[test]
 fn the_log_says_what_is_usual_and_when_it_ends() {
     own_process!();
-    let end = term(&[], &["usual send-email 150"]);
+    let end = term(&[], &["usual send-email 700"]);
     end.exited_with(0);
     let line = end.log().into_iter().find(|line| line.contains("send-email #6 running")).unwrap().to_owned();
-    assert!(line.contains(", usually 0."), "{line}");
+    assert!(line.contains(", usually "), "{line}");
 }
 
 /// A task that has a timeout says how much of it is over, at the start and in the lines that follow.
 #[test]
 fn the_log_says_how_much_of_a_timeout_is_over() {
     own_process!();
-    let end = term(&[("DRAIN_TIMEOUT", "1s")], &["timed send-email 30000", "forever plain"]);
+    let end = term(&[("DRAIN_TIMEOUT", "4s")], &["timed send-email 30000", "forever plain"]);
     end.exited_with(124);
     let line = |name: &str| {
         let begins = |line: &&str| line.starts_with(&format!("  {name} #"));
         end.log().into_iter().find(begins).unwrap_or_else(|| panic!("{:#?}", end.lines)).to_owned()
     };
-    assert!(line("send-email").contains(" running 24s of 30s, idle "), "{}", line("send-email"));
+    let timed = line("send-email");
+    let (over, rest) = timed.split_once(" running ").unwrap().1.split_once("s of ").unwrap();
+    assert!((24..30).contains(&over.parse::<u32>().unwrap()) && rest.starts_with("30s, idle "), "{timed}");
     assert!(!line("plain").contains(" of "), "{}", line("plain"));
 }
 
 #[test]
 fn the_log_forecasts_the_drain_and_judges_the_forecast() {
     own_process!();
-    // Five of its group took 150 ms, and this one takes 1.2 s.
-    let end = term(&[], &["usual send-email 150"]);
+    // Five of its group took 0.7 s, and this one takes 5.6 s.
+    let end = term(&[], &["usual send-email 700"]);
     end.exited_with(0);
     let judged = end.log().into_iter().find_map(|line| line.split_once("The drain: forecast ")).unwrap().1;
-    let (forecast, took) = judged.split_once(" s, took ").unwrap();
-    let took = took.strip_suffix(" s").unwrap();
-    let (forecast, took): (f64, f64) = (forecast.parse().unwrap(), took.parse().unwrap());
-    assert!(forecast <= 0.2 && (0.5..5.0).contains(&took), "{judged}");
+    let (forecast, took) = judged.split_once(", took ").unwrap();
+    let seconds = |text: &str| {
+        let (number, unit) = text.split_once(' ').unwrap();
+        number.parse::<f64>().unwrap() * if unit == "ms" { 0.001 } else { 1.0 }
+    };
+    let (forecast, took) = (seconds(forecast), seconds(took));
+    assert!(forecast < 1.5 && (3.0..20.0).contains(&took), "{judged}");
     // What the estimate of the first line leaves out: a task of which nothing is known.
-    let end = term(&[("DRAIN_TIMEOUT", "1s")], &["usual send-email 150", "forever loop"]);
+    let end = term(&[("DRAIN_TIMEOUT", "4s")], &["usual send-email 700", "forever loop"]);
     let lines = end.log();
     assert!(lines.iter().any(|line| line.contains("; 1 unknown (loop).")), "{lines:#?}");
 }
@@ -82,7 +89,7 @@ fn the_report_file_is_private_and_whole() {
     own_process!();
     let path = report_path("report");
     let end = term(
-        &[("REPORT_FILE", path.to_str().unwrap()), ("DRAIN_TIMEOUT", "1s")],
+        &[("REPORT_FILE", path.to_str().unwrap()), ("DRAIN_TIMEOUT", "4s")],
         &["forever loop", "wait send-email 50", "--main ignore"],
     );
     end.exited_with(124);
@@ -161,7 +168,7 @@ fn the_total_does_not_shrink() {
         (shutdown["total"].as_u64().unwrap(), shutdown["ended"].as_u64().unwrap())
     };
     process.signal(SIGTERM);
-    process.wait_for("send-email #4 completed");
+    process.wait_for("completed after");
     assert_eq!(total().0, 4, "at once, not with the next look");
     act(admin, "/api/v1/shutdown/force", "").expect(202);
     process.wait_for("Forced by API, in");
@@ -219,7 +226,7 @@ fn with_log_as(format: &str, settings: &[(&str, &str)], arguments: &[&str]) -> P
 fn events_have_their_data_as_fields() {
     own_process!();
     let tasks = ["status index", "wait send-email 500", "plain x", "plain y"];
-    let mut process = with_log_as("json", &[("DRAIN_TIMEOUT", "900ms")], &tasks);
+    let mut process = with_log_as("json", &[("DRAIN_TIMEOUT", "4s")], &tasks);
     process.signal(SIGTERM);
     let end = process.end();
     end.exited_with(124);
@@ -231,7 +238,7 @@ fn events_have_their_data_as_fields() {
     assert_eq!(find("Shutting down")["reason"], "SIGTERM");
     let waiting = find("Waiting for background tasks");
     assert_eq!(waiting["pending"], 2);
-    assert!(waiting["deadline_seconds"].as_f64().unwrap() <= 0.9);
+    assert!(waiting["deadline_seconds"].as_f64().unwrap() <= 4.0);
     let index = find("index #");
     assert_eq!(
         (&index["task"], &index["kind"], &index["status"]),
@@ -273,7 +280,7 @@ fn events_have_labels_hints_and_every_sum_as_fields() {
         "times-out import 50",
         "many crowd 3",
     ];
-    let settings = [("DRAIN_TIMEOUT", "900ms"), ("ANNOUNCE_DELAY", "100ms"), ("LATE_SPAWNS", "adopt")];
+    let settings = [("DRAIN_TIMEOUT", "5s"), ("ANNOUNCE_DELAY", "100ms"), ("LATE_SPAWNS", "adopt")];
     let mut process = with_log_as("json", &settings, &tasks);
     process.signal(SIGTERM);
     let end = process.end();
@@ -483,7 +490,7 @@ fn a_panic_that_ends_the_process_names_its_task() {
         process.signal(SIGTERM);
         let end = process.end();
         assert_eq!(end.killed_by, Some(nix::sys::signal::Signal::SIGABRT as i32));
-        let line = end.lines.iter().find(|line| line.contains("worse #1 panics after 0."));
+        let line = end.lines.iter().find(|line| line.contains("worse #1 panics after "));
         assert_eq!(line.is_some_and(|line| line.contains(": as told (tests/suite/support/child.rs:")), names);
     }
 }
@@ -494,7 +501,7 @@ fn with_a_stuck_log(arguments: &[&str]) -> (Process, OwnedFd) {
     let mut command = command(&[arguments, &["--fill"]].concat());
     command.envs([("HEADCOUNT_ADMIN", "127.0.0.1:0"), ("HEADCOUNT_ALLOW_ACTIONS", "yes")]);
     // The load of the test is not to outlive the drain.
-    command.envs([("HEADCOUNT_DRAIN_TIMEOUT", "100s"), ("HEADCOUNT_EXIT_AFTER", "110s")]);
+    command.envs([("HEADCOUNT_DRAIN_TIMEOUT", "none"), ("HEADCOUNT_EXIT_AFTER", "none")]);
     let mut process = Process::spawn_with_log(command, write.into());
     process.wait_for("ready");
     (process, read)

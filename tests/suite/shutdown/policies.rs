@@ -76,7 +76,7 @@ fn a_last_task_with_a_grace_is_abandoned_when_it_is_over() {
 #[test]
 fn last_tasks_have_their_grace_in_every_ending() {
     own_process!();
-    let arguments = ["last batcher 500", "forever loop"];
+    let arguments = ["last batcher 50", "forever loop"];
     let deadline = term(&[("DRAIN_TIMEOUT", "400ms")], &arguments);
     deadline.exited_with(124);
 
@@ -95,7 +95,7 @@ fn last_tasks_have_their_grace_in_every_ending() {
     }
 
     // Told a moment before the deadline, it is not cut at once either.
-    let end = term(&[("DRAIN_TIMEOUT", "1500ms")], &["last batcher 800", "wait send-email 1000"]);
+    let end = term(&[("DRAIN_TIMEOUT", "5s")], &["last batcher 600", "wait send-email 4500"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
 
     // One that does not end in its grace is abandoned, like all others.
@@ -206,9 +206,9 @@ fn failures_are_told_apart() {
 #[test]
 fn a_hundred_thousand_tasks() {
     own_process!();
-    let end = term(&[], &["many waiter 100000"]);
+    let end = term(&[("DRAIN_TIMEOUT", "200s")], &["many waiter 100000"]);
     end.exited_with(0).logged(&[
-        "Waiting for background tasks to complete. (a second signal forces) pending=100000 deadline=2",
+        "Waiting for background tasks to complete. (a second signal forces) pending=100000 deadline=",
         "  waiter ×100000",
         "  waiter ",
         "All background tasks completed in ~s (100000 completed)",
@@ -219,8 +219,8 @@ fn a_hundred_thousand_tasks() {
 #[test]
 fn connections_are_closed_after_a_short_grace() {
     own_process!();
-    let arguments = ["connection ws", "connection ws", "closes sse 50", "wait send-email 900"];
-    let end = term(&[("CONNECTION_GRACE", "300ms")], &arguments);
+    let arguments = ["connection ws", "connection ws", "closes sse 50", "wait send-email 3000"];
+    let end = term(&[("CONNECTION_GRACE", "2s")], &arguments);
     end.exited_with(0).logged(&[
         "Closing 2 connections: ws ×2",
         "All background tasks completed in ~s (1 completed, 3 connections closed)",
@@ -245,7 +245,8 @@ fn connections_are_closed_in_every_ending() {
         "Forced by SIGTERM, in ~s (0 completed, 1 connection closed, 1 abandoned); abandoned: loop #~",
     ]);
 
-    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["connection ws", "wait send-email 100"]);
+    let settings = [("DRAIN_TIMEOUT", "4s"), ("CONNECTION_GRACE", "10s")];
+    let end = term(&settings, &["connection ws", "wait send-email 100"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (1 completed, 1 connection closed)"]);
 }
 

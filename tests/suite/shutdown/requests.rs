@@ -3,7 +3,7 @@
 use std::net::SocketAddr;
 use std::thread::{self, JoinHandle};
 
-use nix::sys::signal::Signal::SIGTERM;
+use nix::sys::signal::Signal::{SIGINT, SIGTERM};
 
 use crate::support::http::{Answer, get, try_send};
 use crate::support::process::start;
@@ -127,10 +127,16 @@ fn the_limit_holds_whatever_the_concurrency() {
 #[test]
 fn beyond_the_limit_requests_are_served_while_it_is_announced() {
     own_process!();
-    let mut process = start(&[("ANNOUNCE_DELAY", "3s")], &["--serve limited-to-3"]);
+    let mut process = start(&[("ANNOUNCE_DELAY", "30s")], &["--serve limited-to-3"]);
     let address = process.address("serving ");
     for _ in 0..10 {
         get(address, "/quick").expect(200);
     }
-    process.end().exited_with(0).logged(&["Shutting down (request limit of 3 reached)", "Announcing for 3s"]);
+    process.wait_for("Announcing for 30s");
+    // It has shown what it does.
+    process.signal(SIGINT);
+    process
+        .end()
+        .exited_with(130)
+        .logged(&["Shutting down (request limit of 3 reached)", "Announcing for 30s"]);
 }

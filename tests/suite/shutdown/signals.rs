@@ -35,9 +35,11 @@ fn signal_until_gone(mut child: std::process::Child, count: usize, signal: Signa
         wait_until_delivered(pid, signal);
         std::thread::sleep(Duration::from_secs(1));
     }
-    let until = Instant::now() + Duration::from_secs(10);
+    // On a busy machine two may have been taken in within 200 ms all the same.
+    let until = Instant::now() + Duration::from_secs(60);
     while child.try_wait().unwrap().is_none() && Instant::now() < until {
-        std::thread::sleep(Duration::from_millis(10));
+        nix::sys::signal::kill(pid, signal).unwrap();
+        std::thread::sleep(Duration::from_secs(1));
     }
     // A process that stays is none of a panic's to leave behind.
     let _ = child.kill();
@@ -139,11 +141,19 @@ fn the_third_signal_exits_at_once() {
 #[test]
 fn a_doubled_signal_is_one() {
     own_process!();
-    let mut process = start(&[], &["wait send-email 600"]);
-    process.signal_at_once(SIGINT);
-    process.wait_for("Shutting down (SIGINT)");
-    process.signal_at_once(SIGINT);
-    process.end().exited_with(0).never_logged("Forced");
+    // Two within 200 ms are one; a busy machine may keep this test longer than that between them.
+    let (mut apart, mut end) = (Duration::MAX, None);
+    while Duration::from_millis(100) < apart {
+        let mut process = start(&[], &["wait send-email 600"]);
+        let began = Instant::now();
+        process.signal_at_once(SIGINT);
+        // Two that wait to be delivered are one for the system.
+        wait_until_delivered(process.pid(), SIGINT);
+        process.signal_at_once(SIGINT);
+        apart = began.elapsed();
+        end = Some(process.end());
+    }
+    end.unwrap().exited_with(0).logged(&["Shutting down (SIGINT)"]).never_logged("Forced");
 }
 
 #[test]
@@ -184,7 +194,7 @@ fn actions_are_told_while_the_log_is_full() {
 #[test]
 fn term_after_another_start_is_only_logged() {
     own_process!();
-    let mut process = start(&[], &["wait send-email 900", "--call lease-lost"]);
+    let mut process = start(&[], &["wait send-email 5000", "--call lease-lost"]);
     process.wait_for("Shutting down (lease-lost)");
     process.signal(SIGTERM);
     process.end().exited_with(0).logged(&[
@@ -253,10 +263,11 @@ fn force_while_lingering() {
 fn under_timeout() {
     own_process!();
     let child = command(&["wait send-email 60", "wait worker 300"]);
-    let mut wrapper = Command::new("timeout");
-    wrapper.args(["--signal=TERM", "1"]).arg(child.get_program()).args(child.get_args());
-    wrapper.envs(child.get_envs().filter_map(|(name, value)| Some((name, value?))));
-    let end = Process::spawn(wrapper).end();
+    let mut process = Process::spawn(through("timeout", &["--signal=TERM", "1000"], &child));
+    process.wait_for("ready");
+    // What its timer sends it once the time is over.
+    process.signal(Signal::SIGALRM);
+    let end = process.end();
     // 124 is what `timeout` gives when it had to signal.
     end.exited_with(124).logged(&["Shutting down (SIGTERM)", "All background tasks completed in"]);
 }

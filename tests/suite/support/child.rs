@@ -587,14 +587,7 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
                 headcount::current().unwrap().set_progress(step, steps);
             }
         })),
-        "usual" => {
-            for length in [time, time, time, time, time, 8 * time] {
-                let task = headcount::task(name.clone()).spawn(tokio::time::sleep(length));
-                if length == time {
-                    task.await.unwrap();
-                }
-            }
-        }
+        "usual" => begin_usual(&name, time).await,
         "overdue" => {
             for is_last in [false, false, false, false, false, false, true] {
                 // All are spawned at one place, so that they are of one group.
@@ -658,6 +651,28 @@ async fn begin_another(what: &str, name: String, task: headcount::TaskBuilder, t
             say("idle");
         })),
         unknown => panic!("no task: {unknown}"),
+    }
+}
+
+/// Five that have ended, and one of the same place that takes eight times as long from the begin of draining
+/// on. It does not listen for that itself: then it would be done at once by any forecast.
+async fn begin_usual(name: &str, time: Duration) {
+    let (begun, begins) = tokio::sync::watch::channel(());
+    tokio::spawn(async move {
+        headcount::draining().await;
+        drop(begun);
+    });
+    for nth in 1..=6 {
+        let (is_last, mut begins) = (nth == 6, begins.clone());
+        let task = headcount::task(name.to_owned()).spawn(async move {
+            if is_last {
+                let _ = begins.changed().await;
+            }
+            tokio::time::sleep(if is_last { 8 * time } else { time }).await;
+        });
+        if !is_last {
+            task.await.unwrap();
+        }
     }
 }
 
