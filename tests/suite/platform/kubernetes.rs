@@ -10,7 +10,7 @@ use crate::support::process::{End, Process, command, start, through, unshare};
 
 /// Two of three tasks are cut by the deadline; one of them says much about itself.
 const LEFT: [&str; 4] = ["status send-email", "forever index", "forever index", "wait quick 50"];
-const DEADLINE: (&str, &str) = ("DRAIN_TIMEOUT", "500ms");
+const DEADLINE: (&str, &str) = ("DRAIN_TIMEOUT", "3s");
 
 #[track_caller]
 fn assert_names_what_was_left(text: &str) {
@@ -72,7 +72,7 @@ fn in_a_container(scratch: &Scratch, mount: &str, settings: &[(&str, &str)]) -> 
         exec "$@"
     "#;
     let mut child = command(&LEFT);
-    child.env("HEADCOUNT_DRAIN_TIMEOUT", "500ms").envs(settings.iter().copied());
+    child.env("HEADCOUNT_DRAIN_TIMEOUT", "3s").envs(settings.iter().copied());
     let shell = through("sh", &["-c", script, scratch.as_ref().to_str().unwrap(), mount], &child);
     let options = [unshare(), &["--mount"]].concat();
     let mut process = Process::spawn(through("unshare", &options, &shell));

@@ -86,7 +86,8 @@ fn a_signal_that_the_parent_blocked_is_mentioned() {
 #[test]
 fn as_the_first_process_signals_climb_the_same_ladder() {
     own_process!();
-    let child = command(&["forever loop", "--hook hangs"]);
+    let mut child = command(&["forever loop", "--hook hangs"]);
+    child.env("HEADCOUNT_HOOK_TIMEOUT", "30s");
     let options = [unshare(), &["--pid", "--fork"]].concat();
     let mut process = Process::spawn(through("unshare", &options, &child));
     process.wait_for("ready");

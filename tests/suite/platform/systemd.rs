@@ -64,7 +64,7 @@ impl Manager {
 
     #[track_caller]
     fn wait_for(&mut self, text: &str) -> String {
-        let heard = self.listen(Duration::from_secs(40), |message| message.contains(text));
+        let heard = self.listen(Duration::from_secs(120), |message| message.contains(text));
         heard.unwrap_or_else(|| panic!("no {text:?} among {:#?}", self.heard))
     }
 
@@ -110,7 +110,7 @@ fn stopped_at_the_deadline(
 fn a_service_reports_its_life() {
     own_process!();
     let mut manager = Manager::new();
-    let mut process = manager.start(&[], &["wait send-email 1800", "wait index 1800"]);
+    let mut process = manager.start(&[], &["wait send-email 5000", "wait index 5000"]);
     assert_eq!(manager.wait_for("READY"), "READY=1");
     process.signal(SIGTERM);
     let stopping = manager.wait_for("STOPPING");
@@ -147,7 +147,7 @@ fn a_socket_may_have_a_name_without_a_file() {
 fn a_service_is_ready_when_it_says_so() {
     own_process!();
     let mut manager = Manager::new();
-    let mut process = manager.start(&[("HEADCOUNT_READY", "no")], &["--set-ready 2000"]);
+    let mut process = manager.start(&[("HEADCOUNT_READY", "no")], &["--set-ready 10000"]);
     let early = manager.listen(Duration::from_millis(300), |_| true);
     assert_eq!(early, None);
     manager.wait_for("READY=1");
@@ -158,17 +158,17 @@ fn a_service_is_ready_when_it_says_so() {
 #[test]
 fn time_is_asked_for_while_progress_moves() {
     own_process!();
-    let limits = [("HEADCOUNT_DRAIN_TIMEOUT", "8s"), ("HEADCOUNT_EXIT_AFTER", "9s")];
+    let limits = [("HEADCOUNT_DRAIN_TIMEOUT", "15s"), ("HEADCOUNT_EXIT_AFTER", "16s")];
     let (began, extensions) = stopped_at_the_deadline(&limits, &["moves import 4500", "forever loop"]);
     let within = |from: u64, to: u64| {
         let (from, to) = (began + Duration::from_millis(from), began + Duration::from_millis(to));
         extensions.iter().filter(|(at, _)| (from..to).contains(at)).count()
     };
-    assert!(5 <= within(0, 4_500), "{extensions:?}");
+    assert!(3 <= within(0, 4_500), "{extensions:?}");
     // What moved has ended, and the loop does not move.
-    assert_eq!(within(6_800, 7_800), 0, "{extensions:?}");
+    assert_eq!(within(7_500, 14_000), 0, "{extensions:?}");
     // A message is heard a while after it was written.
-    let exit = began + Duration::from_millis(9_500);
+    let exit = began + Duration::from_secs(16 + 5);
     assert!(extensions.iter().all(|(at, time)| *at + *time <= exit), "{extensions:?}");
 }
 
@@ -176,9 +176,9 @@ fn time_is_asked_for_while_progress_moves() {
 fn nothing_that_moves_means_no_more_time() {
     own_process!();
     let (began, extensions) =
-        stopped_at_the_deadline(&[("HEADCOUNT_DRAIN_TIMEOUT", "5s")], &["forever loop"]);
+        stopped_at_the_deadline(&[("HEADCOUNT_DRAIN_TIMEOUT", "10s")], &["forever loop"]);
     // Of the stages, the first and the last alone.
-    let between = began + Duration::from_millis(1_500)..began + Duration::from_millis(4_800);
+    let between = began + Duration::from_secs(3)..began + Duration::from_secs(7);
     assert!(!extensions.iter().any(|(at, _)| between.contains(at)), "{extensions:?}");
 }
 
@@ -187,12 +187,15 @@ fn the_watchdog_hears_a_runtime_that_answers() {
     own_process!();
     let mut manager = Manager::new();
     let watchdog = [("WATCHDOG_USEC", "400000"), ("HEADCOUNT_DRAIN_TIMEOUT", "20s")];
-    let mut process = manager.start(&watchdog, &["wait import 1500", "--set-ready 0"]);
-    manager.listen(Duration::from_secs(2), |_| false);
+    let mut process = manager.start(&watchdog, &["wait import 5000", "--set-ready 0"]);
     let pings =
         |manager: &Manager| manager.messages().iter().filter(|message| **message == "WATCHDOG=1").count();
-    let before = pings(&manager);
-    assert!((4..=12).contains(&before), "every 200 ms for 2 s: {:#?}", manager.heard);
+    while pings(&manager) < 4 {
+        manager.wait_for("WATCHDOG=1");
+    }
+    manager.drain();
+    let (before, at_most) = (pings(&manager), manager.began.elapsed().as_millis() / 200 + 2);
+    assert!(before as u128 <= at_most, "every 200 ms: {:#?}", manager.heard);
     process.signal(SIGTERM);
     manager.wait_for("STATUS=Drained");
     assert!(before + 4 <= pings(&manager), "during the drain too: {:#?}", manager.heard);
@@ -204,12 +207,11 @@ fn the_watchdog_does_not_hear_a_blocked_runtime() {
     own_process!();
     let mut manager = Manager::new();
     let watchdog = [("WATCHDOG_USEC", "200000")];
-    let mut process = manager.start(&watchdog, &["stuck one 4500", "stuck two 4500"]);
+    let mut process = manager.start(&watchdog, &["stuck one 9000", "stuck two 9000"]);
     manager.wait_for("READY");
-    manager.listen(Duration::from_millis(700), |_| false);
-    manager.heard.clear();
-    let blocked = manager.listen(Duration::from_secs(1), |_| true);
-    assert_eq!(blocked, None, "both workers are blocked");
+    // What was sent before may be heard a while later.
+    let is_quiet = (0..5).any(|_| manager.listen(Duration::from_secs(1), |_| true).is_none());
+    assert!(is_quiet, "both workers are blocked: {:#?}", manager.heard);
     manager.wait_for("WATCHDOG=1");
     process.signal(SIGTERM);
     process.end().exited_with(0);
