@@ -109,10 +109,12 @@ async fn a_subscriber_that_panics_on_the_logs_thread() {
         .await
         .unwrap();
     // The next line is of the same thread: a task blocks its worker.
-    let blocks = task("blocks").spawn(async { std::thread::sleep(Duration::from_millis(2_500)) });
+    let (release, released) = std::sync::mpsc::channel::<()>();
+    let blocks = task("blocks").spawn(async move { assert!(released.recv().is_err()) });
     tokio::task::spawn_blocking(|| eventually("the next line", || taken("blocks its thread") == 1))
         .await
         .unwrap();
+    drop(release);
     blocks.await.unwrap();
     assert_eq!(hc.drain().await.exit_code, 0);
     assert_eq!(taken("The recorder of the application panicked"), 0);
@@ -136,6 +138,7 @@ fn a_queued_closure_that_the_deadline_cuts() {
         .signals(false)
         .drain_timeout(Duration::from_millis(300))
         .abort_grace(Duration::from_millis(300))
+        .exit_after(Duration::from_secs(60))
         .on_abandon(|task: &TaskInfo| SEEN.lock().unwrap().push(format!("{} {:?}", task.name, task.state)))
         .install()
         .unwrap();
