@@ -4,6 +4,7 @@ use std::io::{BufRead, BufReader, Read, Write};
 use std::net::{SocketAddr, TcpStream};
 use std::process::{Child, Command, Stdio};
 use std::sync::{Arc, Mutex, mpsc};
+use std::thread::JoinHandle;
 use std::time::{Duration, Instant};
 
 use futures_util::{SinkExt, StreamExt};
@@ -14,13 +15,14 @@ use tonic::transport::{Channel, Endpoint};
 use tonic_health::pb::HealthCheckRequest;
 use tonic_health::pb::health_client::HealthClient;
 
-const PATIENCE: Duration = Duration::from_secs(30);
+const PATIENCE: Duration = Duration::from_secs(120);
 
 struct Service {
     child: Child,
     address: SocketAddr,
     admin: SocketAddr,
     log: Arc<Mutex<String>>,
+    reader: Option<JoinHandle<()>>,
 }
 
 impl Service {
@@ -35,7 +37,7 @@ impl Service {
         let (log, output) = (Arc::new(Mutex::new(String::new())), child.stdout.take().unwrap());
         let (sender, addresses) = mpsc::channel();
         let lines = Arc::clone(&log);
-        std::thread::spawn(move || {
+        let reader = std::thread::spawn(move || {
             for line in BufReader::new(output).lines().map_while(Result::ok) {
                 if let Some((_, address)) = line.split_once("http://") {
                     let _ =
@@ -50,7 +52,7 @@ impl Service {
             let place = if is_admin { &mut admin } else { &mut address };
             *place = Some(found.parse().unwrap());
         }
-        Self { child, address: address.unwrap(), admin: admin.unwrap(), log }
+        Self { child, address: address.unwrap(), admin: admin.unwrap(), log, reader: Some(reader) }
     }
 
     fn ask(&self, method: &str, path: &str) -> String {
@@ -75,7 +77,7 @@ impl Service {
             std::thread::sleep(Duration::from_millis(10));
         };
         let took = began.elapsed().as_secs_f64();
-        std::thread::sleep(Duration::from_millis(50));
+        self.reader.take().unwrap().join().unwrap();
         (status.code().unwrap_or(-1), took, self.log.lock().unwrap().clone())
     }
 }
@@ -138,7 +140,10 @@ async fn axum_with_a_websocket() {
     drop(socket);
     let (code, took, log) = stopping.await.unwrap();
     assert_eq!(code, 0, "{log}");
-    assert!(took < 5.0 && log.contains("send-receipt") && !log.contains("does not track"), "{took} s: {log}");
+    assert!(
+        took < 15.0 && log.contains("send-receipt") && !log.contains("does not track"),
+        "{took} s: {log}"
+    );
 }
 
 #[tokio::test(flavor = "multi_thread")]
@@ -168,7 +173,7 @@ async fn tonic_with_a_stream() {
     assert_eq!(last, Some(2), "the stream's last message says that it stops");
     let (code, took, log) = stopping.await.unwrap();
     assert_eq!(code, 0, "{log}");
-    assert!(took < 5.0 && !log.contains("does not track"), "{took} s: {log}");
+    assert!(took < 15.0 && !log.contains("does not track"), "{took} s: {log}");
 }
 
 /// What tonic's client spawns by itself, in this process.
@@ -208,7 +213,7 @@ fn actix_with_tasks_on_its_workers() {
     let (code, took, log) = service.stop();
     assert_eq!(code, 0, "{log}");
     assert!(slow.join().unwrap().ends_with("at last"));
-    assert!(took < 5.0 && log.contains("send-receipt #") && log.contains("(2 completed"), "{took} s: {log}");
+    assert!(took < 15.0 && log.contains("send-receipt #") && log.contains("(2 completed"), "{took} s: {log}");
 }
 
 #[test]
@@ -233,5 +238,5 @@ fn hyper_without_a_framework() {
     service.wait_for("an idle connection", |now| group(now, "connection") == Some((1, 1)));
     let (code, took, log) = service.stop();
     assert_eq!(code, 0, "{log}");
-    assert!(took < 5.0, "{took} s: {log}");
+    assert!(took < 15.0, "{took} s: {log}");
 }

@@ -41,11 +41,11 @@ async fn main() -> std::io::Result<ExitCode> {
 
 async fn order() -> &'static str {
     // On this worker, since it need not be `Send`; `headcount::spawn` works as well.
-    task("send-receipt").spawn_local(async { tokio::time::sleep(Duration::from_millis(300)).await });
+    task("send-receipt").spawn_local(async { tokio::time::sleep(Duration::from_secs(3)).await });
     "ordered"
 }
 
 async fn slow() -> &'static str {
-    tokio::time::sleep(Duration::from_millis(500)).await;
+    tokio::time::sleep(Duration::from_secs(5)).await;
     "at last"
 }

@@ -27,7 +27,7 @@ async fn main() -> Result<Report, Box<dyn std::error::Error>> {
 
 async fn order() -> &'static str {
     headcount::task("send-receipt").spawn(async {
-        tokio::time::sleep(std::time::Duration::from_millis(300)).await;
+        tokio::time::sleep(std::time::Duration::from_secs(3)).await;
     });
     "ordered"
 }
