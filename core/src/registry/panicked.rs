@@ -1,7 +1,8 @@
-//! Where in the code the last panic of a task was: what a payload does not say, and a panic hook knows.
+//! Panics of code that is not ours: where the last one of a task was, which a payload does not say and a
+//! panic hook knows, and those that go no further.
 
 use std::cell::RefCell;
-use std::panic::Location;
+use std::panic::{AssertUnwindSafe, Location, catch_unwind};
 
 use crate::name::location;
 use crate::registry::local::current;
@@ -30,5 +31,12 @@ pub fn with_place(task: u64, text: Option<String>) -> Option<String> {
             Some(text.map_or_else(|| format!("at {place}"), |text| format!("{text}, at {place}")))
         }
         _ => text,
+    }
+}
+
+/// Drops what is not ours: a panic of its destructor is caught, and so is that of what the panic carries.
+pub fn drop_contained<T>(value: T) {
+    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
+        std::mem::forget(payload);
     }
 }

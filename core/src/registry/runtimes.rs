@@ -15,7 +15,7 @@ use tokio::task;
 
 use crate::lock::Mutex;
 use crate::name::{self, MAX_NAME};
-use crate::spawn::drop_contained;
+use crate::registry::panicked::drop_contained;
 
 /// From so many on, those that have ended are looked for.
 const MANY: usize = 16;

@@ -13,9 +13,10 @@ use crate::lock::Mutex;
 use crate::outcome::Outcome;
 use crate::registry::carriers::Captured;
 use crate::registry::end::storable_message;
+use crate::registry::panicked::drop_contained;
 use crate::registry::registry;
 use crate::service::record::Ended;
-use crate::spawn::{Run, TaskBuilder, drop_contained};
+use crate::spawn::{Run, TaskBuilder};
 
 /// What a run of a [`service`](crate::service) or timer may give: nothing, `!`, or a `Result`, whose `Err` is
 /// a failure.

@@ -1,7 +1,7 @@
 //! How a task that has begun is handed to tokio.
 
 use std::fmt::{self, Display};
-use std::panic::{AssertUnwindSafe, Location, catch_unwind, resume_unwind};
+use std::panic::{Location, resume_unwind};
 use std::pin::Pin;
 use std::task::{Context, Poll};
 
@@ -15,6 +15,7 @@ use super::named;
 use crate::current::note_failure;
 use crate::registry::begin::{Begun, begin_known, hold};
 use crate::registry::hot::hot;
+use crate::registry::panicked::drop_contained;
 use crate::registry::registry;
 use crate::tracked::{Entry, Life, Spawned, Tracked};
 
@@ -510,13 +511,6 @@ where
 #[cold]
 fn refuse<T>(task: T) {
     drop_contained(task);
-}
-
-/// Drops what is not ours: a panic of its destructor is caught, and so is that of what the panic carries.
-pub(crate) fn drop_contained<T>(value: T) {
-    if let Err(payload) = catch_unwind(AssertUnwindSafe(|| drop(value))) {
-        std::mem::forget(payload);
-    }
 }
 
 /// What the task's slot says of it, before anything else can end it.

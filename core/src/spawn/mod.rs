@@ -24,7 +24,6 @@ pub(crate) use self::builder::Run;
 pub use self::builder::TaskBuilder;
 pub use self::elsewhere::{spawn_blocking_on, spawn_in, spawn_local_on};
 pub use self::executor::{Executor, executor};
-pub(crate) use self::launch::drop_contained;
 pub(crate) use self::terms::LONGEST_TIMEOUT;
 pub use crate::registry::site::Site;
 
