@@ -10,9 +10,10 @@ use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU8, AtomicU64, Ordering};
 use std::thread;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use parking_lot::Mutex;
+use tokio::sync::oneshot::error::TryRecvError;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Level, dispatcher, enabled, warn};
 
@@ -25,8 +26,13 @@ use crate::settings::Log;
 
 const TARGET: &str = "headcount::shutdown";
 
-/// How often the writing is looked at while something waits for it.
+/// How often the writing is looked at while something waits for it. The waits count these steps and not the
+/// time, since a machine that runs nothing of this process for a while runs no writing either.
 const STEP: Duration = Duration::from_millis(5);
+
+fn steps(time: Duration) -> u128 {
+    time.as_millis() / STEP.as_millis()
+}
 
 /// The line that says what is waited for.
 #[derive(Clone, Debug)]
@@ -138,21 +144,20 @@ impl Logger {
     /// are not.
     pub(crate) async fn flush(&self, stuck_after: Duration, at_most: Duration) -> bool {
         let wanted = self.progress.handed.load(Ordering::Acquire);
-        let began = Instant::now();
-        let mut last = (self.progress.written.load(Ordering::Acquire), began);
-        loop {
+        let (mut last, mut quiet) = (self.progress.written.load(Ordering::Acquire), 0);
+        for _ in 0..=steps(at_most) {
             let written = self.progress.written.load(Ordering::Acquire);
             if wanted <= written {
                 return true;
             }
-            if written != last.0 {
-                last = (written, Instant::now());
-            }
-            if stuck_after <= last.1.elapsed() || at_most <= began.elapsed() {
+            quiet = if written == last { quiet + 1 } else { 0 };
+            last = written;
+            if steps(stuck_after) < quiet {
                 return false;
             }
             tokio::time::sleep(STEP).await;
         }
+        false
     }
 
     /// Writes lines that the log has not written to standard error, past the log, whose pipe may be full; and
@@ -161,7 +166,7 @@ impl Logger {
         if self.to == Log::Off {
             return;
         }
-        let (done, is_done) = tokio::sync::oneshot::channel();
+        let (done, mut is_done) = tokio::sync::oneshot::channel();
         let (unwritten, dropped) = (self.unwritten(), self.lines.dropped());
         let write = move || {
             let own = lines.iter().filter(|line| !line.is_written.load(Ordering::Acquire)).count() as u64;
@@ -179,7 +184,12 @@ impl Logger {
         };
         // Without a thread to spare the log has to do.
         let _ = thread::Builder::new().name("headcount-last".to_owned()).spawn(write);
-        let _ = tokio::time::timeout(at_most, is_done).await;
+        for _ in 0..steps(at_most) {
+            if !matches!(is_done.try_recv(), Err(TryRecvError::Empty)) {
+                break;
+            }
+            tokio::time::sleep(STEP).await;
+        }
     }
 
     fn write(&self, line: impl FnOnce(Log, bool) + Send + 'static) {
