@@ -99,7 +99,8 @@ fn last_tasks_have_their_grace_in_every_ending() {
     end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
 
     // One that does not end in its grace is abandoned, like all others.
-    let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["last batcher 60000", "forever loop", "--hook writes"]);
+    let settings = [("DRAIN_TIMEOUT", "400ms"), ("HOOK_TIMEOUT", "10s")];
+    let end = term(&settings, &["last batcher 60000", "forever loop", "--hook writes"]);
     end.exited_with(124).logged(&[
         "Deadline of 400ms reached: aborting 1 task",
         "Grace over: aborting 1 task",
