@@ -54,6 +54,9 @@ fn child() {
         std::panic::set_hook(Box::new(|_| std::process::abort()));
     }
     let options = Options::parse(&arguments);
+    if options.main == "daemon-times" {
+        return daemon_with_timeouts();
+    }
     if options.main.starts_with("daemon") {
         return daemon(&options.main);
     }
@@ -71,13 +74,6 @@ fn child() {
 /// Installs headcount, goes to the background, and only then begins to work, which is the wrong order.
 fn daemon(main: &str) {
     let hc = Headcount::builder().service("child").install().expect("headcount installs");
-    let hour = Duration::from_secs(3600);
-    if main == "daemon-times" {
-        let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
-        headcount::task("early").timeout(hour).spawn_on(std::future::pending::<()>(), runtime.handle());
-        // The thread that waits for deadlines sleeps once it has ended this one.
-        headcount::testing::advance(hour);
-    }
     nix::unistd::daemon(true, true).unwrap();
     if main == "daemon-asks" {
         let stops = headcount::shutdown_requested();
@@ -89,14 +85,28 @@ fn daemon(main: &str) {
         if main == "daemon-spawns" {
             let done = headcount::task("job").spawn(async {}).await.is_ok();
             say(&format!("daemon {} spawned {done}", std::process::id()));
-        } else if main == "daemon-times" {
-            let late = headcount::task("late").timeout(Duration::from_millis(1));
-            let error = late.spawn(std::future::pending::<()>()).await.unwrap_err();
-            say(&format!("daemon {} ends it by {}", std::process::id(), headcount::outcome_of(&error)));
         } else {
             let report = hc.drain().await;
             say(&format!("daemon {} got {} {report}", std::process::id(), report.exit_code));
         }
+        std::future::pending::<()>().await;
+    });
+}
+
+/// Gives a task a timeout, goes to the background, and does so again. It installs nothing: a lock that a thread
+/// of headcount holds at the fork would be held for good.
+fn daemon_with_timeouts() {
+    let hour = Duration::from_secs(3600);
+    let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
+    headcount::task("early").timeout(hour).spawn_on(std::future::pending::<()>(), runtime.handle());
+    // The thread that waits for deadlines sleeps once it has ended this one.
+    headcount::testing::advance(hour);
+    nix::unistd::daemon(true, true).unwrap();
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build().unwrap();
+    runtime.block_on(async {
+        let late = headcount::task("late").timeout(Duration::from_millis(1));
+        let error = late.spawn(std::future::pending::<()>()).await.unwrap_err();
+        say(&format!("daemon {} ends it by {}", std::process::id(), headcount::outcome_of(&error)));
         std::future::pending::<()>().await;
     });
 }
