@@ -93,8 +93,8 @@ fn daemon(main: &str) {
     });
 }
 
-/// Gives a task a timeout, goes to the background, and does so again. It installs nothing: a lock that a thread
-/// of headcount holds at the fork would be held for good.
+/// Gives a task a timeout, goes to the background, and does so again. It installs nothing: a lock that a
+/// thread of headcount holds at the fork would be held for good.
 fn daemon_with_timeouts() {
     let hour = Duration::from_secs(3600);
     let runtime = tokio::runtime::Builder::new_current_thread().build().unwrap();
