@@ -10,14 +10,14 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
+        path: "assets/index-Cnb30sO9.js",
+        plain: Content { data: include_bytes!("assets/index-Cnb30sO9.js"), tag: "\"0ea8ad28be04015bb5ddc25c666e175d\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-Cnb30sO9.js.gz"), tag: "\"1776aeecbee7e42ca09b14f9ad79c976\"" }),
+    },
+    File {
         path: "assets/index-DUXH48n7.css",
         plain: Content { data: include_bytes!("assets/index-DUXH48n7.css"), tag: "\"0b94e6dcfe191494e8b7e8ad5e3bda4c\"" },
         gzip: Some(Content { data: include_bytes!("assets/index-DUXH48n7.css.gz"), tag: "\"02e3db216e8f8f293efa6a278897c296\"" }),
-    },
-    File {
-        path: "assets/index-p0ccuuHK.js",
-        plain: Content { data: include_bytes!("assets/index-p0ccuuHK.js"), tag: "\"0e54f2e3eef276aacf80e4d874174b52\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-p0ccuuHK.js.gz"), tag: "\"b2266d3e3573ab401d1ee5a42ff2ad6d\"" }),
     },
     File {
         path: "assets/uPlot.esm-BScb58at.js",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"857a90d620cbde5ddd794dc1dc05c5b4\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"dfbd3e812ce40ab4f91fcb92450f8684\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"aabd5b1bcafa79c8c4742ab26b70b90e\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"e83f18f7aa3abcbb1f5100f25c5702c2\"" }),
     },
 ]

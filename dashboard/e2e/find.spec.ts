@@ -172,6 +172,52 @@ test("Back returns to the row: scroll and focus as they were, with pointer and k
   await expect.poll(async () => Math.abs((await topOf(page.locator(`[data-key="${key}"]`))) - top)).toBeLessThan(5);
 });
 
+test("a list that is known from before is only held once it is today's, but where Back returns to it", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=20");
+  const late = await taskOf(process, "reindex");
+  const gone = await taskOf(process, "audit-log");
+  let now = false;
+  let answered = Promise.resolve();
+  await page.route("**/api/v1/tasks?**", async (route) => {
+    await answered;
+    const response = await route.fetch();
+    const { items, ...rest } = (await response.json()) as Paged<Task>;
+    const missing = now ? gone.id : late.id;
+    await route.fulfill({ response, json: { ...rest, items: items.filter(({ id }) => id !== missing) } });
+  });
+  const shown = (task: Task) => page.locator(`[data-key="task ${task.id}"]`);
+  await page.goto(`${process.page}?view=tasks&sort=name`);
+  await expect(shown(gone)).toBeVisible();
+  await expect(shown(late)).toHaveCount(0);
+
+  // By another choice and back, with the pointer in the list.
+  await page.getByRole("button", { name: "blocking" }).click();
+  await expect(shown(gone)).toHaveCount(0);
+  now = true;
+  await page.locator(".tasks tbody tr").first().hover();
+  await expect(page.locator(".held-note")).toContainText("held");
+  await page.getByRole("button", { name: "any kind" }).press("Enter");
+  await expect(shown(late)).toBeVisible();
+  await expect(shown(gone)).toHaveCount(0);
+  await expect(page.locator(".held-note")).toContainText("held");
+
+  // By Back, to the row that has the focus: it stands also when its task is gone.
+  await page.mouse.move(2, 2);
+  now = false;
+  await expect(shown(gone)).toBeVisible();
+  await shown(gone).focus();
+  await page.keyboard.press("Enter");
+  await expect(page.locator("h1")).toContainText("audit-log");
+  now = true;
+  let answer = () => {};
+  answered = new Promise((resolve) => (answer = resolve));
+  await page.keyboard.press("Escape");
+  await expect(shown(gone)).toBeFocused();
+  answer();
+  await expect(page.locator("tr.left", { has: shown(gone) })).toBeVisible();
+  await expect(shown(gone)).toBeFocused();
+});
+
 test("Escape leaves the focus on the row that it closes", async ({ page, invented }) => {
   const process = await invented(INCIDENT);
   await page.goto(process.page);

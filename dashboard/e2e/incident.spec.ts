@@ -116,7 +116,6 @@ test("limits and timeouts: who waits for a place, who is overdue, and how long e
   await expect(page.locator(".tasks tbody tr")).toHaveCount(5);
   await expect(row(page, "send-email").first().locator(".c-state")).toContainText("limited");
   await page.getByRole("button", { name: "any state" }).click();
-  await page.mouse.move(2, 2);
   await expect(row(page, "resize-image").locator(".c-age")).toHaveText(/^\s*[\d\sms]+ of 100 ms$/);
   await expect(row(page, "import").locator(".c-age")).toHaveText(/^\s*[\d\sms]+ of 1 h$/);
   for (const width of [1440, 1280, 900, 390, 320]) {

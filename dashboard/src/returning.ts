@@ -93,6 +93,11 @@ export function entryLeft(entry: Entry | null): void {
   restore(current);
 }
 
+/** Whether Back or Forward is on its way to where the reader was. */
+export function isReturning(): boolean {
+  return returning;
+}
+
 function restore(key: string): void {
   const seat = seats.get(key) ?? NEW;
   const until = performance.now() + PATIENCE;

@@ -1,6 +1,7 @@
 // What the views ask for again and again, one path each.
 
 import { ApiError, type Answer, get, inTime } from "../api.ts";
+import { isReturning } from "../returning.ts";
 import { link, paused } from "../store.ts";
 
 export interface Asked<T> {
@@ -8,21 +9,29 @@ export interface Asked<T> {
   problem: ApiError | null;
   /** The path that the answer belongs to: while it is not the one asked for, the old answer stands. */
   path: string | null;
+  /** The answer is an earlier one, shown until a newer one comes. */
+  recalled: boolean;
 }
 
-export const NOTHING = { answer: null, problem: null, path: null };
+export const NOTHING = { answer: null, problem: null, path: null, recalled: false };
 /** What all that is asked again and again may take of the network, in bytes a second. */
 const BYTES_PER_SECOND = 9_000;
 /** However long an answer took, it is asked for again after that long. */
 const LONGEST = 10_000;
 
-/** The newest answers, so that Back shows at once what it returns to. */
+/** The newest answers, so that a view shows at once what it had when it was left. */
 const recent = new Map<string, Asked<unknown>>();
 const RECENT = 12;
 
+/** An earlier answer. Back returns to it, and may hold it; elsewhere it is shown until a newer one comes. */
 export function recall<T>(path: string | null, instance: string | null): Asked<T> {
   const found = path === null ? undefined : (recent.get(path) as Asked<T> | undefined);
-  return found !== undefined && found.answer?.instance === instance ? found : NOTHING;
+  return found !== undefined && found.answer?.instance === instance ? { ...found, recalled: !isReturning() } : NOTHING;
+}
+
+/** Tells one list from another, so that only a list that is up to date is held. */
+export function questionOf({ path, recalled }: Asked<unknown>): string | null {
+  return recalled ? null : path;
 }
 
 function store<T>(path: string, asked: Asked<T>): void {
@@ -74,7 +83,7 @@ function due(): boolean {
 async function askOnce<T>(path: string, abort: AbortSignal, change: (by: Change<T>) => void, isFinal: (value: T) => boolean): Promise<Found | null> {
   try {
     const answer = await get<T>(path, AbortSignal.any([abort, inTime()]));
-    const asked = { answer, problem: null, path };
+    const asked = { answer, problem: null, path, recalled: false };
     store(path, asked);
     change(() => asked);
     return { status: 200, size: answer.size };
@@ -84,7 +93,7 @@ async function askOnce<T>(path: string, abort: AbortSignal, change: (by: Change<
     change((before) => {
       if (passes && before.answer !== null) return before;
       const stays = before.answer !== null && before.path === path && isFinal(before.answer.value);
-      return { answer: stays ? before.answer : null, problem: error, path };
+      return { answer: stays ? before.answer : null, problem: error, path, recalled: false };
     });
     return { status: error.status, size: 0 };
   }

@@ -1,7 +1,7 @@
 import { useRef, useState } from "preact/hooks";
 import { count, plain, plainLines, plural } from "../format.ts";
 import { Duration } from "../parts/amount.tsx";
-import { NOTHING } from "../parts/asking.ts";
+import { NOTHING, questionOf } from "../parts/asking.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
 import { Choice } from "../parts/controls.tsx";
@@ -38,13 +38,14 @@ export function Finished() {
   const path = pagePath("finished", { outcome, q, group, cursor, fold_ok: folds ? "true" : null });
   const asked = useAnswer<FinishedPage>(path);
   const { held, hold, release } = useHold(open !== null);
-  const listed = useHeld(asked.answer?.value.items ?? [], held, asked.path);
+  const question = questionOf(asked);
+  const listed = useHeld(asked.answer?.value.items ?? [], held, question);
   const pinned = usePinned(open, listed.map(({ item }) => item));
   const rows = pinned === null ? listed : [{ item: pinned, left: false }, ...listed];
   const grouped = cursor === null && outcome !== "ok";
   const failures = useFailures();
-  const known = !grouped || failures !== null;
-  const folded = useFolded(asked.answer?.value.folded ?? [], held, asked.path);
+  const known = !grouped || failures.items !== null;
+  const folded = useFolded(asked.answer?.value.folded ?? [], held, question);
   const ok = folded.reduce((sum, each) => sum + each.count, 0);
   const totals = group === null ? summary.value?.finished : groups.value.find(({ id }) => id === group)?.finished;
   const ended = totals === undefined ? 0 : sumOf(totals);
@@ -68,10 +69,10 @@ export function Finished() {
           )}
         </span>
       </div>
-      {grouped && failures !== null && <Failures key={`${q} ${outcome} ${group}`} items={failures} />}
+      {grouped && failures.items !== null && <Failures key={`${q} ${outcome} ${group}`} items={failures.items} question={failures.question} />}
       {known && folded.length > 0 && (
         <>
-          <Folded key={asked.path} items={folded} />
+          <Folded key={asked.path} items={folded} question={question} />
           {rows.length > 0 && <h2 class="others">Not ok, one by one</h2>}
         </>
       )}
@@ -120,11 +121,13 @@ const FAILURES = 8;
  * Failed tasks by their message: a thousand with one message are one line. Null while it is not known whether
  * there are any.
  */
-function useFailures(): FailureGroup[] | null {
+function useFailures(): { items: FailureGroup[] | null; question: string | null } {
   const { q, outcome, group } = place.value;
-  const { answer, problem } = useAnswer<{ items: FailureGroup[] }>(modern.value ? "failures" : null, 2);
-  if (answer !== null) return answer.value.items.filter(failureFilter(q, outcome, group));
-  return problem !== null || (summary.value !== null && !modern.value) ? [] : null;
+  const asked = useAnswer<{ items: FailureGroup[] }>(modern.value ? "failures" : null, 2);
+  const { answer, problem } = asked;
+  const question = questionOf(asked);
+  if (answer !== null) return { items: answer.value.items.filter(failureFilter(q, outcome, group)), question };
+  return { items: problem !== null || (summary.value !== null && !modern.value) ? [] : null, question };
 }
 
 /** As the list below is narrowed, as far as messages can be. */
@@ -145,10 +148,10 @@ function failureFilter(q: string, outcome: Outcome | null, group: number | null)
  * The box keeps its initial height, so that the list below never moves by itself. More lines are a click
  * away.
  */
-function Failures({ items }: { items: FailureGroup[] }) {
+function Failures({ items, question }: { items: FailureGroup[]; question: string | null }) {
   const [lines, setLines] = useState(Math.min(FAILURES, items.length));
   const { held, hold } = useHold();
-  const shown = useHeldFailures(items, held).slice(0, lines);
+  const shown = useHeldFailures(items, held, question).slice(0, lines);
   const more = items.length - lines;
   if (lines === 0) {
     return (
@@ -210,14 +213,14 @@ function useFolded(now: OkGroup[], held: boolean, question: string | null): OkGr
  * Those that were ok, by group: one by one they are a wall of one word. A group keeps its place while the
  * view is open, and the box its height.
  */
-function Folded({ items }: { items: OkGroup[] }) {
+function Folded({ items, question }: { items: OkGroup[]; question: string | null }) {
   const [lines, setLines] = useState(Math.min(FAILURES, items.length));
   const { held, hold } = useHold();
   const places = useRef(new Map<number, number>());
   for (const { group } of items) if (!places.current.has(group)) places.current.set(group, places.current.size);
   const ordered = [...items].sort((one, other) => places.current.get(one.group)! - places.current.get(other.group)!);
   const numbered = ordered.map((item) => ({ ...item, id: item.group }));
-  const shown = useHeld(numbered, held).slice(0, lines).map(({ item }) => item);
+  const shown = useHeld(numbered, held, question).slice(0, lines).map(({ item }) => item);
   const more = items.length - lines;
   return (
     <section class="failures ok-groups" {...hold}>
@@ -270,9 +273,9 @@ function quoted({ name }: FailureGroup): string {
 }
 
 /** As other lists: in place while the reader is at it, each line as last known. */
-function useHeldFailures(items: FailureGroup[], held: boolean): FailureGroup[] {
+function useHeldFailures(items: FailureGroup[], held: boolean, question: string | null): FailureGroup[] {
   const numbered = items.map((item) => ({ ...item, id: idOf(keyOf(item)) }));
-  return useHeld(numbered, held).map(({ item }) => item);
+  return useHeld(numbered, held, question).map(({ item }) => item);
 }
 
 const ids = new Map<string, number>();

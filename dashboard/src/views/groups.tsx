@@ -2,6 +2,7 @@ import { useEffect, useMemo, useRef } from "preact/hooks";
 import { groupAt } from "../book.ts";
 import { count, inWords, plain, plural, setting } from "../format.ts";
 import { Growing, Quantile, Rate, Share, Short } from "../parts/amount.tsx";
+import { questionOf } from "../parts/asking.ts";
 import { AttentionPanel, useAttention } from "../parts/attention.tsx";
 import { seen } from "../parts/breadth.ts";
 import { Code, Empty, Skeleton } from "../parts/empty.tsx";
@@ -215,9 +216,10 @@ function onRow(event: MouseEvent): boolean {
 }
 
 function Inside({ group }: { group: Group }) {
-  const { answer } = useAnswer<Page<Task>>(`tasks?group=${group.id}&sort=age&limit=${SHOWN}`);
+  const asked = useAnswer<Page<Task>>(`tasks?group=${group.id}&sort=age&limit=${SHOWN}`);
+  const { answer } = asked;
   const { held, hold } = useHold();
-  const rows = useHeld(answer?.value.items ?? [], held);
+  const rows = useHeld(answer?.value.items ?? [], held, questionOf(asked));
   const total = answer?.value.total ?? group.live;
   return (
     <div class="group-inside" {...hold}>

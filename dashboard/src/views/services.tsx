@@ -3,6 +3,7 @@
 import { post } from "../api.ts";
 import { count, plain, rough, setting } from "../format.ts";
 import { Age, Amount, Duration, Growing } from "../parts/amount.tsx";
+import { questionOf } from "../parts/asking.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { Confirm } from "../parts/confirm.tsx";
 import { Code, Empty, Skeleton } from "../parts/empty.tsx";
@@ -28,9 +29,10 @@ const COLUMNS: Column[] = [
 const DO: Column = { key: "do", label: "Action", class: "c-do quiet" };
 
 export function Services() {
-  const { answer, problem } = useAnswer<ServiceList>("services");
+  const asked = useAnswer<ServiceList>("services");
+  const { answer, problem } = asked;
   const { held, hold } = useHold();
-  const rows = useHeld(answer?.value.items ?? [], held);
+  const rows = useHeld(answer?.value.items ?? [], held, questionOf(asked));
   const may = summary.value?.permissions?.includes("run") === true && !stopping.value;
   if (problem !== null) return <Empty title={problem.detail} />;
   if (answer === null) return <Skeleton rows={4} />;

@@ -1,6 +1,6 @@
 import { useRef } from "preact/hooks";
 import { plain, plural } from "../format.ts";
-import { NOTHING } from "../parts/asking.ts";
+import { NOTHING, questionOf } from "../parts/asking.ts";
 import { AttentionLine } from "../parts/attention.tsx";
 import { Choice, Chip, Toggle } from "../parts/controls.tsx";
 import { Empty } from "../parts/empty.tsx";
@@ -28,8 +28,9 @@ export function Tasks() {
   const rest = (asked.answer?.value.items ?? []).filter(({ id }) => !above.some((one) => one.id === id));
   // A new list takes its order once it is known what stands above, even under the pointer.
   const ordered = useRef<string | null>(null);
-  if (blocked.known) ordered.current = asked.path;
-  const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, ordered.current === asked.path ? asked.path : null);
+  const question = questionOf(asked);
+  if (blocked.known) ordered.current = question;
+  const rows = useHeld([...above, ...(tree ? rootsOf(rest) : rest)], held, ordered.current === question ? question : null);
   const spawned = summary.value?.spawned ?? 0;
   const newer = useGrown(held, spawned);
   // What few processes have takes room only where it is.
@@ -85,8 +86,9 @@ function useBlocked(elsewhere: boolean): { tasks: Task[] | null; known: boolean 
   const narrowed = new URLSearchParams({ state: "blocked", sort: "age", limit: String(BLOCKED) });
   for (const [key, value] of Object.entries({ q, kind, group })) if (value !== null && value !== "") narrowed.set(key, String(value));
   const wanted = any ? `tasks?${narrowed}` : null;
-  const { answer, problem, path } = useAnswer<Page<Task>>(wanted, 2);
-  const known = summary.value !== null && (!any || path === wanted);
+  const asked = useAnswer<Page<Task>>(wanted, 2);
+  const { answer, problem } = asked;
+  const known = summary.value !== null && (!any || questionOf(asked) === wanted);
   if (known) drawn.current = true;
   if (!any || problem !== null) return { tasks: [], known };
   if (answer !== null) return { tasks: answer.value.items, known };
