@@ -18,6 +18,7 @@ pub(crate) mod panics;
     allow(dead_code, reason = "each of the two uses a part")
 )]
 pub(crate) mod reader;
+pub(crate) mod steps;
 mod worker;
 
 use std::time::Duration;

@@ -11,7 +11,7 @@ use parking_lot::Mutex;
 use super::ledger::Account;
 use super::run::Coordinator;
 use super::voice::LAST_LINES;
-use crate::observer::Observer;
+use crate::observer::{Observer, steps};
 use crate::process::Process;
 use crate::registry::registry;
 use crate::settings::{Hide, Settings};
@@ -103,10 +103,10 @@ async fn on_a_thread<T: Send + 'static>(run: impl FnOnce() -> T + Send + 'static
         let run = run.lock().take();
         return run.map(|run| run()).ok_or_else(|| "it was begun twice".to_owned());
     }
-    match tokio::time::timeout(LAST_FILE, result).await {
-        Ok(Ok(result)) => Ok(result),
-        Ok(Err(_)) => Err("its thread ended".to_owned()),
-        Err(_) => Err(format!("not within {}", text::length(LAST_FILE))),
+    match steps::within(LAST_FILE, result).await {
+        Some(Ok(result)) => Ok(result),
+        Some(Err(_)) => Err("its thread ended".to_owned()),
+        None => Err(format!("not within {}", text::length(LAST_FILE))),
     }
 }
 
@@ -174,7 +174,7 @@ impl Coordinator {
                 farewell.await;
             }
         });
-        let clients = tokio::time::timeout(LAST_LINES, clients);
+        let clients = steps::within(LAST_LINES, clients);
         let _ = tokio::join!(clients, lines);
         self.control.conclude();
     }

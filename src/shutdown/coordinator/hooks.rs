@@ -10,7 +10,7 @@ use std::sync::mpsc;
 use std::thread;
 use std::time::{Duration, Instant};
 
-use crate::observer::Heard;
+use crate::observer::{Heard, steps};
 use crate::registry::local::Current;
 use crate::settings::OnAbandon;
 use crate::shutdown::census::slots;
@@ -232,7 +232,7 @@ impl Handover {
                 }
             }
         };
-        let _ = tokio::time::timeout(at_most, rest).await;
+        let _ = steps::within(at_most, rest).await;
         self.give_up().into_iter().for_each(&mut add);
         self.progress.drain().map(|(_, progress)| progress.end(at_most)).for_each(add);
         missed

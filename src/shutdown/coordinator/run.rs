@@ -16,7 +16,7 @@ use super::hooks::{Handed, Handover, Hooks};
 use super::ledger::Ledger;
 use super::voice::Voice;
 use crate::clock;
-use crate::observer::{Heard, Observer};
+use crate::observer::{Heard, Observer, steps};
 use crate::process::Process;
 use crate::registry::local::Current;
 use crate::registry::registry;
@@ -410,22 +410,26 @@ impl Coordinator {
 
     /// Takes in the ends of all tasks that have ended; one that is on its way comes in a moment.
     pub(super) async fn take_in_gone(&mut self, at_most: Duration) {
-        let until = Instant::now() + at_most;
         self.take_in_what_came();
-        while self.ledger.has_gone() {
-            let Ok(Some(ended)) = tokio::time::timeout_at(until, self.ears.ends.recv()).await else { return };
-            self.ended(&ended);
-            self.take_in_what_came();
-        }
+        let all = async {
+            while self.ledger.has_gone() {
+                let Some(ended) = self.ears.ends.recv().await else { return };
+                self.ended(&ended);
+                self.take_in_what_came();
+            }
+        };
+        let _ = steps::within(at_most, all).await;
     }
 
     /// Takes in ends until what was abandoned is gone, for so long at the most.
     pub(super) async fn take_in_ends(&mut self, at_most: Duration) {
-        let until = Instant::now() + at_most;
-        while self.ledger.has_abandoned_alive() {
-            let Ok(Some(ended)) = tokio::time::timeout_at(until, self.ears.ends.recv()).await else { return };
-            self.ended(&ended);
-        }
+        let all = async {
+            while self.ledger.has_abandoned_alive() {
+                let Some(ended) = self.ears.ends.recv().await else { return };
+                self.ended(&ended);
+            }
+        };
+        let _ = steps::within(at_most, all).await;
     }
 
     pub(super) fn change_status(&self, change: impl FnOnce(&mut Status)) {

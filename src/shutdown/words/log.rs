@@ -13,7 +13,6 @@ use std::thread;
 use std::time::Duration;
 
 use parking_lot::Mutex;
-use tokio::sync::oneshot::error::TryRecvError;
 use tracing::subscriber::NoSubscriber;
 use tracing::{Level, dispatcher, enabled, warn};
 
@@ -22,17 +21,10 @@ use super::screen::Screen;
 use super::text;
 use crate::observer::Lines;
 use crate::observer::lines::to_stderr;
+use crate::observer::steps::{self, STEP, steps};
 use crate::settings::Log;
 
 const TARGET: &str = "headcount::shutdown";
-
-/// How often the writing is looked at while something waits for it. The waits count these steps and not the
-/// time, since a machine that runs nothing of this process for a while runs no writing either.
-const STEP: Duration = Duration::from_millis(5);
-
-fn steps(time: Duration) -> u128 {
-    time.as_millis() / STEP.as_millis()
-}
 
 /// The line that says what is waited for.
 #[derive(Clone, Debug)]
@@ -166,7 +158,7 @@ impl Logger {
         if self.to == Log::Off {
             return;
         }
-        let (done, mut is_done) = tokio::sync::oneshot::channel();
+        let (done, is_done) = tokio::sync::oneshot::channel();
         let (unwritten, dropped) = (self.unwritten(), self.lines.dropped());
         let write = move || {
             let own = lines.iter().filter(|line| !line.is_written.load(Ordering::Acquire)).count() as u64;
@@ -184,12 +176,7 @@ impl Logger {
         };
         // Without a thread to spare the log has to do.
         let _ = thread::Builder::new().name("headcount-last".to_owned()).spawn(write);
-        for _ in 0..steps(at_most) {
-            if !matches!(is_done.try_recv(), Err(TryRecvError::Empty)) {
-                break;
-            }
-            tokio::time::sleep(STEP).await;
-        }
+        let _ = steps::within(at_most, is_done).await;
     }
 
     fn write(&self, line: impl FnOnce(Log, bool) + Send + 'static) {
