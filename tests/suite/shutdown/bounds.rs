@@ -100,7 +100,7 @@ fn the_deadline_names_and_aborts() {
     let end = term(&[("DRAIN_TIMEOUT", "400ms")], &["forever index-rebuild", "forever index-rebuild"]);
     end.exited_with(124).logged(&[
         "Deadline of 400ms reached: aborting 2 tasks",
-        "  index-rebuild #~ abandoned after ~s (tests/suite/support/child.rs:~): a loop? End it on `draining()`, or spawn it \
+        "  index-rebuild #~ abandoned after ~s (tests/suite/support/child_tasks.rs:~): a loop? End it on `draining()`, or spawn it \
          with `OnShutdown::Last`",
         "  index-rebuild #~ abandoned after",
         "Stopped at the deadline, in ~s (0 completed, 2 abandoned)",
@@ -137,7 +137,7 @@ fn the_hook_gets_each_task_before_the_abort() {
     let end = term(&settings, &["status one", "status two", "--hook writes"]);
     end.exited_with(124).logged(&[
         "Deadline of 300ms reached: aborting 2 tasks",
-        "  one #~ abandoned after ~s, \"batch 3/10\" 30% (tests/suite/support/child.rs:~)",
+        "  one #~ abandoned after ~s, \"batch 3/10\" 30% (tests/suite/support/child_tasks.rs:~)",
     ]);
     end.never_logged("a loop?");
     for name in ["one", "two"] {
@@ -213,7 +213,7 @@ fn a_poll_that_does_not_end_is_told_once() {
     let line = process.wait_for("has not yielded for");
     assert!(
         line.contains("hog #1 has not yielded for")
-            && line.contains("(spawned at tests/suite/support/child.rs:"),
+            && line.contains("(spawned at tests/suite/support/child_tasks.rs:"),
         "{line}"
     );
     process.signal(SIGTERM);

@@ -245,7 +245,7 @@ fn events_have_their_data_as_fields() {
         (&"index".into(), &"task".into(), &"batch 3/10".into())
     );
     assert_eq!((&index["progress"], &index["total"]), (&3.into(), &10.into()));
-    assert!(index["location"].as_str().unwrap().contains("child.rs:"));
+    assert!(index["location"].as_str().unwrap().contains("child_tasks.rs:"));
     assert!(
         index["age_seconds"].is_f64() && index["idle_seconds"].is_f64() && index["id"].is_u64(),
         "{index}"
@@ -491,7 +491,10 @@ fn a_panic_that_ends_the_process_names_its_task() {
         let end = process.end();
         assert_eq!(end.killed_by, Some(nix::sys::signal::Signal::SIGABRT as i32));
         let line = end.lines.iter().find(|line| line.contains("worse #1 panics after "));
-        assert_eq!(line.is_some_and(|line| line.contains(": as told (tests/suite/support/child.rs:")), names);
+        assert_eq!(
+            line.is_some_and(|line| line.contains(": as told (tests/suite/support/child_tasks.rs:")),
+            names
+        );
     }
 }
 

@@ -48,7 +48,7 @@ fn a_last_task_has_what_is_left_of_the_time() {
     let end = term(&[("DRAIN_TIMEOUT", "1200ms")], &["last batcher 60000", "--hook writes"]);
     end.exited_with(124).logged(&[
         "Deadline of 1s 200ms reached: aborting 1 task",
-        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): it had the rest of the time: \
+        "  batcher #~ abandoned after ~s (tests/suite/support/child_tasks.rs:~): it had the rest of the time: \
          HEADCOUNT_DRAIN_TIMEOUT='3s' gives it more",
         "Stopped at the deadline, in ~s (0 completed, 1 abandoned); abandoned: batcher #~",
     ]);
@@ -64,7 +64,7 @@ fn a_last_task_with_a_grace_is_abandoned_when_it_is_over() {
     end.exited_with(0).logged(&[
         "  send-email #~ completed",
         "Grace over: aborting 1 task",
-        "  batcher #~ abandoned after ~s (tests/suite/support/child.rs:~): its grace was 300ms",
+        "  batcher #~ abandoned after ~s (tests/suite/support/child_tasks.rs:~): its grace was 300ms",
         "Background tasks ended in ~s (1 completed, 1 abandoned); abandoned: batcher #~",
     ]);
     end.never_logged("All background tasks");
@@ -95,7 +95,8 @@ fn last_tasks_have_their_grace_in_every_ending() {
     }
 
     // Told a moment before the deadline, it is not cut at once either.
-    let end = term(&[("DRAIN_TIMEOUT", "5s")], &["last batcher 600", "wait send-email 4500"]);
+    let settings = [("DRAIN_TIMEOUT", "5s"), ("HOOK_TIMEOUT", "20s")];
+    let end = term(&settings, &["last batcher 4000 20000", "wait send-email 2500"]);
     end.exited_with(0).logged(&["All background tasks completed in ~s (2 completed)"]);
 
     // One that does not end in its grace is abandoned, like all others.
@@ -289,7 +290,7 @@ fn late_spawns_that_are_refused_are_in_log_and_report() {
     own_process!();
     let end = term(&[("LATE_SPAWNS", "refuse")], &["late spawner", "wait send-email 400"]);
     end.exited_with(0)
-        .logged(&["Spawn of late-one refused, since the process stops (tests/suite/support/child.rs:"]);
+        .logged(&["Spawn of late-one refused, since the process stops (tests/suite/support/child_tasks.rs:"]);
     assert_eq!((&report(&end)["refused_spawns"], &report(&end)["late_spawns"]), (&1.into(), &1.into()));
 }
 

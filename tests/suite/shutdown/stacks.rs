@@ -52,7 +52,7 @@ fn the_lines_of_a_drain_and_the_report_say_where_a_task_waits() {
     let mut process = start(&settings, &["wait hangs 60000", "stuck holds 60000"]);
     process.signal(Signal::SIGTERM);
     let line = process.wait_for(", waits in ");
-    assert!(line.contains("hangs #") && line.contains("tests/suite/support/child.rs:"), "{line}");
+    assert!(line.contains("hangs #") && line.contains("tests/suite/support/child_tasks.rs:"), "{line}");
     #[cfg(target_os = "linux")]
     {
         let line = process.wait_for("in clock_nanosleep(2)");
@@ -104,7 +104,7 @@ fn all_said(hide: &str) -> (Vec<String>, [String; 3]) {
     said.push(std::fs::read_to_string(&report).unwrap());
     std::fs::remove_file(&report).unwrap();
     std::fs::remove_file(&path).unwrap();
-    (said, [path.display().to_string(), peer, "tests/suite/support/child.rs".to_owned()])
+    (said, [path.display().to_string(), peer, "tests/suite/support/child_tasks.rs".to_owned()])
 }
 
 /// Places of spawns are in each list of tasks; what stacks add are the lines of awaits, paths and peers.
@@ -140,7 +140,7 @@ fn tasks_are_asked_while_the_process_stops() {
     process.signal(Signal::SIGTERM);
     process.wait_for("Shutting down (SIGTERM)");
     let stack = asked(admin, "hangs", "waits in ");
-    assert!(stack["text"].as_str().unwrap().contains("tests/suite/support/child.rs:"), "{stack:#}");
+    assert!(stack["text"].as_str().unwrap().contains("tests/suite/support/child_tasks.rs:"), "{stack:#}");
     // `Last` tasks wait for the signal that has not come for them.
     let last = asked(admin, "waits-longest", "waits for draining() in ");
     assert_eq!(last["branches"][0]["draining"], true, "{last:#}");

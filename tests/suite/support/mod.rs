@@ -6,6 +6,8 @@ pub(crate) mod alone;
 pub(crate) mod child;
 #[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
 mod child_services;
+#[cfg(all(unix, feature = "admin", feature = "shutdown", feature = "tower"))]
+mod child_tasks;
 #[cfg(all(feature = "console", not(tokio_unstable)))]
 pub(crate) mod console;
 #[cfg(feature = "admin")]
