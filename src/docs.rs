@@ -8,6 +8,7 @@
 //! | [`lifetime`] | how long a task lives |
 //! | [`operations`] | from the first deploy to three in the morning |
 //! | [`runbook`] | what each alert means |
+//! | [`forecast`] | how far the forecast of a stop can be trusted |
 //! | [`prometheus`], [`grafana`] | rules, alerts and a dashboard, which `kit/` in the repository has |
 //! | [`fleet`] | what many instances cost a Prometheus |
 //! | [`metrics`] | all families |
@@ -30,6 +31,7 @@ macro_rules! document {
         #[doc = "[carries]: crate::docs::traces"]
         #[doc = "[DESIGN]: crate::docs::design"]
         #[doc = "[FLEET]: crate::docs::fleet"]
+        #[doc = "[FORECAST]: crate::docs::forecast"]
         #[doc = "[GRAFANA]: crate::docs::grafana"]
         #[doc = "[LIFETIME]: crate::docs::lifetime"]
         #[doc = "[LOG]: crate::docs::log"]
@@ -54,6 +56,7 @@ document!(adopting, "../docs/ADOPTING.md");
 document!(architecture, "../docs/ARCHITECTURE.md");
 document!(design, "../docs/DESIGN.md");
 document!(fleet, "../docs/FLEET.md");
+document!(forecast, "../docs/FORECAST.md");
 document!(grafana, "../kit/grafana/README.md");
 document!(lifetime, "../docs/LIFETIME.md");
 document!(log, "../docs/LOG.md");
