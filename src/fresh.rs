@@ -28,7 +28,8 @@ fn the_list_of_examples_is_fresh() {
         and `--features stacks`.\n\
         `../kit/` has what runs beside a service: rules and alerts for Prometheus, a dashboard for Grafana. `frameworks/` is a workspace\n\
         of its own: services of axum, tonic, actix-web and plain hyper, of which `cargo run --bin axum-service` runs one.\n\
-        [traces](traces/README.md) is a crate of its own: OpenTelemetry by OTLP, tasks linked to their requests, and Sentry.\n\n| example | what it shows |\n|---|---|\n"
+        `traces/` is a crate of its own: OpenTelemetry by OTLP, tasks linked to their requests, and Sentry.\n\
+        These two are in the repository, not in the package.\n\n| example | what it shows |\n|---|---|\n"
         .to_owned();
     for path in files {
         let name = path.file_stem().unwrap().to_string_lossy();
