@@ -211,9 +211,9 @@ settings! {
     ["HEADCOUNT_LOG_INTERVAL", "10s"]
     log_interval(interval: Duration): Duration = interval;
 
-    /// Where lines about the shutdown and about blocked tasks go: `Tracing` (standard error if no subscriber
-    /// receives them), `Stderr` or `Off`. `Off` also hides which task blocks a thread. Lines about failed
-    /// tasks always go to `tracing`.
+    /// Where lines about the shutdown go: `Tracing` (standard error if no subscriber receives them), `Stderr`
+    /// or `Off`. `Off` also drops the lines that name a task which blocks a thread. Otherwise those lines go
+    /// to `tracing`. Lines about failed tasks always go to `tracing`.
     ["HEADCOUNT_LOG", "Tracing"]
     log(log: Log): Log = log;
 

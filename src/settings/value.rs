@@ -464,8 +464,7 @@ impl Value for BTreeSet<Hide> {
     }
 }
 
-/// Where lines about the shutdown and about blocked tasks go. Lines about failed tasks always go to
-/// `tracing`.
+/// Where lines about the shutdown go. Lines about blocked and failed tasks go to `tracing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Log {
@@ -474,7 +473,7 @@ pub enum Log {
     Tracing,
     /// To standard error.
     Stderr,
-    /// Nowhere.
+    /// Nowhere. The lines about blocked tasks are dropped as well.
     Off,
 }
 

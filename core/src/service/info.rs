@@ -116,7 +116,7 @@ pub struct ServiceInfo {
     pub restart: Option<Restart>,
     /// How often a timer ticks. `None` for a service.
     pub period: Option<Duration>,
-    /// How long a run may take. `None`: as long as it likes.
+    /// How long a run may take. `None`: without a bound.
     pub timeout: Option<Duration>,
     /// The run that is alive. `None` if none is, and with `HEADCOUNT=off`.
     pub task: Option<TaskId>,
