@@ -71,7 +71,7 @@ interface HeadProps {
 function Head({ now, stop, final, over }: HeadProps) {
   const tenths = useTenths(!over && !lost.value);
   const passed = over ? 0 : Math.max(0, ((lost.value ? (link.value.seen ?? 0) : tenths) - summaryAt.value) / 1_000);
-  const told = toldIn(now, stop);
+  const notified = notifiedIn(now, stop);
   return (
     <header class="drain-head">
       <div>
@@ -86,7 +86,7 @@ function Head({ now, stop, final, over }: HeadProps) {
       </div>
       {!over && (
         <div class="deadlines">
-          {told !== null && <Countdown label="tasks notified in" left={Math.max(0, told - passed)} />}
+          {notified !== null && <Countdown label="tasks notified in" left={Math.max(0, notified - passed)} />}
           <Deadline stop={stop} passed={passed} />
         </div>
       )}
@@ -101,9 +101,9 @@ function Head({ now, stop, final, over }: HeadProps) {
 }
 
 /** While announcing: until the tasks are notified. */
-export function toldIn({ stage, lifetime }: Summary, { told_in_seconds: told, elapsed_seconds: elapsed }: Shutdown): number | null {
+export function notifiedIn({ stage, lifetime }: Summary, { told_in_seconds: notified, elapsed_seconds: elapsed }: Shutdown): number | null {
   if (stage !== "announcing") return null;
-  return told ?? Math.max(0, lifetime.announce_delay_seconds - elapsed);
+  return notified ?? Math.max(0, lifetime.announce_delay_seconds - elapsed);
 }
 
 function Countdown({ label, left, late = false }: { label: string; left: number; late?: boolean }) {
