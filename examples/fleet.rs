@@ -2,7 +2,7 @@
 //!
 //!     cargo run --example fleet -- 20 slow audit
 //!
-//! Arguments: how many groups of short tasks there are, 20 at most, since one call may make no more names up;
+//! Arguments: how many groups of short tasks there are (one call has at most about half of `max_groups`);
 //! `slow` for tasks that take 12 seconds as well; `audit` for one more group.
 
 use std::time::Duration;

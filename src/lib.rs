@@ -39,13 +39,17 @@
 //! # Settings
 //!
 //! [`Builder`] has a method for each, and each has an environment variable named after it, which wins:
-//! [`settings`] lists them with their defaults. `HEADCOUNT=off` turns everything off.
+//! [`settings`] lists them with their defaults. `HEADCOUNT=off` turns off tracking, metrics, the admin server
+//! and the drain. Timeouts, limits, keys, services, timers and carriers keep working.
 //!
 //! # Features
 //!
-//! `metrics`, `prometheus`, `exporter`, `admin`, `shutdown` and `tower` are on by default, `serde`,
-//! `opentelemetry`, `console` and `stacks` are not. What exists without any of them: the spawn family,
-//! [`task()`], [`track`], [`current`], [`carry`], [`snapshot()`], [`idle`] and [`testing`].
+//! On by default: `metrics`, `prometheus`, `exporter`, `admin`, `shutdown`, `tower`, and through them `serde`
+//! and `hyper`. Off: `opentelemetry`, `console`, `stacks`.
+//!
+//! What exists without any of them: the spawn family, [`task()`], [`track`], [`current`], [`carry`],
+//! [`snapshot()`], [`idle`], [`testing`], [`service`], [`every`], [`services`], [`draining`],
+//! [`shutdown_requested`], [`Limit`], [`executor`] and [`outcome_of`].
 //!
 //! # Comparison
 //!
@@ -64,8 +68,9 @@
 //!
 //! # Performance
 //!
-//! A spawn allocates nothing and takes no shared lock. `bench/RESULTS.md` in the repository has the figures,
-//! each beside bare [`tokio::spawn`] and the peers in the same run.
+//! headcount adds no allocation and no shared lock to a plain spawn. Fields, limits, timeouts and carriers
+//! allocate. `bench/RESULTS.md` in the repository has the figures, each beside bare [`tokio::spawn`] and the
+//! peers in the same run.
 
 // docs.rs marks what a feature brings.
 #![cfg_attr(docsrs, feature(doc_cfg))]

@@ -14,7 +14,7 @@ use crate::rounds::median;
 use crate::runtime::on_a_worker;
 use crate::settings::Settings;
 
-/// Somebody who reads while tasks run.
+/// What reads while tasks run.
 pub struct Reader<'a> {
     pub title: String,
     pub name: &'static str,
@@ -24,7 +24,7 @@ pub struct Reader<'a> {
     pub longer: usize,
 }
 
-/// Who is at work on another thread, and what the tasks felt in each round.
+/// What works on another thread, and what the tasks felt in each round.
 struct Beside<'a> {
     name: &'static str,
     step: Option<&'a (dyn Fn() + Sync)>,

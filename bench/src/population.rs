@@ -15,7 +15,7 @@ use crate::subject::{Headcount, Subject};
 /// Groups that the tasks belong to.
 pub const GROUPS: usize = 100;
 
-/// Counts its first poll, and never ends; as large as it is told to be.
+/// Counts its first poll, and never ends; as large as its parameter says.
 struct Waits<const LARGER: usize> {
     polled: Option<Arc<AtomicUsize>>,
     _padding: [u8; LARGER],

@@ -41,7 +41,7 @@ impl Flavor {
     }
 }
 
-/// A multi-thread runtime that leaves one core to whoever reads beside it.
+/// A multi-thread runtime that leaves one core to a reader beside it.
 pub fn beside_a_reader() -> Runtime {
     let cores = thread::available_parallelism().map_or(2, usize::from);
     Builder::new_multi_thread()

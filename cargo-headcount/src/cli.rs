@@ -179,7 +179,7 @@ fn value(option: &str, rest: &mut impl Iterator<Item = OsString>) -> Result<OsSt
 }
 
 fn wrong(what: impl Into<String>) -> Error {
-    Error::new(format!("{} (cargo headcount --help tells all)", what.into()))
+    Error::new(format!("{} (see cargo headcount --help)", what.into()))
 }
 
 #[cfg(test)]

@@ -318,12 +318,12 @@ mod tests {
         let compared =
             std::iter::repeat_with(|| clock.compared()).find(|compared| 0 < compared.until).unwrap();
         let before = clock.origin_instant.elapsed();
-        let told = compared.duration_of(clock.ticks() - clock.origin);
+        let converted = compared.duration_of(clock.ticks() - clock.origin);
         let after = clock.origin_instant.elapsed();
         let error = Duration::from_millis(1);
         assert!(
-            before <= told + error && told <= after + error,
-            "{told:?} is not in {before:?} to {after:?}"
+            before <= converted + error && converted <= after + error,
+            "{converted:?} is not in {before:?} to {after:?}"
         );
     }
 

@@ -77,13 +77,16 @@ impl TaskHandle {
         self.update(registry, |details| details.push_status(clock::ticks(), status));
     }
 
-    /// Sets the progress: `done` of `total` units. A `total` of 0 means that it is not known.
+    /// Sets the progress: `done` of `total` units. A `total` of 0 means that it is not known. Takes the
+    /// task's lock.
     pub fn set_progress(&self, done: u64, total: u64) {
         let at = clock::ticks();
         self.update(registry(), |details| details.set_progress(at, Progress { done, total }));
     }
 
-    /// Sets a field, as [`field`](crate::TaskBuilder::field) does at the spawn.
+    /// Sets a field, as [`field`](crate::TaskBuilder::field) does at the spawn. Takes the task's lock.
+    ///
+    /// At most 16 fields; keys and values are cut at 256 bytes.
     pub fn set_field(&self, key: impl Into<Cow<'static, str>>, value: impl Display) {
         let registry = registry();
         // Before any lock is taken, since `redact` is the application's code.
@@ -103,8 +106,9 @@ impl TaskHandle {
     /// use std::time::Duration;
     ///
     /// headcount::task("import").timeout(Duration::from_secs(30)).spawn(async {
-    ///     let task = headcount::current().unwrap();
-    ///     assert!(task.extend(Duration::from_secs(10)));
+    ///     if let Some(task) = headcount::current() {
+    ///         assert!(task.extend(Duration::from_secs(10)));
+    ///     }
     /// }).await.unwrap();
     /// # }
     /// ```

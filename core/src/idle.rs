@@ -3,10 +3,11 @@
 use crate::registry::local::{self, Current};
 use crate::registry::registry;
 
-/// Resolves when no live task is left that a shutdown would wait for (`Wait` and `Last`).
+/// Resolves when no live task is left that a shutdown would wait for (`Wait`, `Connection` and `Last`).
 ///
 /// Use it in command-line programs, and in functions that must not return early.
 /// It also waits for tasks that are spawned in the meantime.
+/// With `HEADCOUNT=off` it resolves at once, because no task is counted.
 ///
 /// A task that awaits `idle` waits neither for itself nor for other tasks that await it.
 /// Awaited outside of any task, it waits for all of them.

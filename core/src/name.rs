@@ -29,9 +29,9 @@ pub const MAX_LABELS: usize = 8;
 /// Where groups beyond the limits are counted.
 pub const OTHER: &str = "__other__";
 
-/// The place of a task, for people: those that are counted together have none.
+/// The location of a task, for people: those that are counted together have none.
 pub fn place(location: &str) -> &str {
-    if location.is_empty() { "of one group too many" } else { location }
+    if location.is_empty() { "location not kept: too many groups" } else { location }
 }
 
 /// Labels of the metrics themselves, and of their formats.

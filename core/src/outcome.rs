@@ -10,7 +10,8 @@ use crate::named::named;
 pub enum Outcome {
     /// Its future was ready, or its closure returned.
     Ok,
-    /// Spawned with `spawn_fallible`, it returned `Err`. A request whose handler answered 5xx.
+    /// A task of `spawn_fallible`, or a run of a service or timer, returned `Err`. A request ended with a 5xx
+    /// status, with a gRPC status that is the server's fault, or with a body that failed.
     Error,
     /// Its own poll or closure unwound.
     Panic,

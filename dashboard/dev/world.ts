@@ -292,7 +292,7 @@ export class World {
       state: recipe.state ?? state, state_seconds: recipe.always === undefined ? Math.min(lived, (one.id % 30) / 10) : lived, cancellable: recipe.kind !== "blocking" && recipe.kind !== "request", age_seconds: lived,
       started_at: new Date(one.started).toISOString(), busy_seconds: lived * (state === "blocked" ? 0.9 : 0.02), polls: Math.floor(lived * 14) + 1, status, progress,
       location: recipe.location, parent: one.parent, on_shutdown: on, grace_seconds: null, usual: recipe.always === undefined && recipe.fails < 1 ? usualOf(recipe) : null,
-      waits_for: on === "last" ? `Last: told when ${this.awaited().length - 1} others have ended` : on === "detach" ? "detached: not waited for" : blocked ? "does not yield" : recipe.kind === "blocking" ? "cannot be aborted" : null,
+      waits_for: on === "last" ? `Last: notified when ${this.awaited().length - 1} others have ended` : on === "detach" ? "detached: not waited for" : blocked ? "does not yield" : recipe.kind === "blocking" ? "cannot be aborted" : null,
       ...this.etaOf(one, recipe), children_total: this.childrenOf(one.id),
     };
   }

@@ -10,9 +10,9 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-Cnb30sO9.js",
-        plain: Content { data: include_bytes!("assets/index-Cnb30sO9.js"), tag: "\"0ea8ad28be04015bb5ddc25c666e175d\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-Cnb30sO9.js.gz"), tag: "\"1776aeecbee7e42ca09b14f9ad79c976\"" }),
+        path: "assets/index-DI67sS_m.js",
+        plain: Content { data: include_bytes!("assets/index-DI67sS_m.js"), tag: "\"99975e1edba6c684a40ef1f9424b9103\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-DI67sS_m.js.gz"), tag: "\"2d0a219966a362372431563bfa76d086\"" }),
     },
     File {
         path: "assets/index-DUXH48n7.css",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"aabd5b1bcafa79c8c4742ab26b70b90e\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"e83f18f7aa3abcbb1f5100f25c5702c2\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"08143a46145c1ab344f31b990a6c27c4\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"a9641c7195e3dae6a67615b5bc2e264d\"" }),
     },
 ]

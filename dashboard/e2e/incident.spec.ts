@@ -230,7 +230,7 @@ test("the stop of an incident says for each task what holds it up", async ({ pag
   await expect(page.locator("h1")).toHaveText("Draining · SIGTERM");
   await expect(row(page, "blocked-cpu")).toContainText("does not yield");
   await expect(row(page, "resize-image")).toContainText("cannot be aborted");
-  await expect(row(page, "audit-log")).toContainText(/Last: told when \d+ others have ended/);
+  await expect(row(page, "audit-log")).toContainText(/Last: notified when \d+ others have ended/);
   await expect(row(page, "warm-cache")).toHaveCount(0);
   await expect(page.locator(".stop tbody .given").first()).toHaveText(/blocked-cpu|resize-image/);
   await expect(page.locator(".stop tbody .given").last()).toHaveText("audit-log");

@@ -12,7 +12,7 @@ test("announcing counts down to both moments, has the list, and claims nothing d
   await page.goto(process.page);
   await process.dev("signal?name=SIGTERM");
   await expect(page.locator("h1")).toHaveText("Announcing · SIGTERM");
-  await expect(page.getByRole("timer", { name: /^tasks told in \d+ seconds/ })).toBeVisible();
+  await expect(page.getByRole("timer", { name: /^tasks notified in \d+ seconds/ })).toBeVisible();
   await expect(page.getByRole("timer", { name: /^deadline in \d+ seconds/ })).toBeVisible();
   await expect(page.locator(".drain-done")).toContainText(/\d+ tasks will be waited for/);
   expect(await page.locator(".done-bar .done").getAttribute("width")).toBe("0");
@@ -20,7 +20,7 @@ test("announcing counts down to both moments, has the list, and claims nothing d
   await expect(page.locator("#main")).not.toContainText("Nothing is left");
   await process.dev("announced");
   await expect(page.locator("h1")).toHaveText("Draining · SIGTERM");
-  await expect(page.getByRole("timer", { name: /told/ })).toHaveCount(0);
+  await expect(page.getByRole("timer", { name: /notified/ })).toHaveCount(0);
 });
 
 test("announcing by a server that counts nothing yet still has the list and claims nothing done", async ({ page, invented, watch }) => {
@@ -67,7 +67,7 @@ test("rows say what they wait for and how long, the longest hold first and Last 
   await expect(row(page, "blocked-cpu")).toContainText("does not yield");
   await expect(row(page, "resize-video")).toContainText("cannot be aborted");
   await expect(row(page, "reindex")).toContainText("~4");
-  await expect(row(page, "audit-log")).toContainText(/Last: told when \d+ others have ended/);
+  await expect(row(page, "audit-log")).toContainText(/Last: notified when \d+ others have ended/);
   const names = await page.locator(".stop tbody .given").allTextContents();
   expect(names.indexOf("blocked-cpu")).toBeLessThan(names.indexOf("reindex"));
   expect(names.at(-1)).toBe("audit-log");
@@ -88,7 +88,7 @@ test("an older server's rows are ordered and explained all the same", async ({ p
   });
   await page.goto(process.page);
   await process.dev("signal?name=SIGTERM");
-  await expect(row(page, "audit-log")).toContainText(/Last: told when \d+ others? ha/);
+  await expect(row(page, "audit-log")).toContainText(/Last: notified when \d+ others? ha/);
   const names = () => page.locator(".stop tbody .given").allTextContents();
   await expect.poll(async () => [(await names())[0], (await names()).at(-1)]).toEqual(["blocked-cpu", "audit-log"]);
   // By its progress: 7.7 % in 5 m 14 s, and each second more of it adds 12.

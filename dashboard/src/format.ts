@@ -131,7 +131,7 @@ export function clock(at: string, { now = new Date(), utc = false, millis = fals
   return day === dayAndTime(now, utc)[0] ? shown : `${day} ${shown}`;
 }
 
-/** `2026-11-25 19:12:25.123 UTC`: the same for all who speak of it. */
+/** `2026-11-25 19:12:25.123 UTC`: the same in every time zone. */
 export function utcTime(at: string): string {
   const date = new Date(at);
   return Number.isNaN(date.getTime()) ? at : `${dayAndTime(date, true).join(" ")} UTC`;

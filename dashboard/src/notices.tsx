@@ -13,7 +13,7 @@ import { verdict } from "./views/verdict.ts";
 export function Notices() {
   const before = ended.value;
   const { view } = place.value;
-  // The end itself says who came after it.
+  // The end itself names the process that came after it.
   const shown = view === "end" && place.value.in !== null && before?.summary.instance.startsWith(place.value.in) === true;
   return (
     <>

@@ -20,7 +20,7 @@ export function etaOf(task: Task): Eta | null {
 export function waitsFor(task: Task, others: number): string | null {
   if (task.waits_for !== undefined) return task.waits_for;
   if (task.state === "blocked") return "does not yield";
-  if (task.on_shutdown === "last") return others === 0 ? "Last: told now" : `Last: told when ${plural(others, "other")} ${others === 1 ? "has" : "have"} ended`;
+  if (task.on_shutdown === "last") return others === 0 ? "Last: notified now" : `Last: notified when ${plural(others, "other")} ${others === 1 ? "has" : "have"} ended`;
   if (task.on_shutdown === "cancel") return "cancelled at once";
   if (task.on_shutdown === "detach") return "detached: not waited for";
   if (task.grace_seconds !== null) return `grace ${task.grace_seconds} s`;

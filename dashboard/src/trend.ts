@@ -68,7 +68,7 @@ export class Trend {
     return this.groups.get(id)?.[figure].points() ?? [];
   }
 
-  /** Another one when a slot is complete or all are filled anew. */
+  /** Another one when a slot is complete, or when all are filled again. */
   mark(): string {
     return `${this.filled} ${this.rings.live.times().at(-1) ?? 0}`;
   }

@@ -60,7 +60,7 @@ export interface Task {
   /** Its timeout has passed and it is still there: it cannot be aborted. */
   overdue?: boolean;
   usual: Usual | null;
-  /** What a stop waits for here: `Last: told when 10 others have ended`, `grace 1 s`, `does not yield`. */
+  /** What a stop waits for here: `Last: notified when 3 others have ended`, `grace 1 s`, `does not yield`. */
   waits_for?: string | null;
   /** Until it ends, if it goes on like this. */
   eta_seconds?: number | null;
@@ -346,7 +346,7 @@ export interface Shutdown {
   estimate_seconds: number | null;
   /** [seconds since the start, pending], at most 120 points. */
   burn_down: [number, number][];
-  /** While announcing: until the tasks are told. */
+  /** While announcing: until the tasks are notified. */
   told_in_seconds?: number | null;
   /** What was forecast when the stop began, and what it took. */
   forecast_at_start_seconds?: number | null;

@@ -25,8 +25,8 @@ describe("what a stop waits for", () => {
     expect(waitsFor(task(1, { waits_for: "grace 5 s" }), 3)).toBe("grace 5 s");
     expect(waitsFor(task(1, { waits_for: null, state: "blocked" }), 3)).toBeNull();
     expect(waitsFor(task(1, { state: "blocked" }), 3)).toBe("does not yield");
-    expect(waitsFor(task(1, { on_shutdown: "last" }), 10)).toBe("Last: told when 10 others have ended");
-    expect(waitsFor(task(1, { on_shutdown: "last" }), 0)).toBe("Last: told now");
+    expect(waitsFor(task(1, { on_shutdown: "last" }), 10)).toBe("Last: notified when 10 others have ended");
+    expect(waitsFor(task(1, { on_shutdown: "last" }), 0)).toBe("Last: notified now");
     expect(waitsFor(task(1, { grace_seconds: 1 }), 3)).toBe("grace 1 s");
     expect(waitsFor(task(1, { kind: "blocking", cancellable: false }), 3)).toBe("cannot be aborted");
     expect(waitsFor(task(1), 3)).toBeNull();

@@ -35,7 +35,7 @@ pub(super) async fn services(State(context): State<Context>) -> Result<Response,
 ), responses(
     (status = 202, description = "A run begins"),
     (status = 404, description = "There is none", body = Problem, content_type = "application/problem+json"),
-    (status = 409, description = "A run is alive, it is over, or the process drains", body = Problem,
+    (status = 409, description = "A run is alive; it has ended, was stopped or is lost; or the process drains", body = Problem,
      content_type = "application/problem+json"),
 )))]
 pub(super) async fn run(State(context): State<Context>, Path(id): Path<u64>) -> Result<StatusCode, Problem> {

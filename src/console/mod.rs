@@ -11,8 +11,8 @@
 //! `message`.
 //!
 //! - Poll times are recorded from the moment a task is looked at in detail, at most 8 tasks at a time; polls
-//!   before that are not in the histogram. Meanwhile its figures are renewed, and its fields are not: they
-//!   are when the look is over.
+//!   before that are not in the histogram. Meanwhile its numbers are updated. Its fields are updated after
+//!   the client leaves the task's view.
 //! - Tasks that `tokio::spawn` began, resources and async ops are absent: a registry of tasks does not know
 //!   them.
 //! - `Woken` counts the wakes that led to a poll; `Sched` is how long a task has waited for its first poll,

@@ -265,7 +265,7 @@ impl Publisher {
             self.let_go += slow;
             let let_go = self.let_go;
             self.lines.write(
-                move || warn!(target: "headcount", "A console was too slow and was let go ({let_go} since the start)"),
+                move || warn!(target: "headcount", "Disconnected a console that was too slow ({let_go} since the start)"),
             );
         }
     }

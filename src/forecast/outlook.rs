@@ -9,7 +9,7 @@ use crate::snapshot::{OnShutdown, Pace, Progress, State, TaskInfo, TimeoutInfo};
 /// chance.
 const UNIT_SPREAD: f64 = 0.5;
 
-/// A task that has said nothing for so many of its units has stopped coming on.
+/// A task that has reported nothing for so many of its units makes no progress.
 const STALLED: f64 = 8.0;
 
 /// What is known of a live task, or of several that do not differ. Times in seconds.

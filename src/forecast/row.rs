@@ -162,7 +162,7 @@ mod tests {
         assert!(row.eta.is_some_and(|eta| (2.5..3.1).contains(&eta)) && row.bound == Some(Bound::About));
         assert_eq!(row.waits_for, None);
         let last = rows.row(&changed!(plain.clone(), on_shutdown: OnShutdown::Last));
-        assert_eq!(last.waits_for.as_deref(), Some("Last: told when 10 others have ended"));
+        assert_eq!(last.waits_for.as_deref(), Some("Last: notified when 10 others have ended"));
         assert_eq!(last.eta, Some(4.0));
         let short = rows.row(&changed!(plain.clone(), grace: Some(std::time::Duration::from_secs(1))));
         assert_eq!((short.eta, short.bound), (Some(1.0), Some(Bound::AtMost)));

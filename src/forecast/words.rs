@@ -92,8 +92,8 @@ pub(super) fn reason(outlook: &Outlook<'_>, terms: &Terms) -> String {
         Ending::Unknown(Unknown::Blocked) => "does not yield".to_owned(),
         _ if !waited.cancellable => "cannot be aborted".to_owned(),
         Ending::Pace { left, .. } => format!("{} at its pace", about(left)),
-        Ending::Curve(curve) => format!("{} as its group has it", about(curve.median_left(waited.age))),
-        Ending::Unknown(Unknown::Stalled) => "has stopped coming on".to_owned(),
+        Ending::Curve(curve) => format!("{}, as usual for its group", about(curve.median_left(waited.age))),
+        Ending::Unknown(Unknown::Stalled) => "makes no progress".to_owned(),
         _ => "unknown".to_owned(),
     }
 }
@@ -116,9 +116,9 @@ pub(super) fn waits_for(outlook: &Outlook<'_>, others: Option<u64>) -> Option<St
     let mut parts = Vec::new();
     match waited.policy {
         OnShutdown::Last if matches!(outlook.ending, Ending::Last) => parts.push(match others {
-            Some(1) => "Last: told when 1 other has ended".to_owned(),
-            Some(others) => format!("Last: told when {others} others have ended"),
-            None => "Last: told when all others have ended".to_owned(),
+            Some(1) => "Last: notified when 1 other has ended".to_owned(),
+            Some(others) => format!("Last: notified when {others} others have ended"),
+            None => "Last: notified when all others have ended".to_owned(),
         }),
         OnShutdown::Cancel => parts.push("Cancel: aborted at once".to_owned()),
         OnShutdown::Detach => parts.push("Detach: not waited for".to_owned()),
@@ -136,7 +136,7 @@ pub(super) fn waits_for(outlook: &Outlook<'_>, others: Option<u64>) -> Option<St
         parts.push("cannot be aborted".to_owned());
     }
     match outlook.ending {
-        Ending::Unknown(Unknown::Stalled) => parts.push("has stopped coming on".to_owned()),
+        Ending::Unknown(Unknown::Stalled) => parts.push("makes no progress".to_owned()),
         Ending::Unknown(Unknown::Old) => parts.push("older than all of its group were".to_owned()),
         _ => {}
     }

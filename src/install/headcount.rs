@@ -23,7 +23,7 @@ use headcount_core::internal::terms::rules::{MOST_RULES, rules};
 /// Headcount, installed in this process: the admin server, the metrics and the shutdown.
 ///
 /// It is unique. Keep it until the end of `main` and await [`drain`](Headcount::drain) there. Dropped
-/// earlier, it logs the tasks that are lost, by name.
+/// earlier, it names at most 20 lost tasks in the log, the oldest first.
 #[must_use = "await `drain()` on it at the end of main, or the tasks that still live are lost"]
 pub struct Headcount {
     /// `None` where the variable `HEADCOUNT` turned it off.
@@ -87,7 +87,7 @@ impl Headcount {
         self.installed.as_ref().map(|installed| installed.metrics.scrape()).unwrap_or_default()
     }
 
-    /// Lets `/readyz` answer 200 and notifies systemd, where the setting `ready` said that it should not yet.
+    /// Lets `/readyz` answer 200 and notifies systemd. Without the setting `ready=no` it does nothing.
     pub fn set_ready(&self) {
         if let Some(installed) = &self.installed {
             installed.process.set_ready();
@@ -160,9 +160,11 @@ impl Headcount {
     /// `exit_after`. Every caller gets the same report. A tracked task that awaits it is not waited for
     /// meanwhile.
     ///
-    /// The time of a shutdown is real. In a test with a paused clock (`start_paused = true`) tasks that sleep
-    /// end at once, and that clock stands still while the shutdown does its own work. So a timeout around
-    /// `drain()` is over before it only if a task waits for something else than time.
+    /// With `HEADCOUNT=off` it begins the stop itself, waits for no task, and returns an empty report at
+    /// once.
+    ///
+    /// The shutdown runs in real time. With `start_paused = true`, a timeout around `drain()` elapses first
+    /// only if a task waits for something other than time.
     ///
     /// # Cancel safety
     ///

@@ -48,7 +48,7 @@ pub(super) struct Installed {
 }
 
 impl Builder {
-    /// Installs headcount in this process: starts its thread, binds the admin server, sets the recorder.
+    /// Installs headcount in this process: starts its threads, binds the admin server, sets the recorder.
     ///
     /// It watches the runtime that it is called in, and each runtime in which a tracked task is spawned: for
     /// `/livez`, and for the count of tasks that it does not track. Its threads log through the `tracing`

@@ -17,7 +17,8 @@ use crate::shutdown::RequestLimit as Count;
 /// The request that reaches the limit is served, and begins the shutdown, however many come at once. Later
 /// ones are served while the shutdown is announced, else they get 503 with `Connection: close`. All clones
 /// and services of a layer count together. Where [`Headcount`](crate::Headcount) is not installed nothing is
-/// limited.
+/// limited. The reason of the shutdown names the limit; the exit code is that of any stop, 0 if all tasks
+/// ended.
 ///
 /// # Examples
 ///
@@ -47,7 +48,7 @@ impl RequestLimitLayer {
     /// Raises the limit by a random number up to this one, so that processes started together do not stop
     /// together.
     ///
-    /// What a clone has counted before is forgotten here: call it first.
+    /// Call it before cloning: it starts a new count.
     #[must_use]
     pub fn jitter(self, at_most: u64) -> Self {
         let more = match at_most.checked_add(1) {

@@ -60,7 +60,8 @@ pub struct TrackLayer {
 }
 
 impl TrackLayer {
-    /// Names requests after the route that axum matched.
+    /// Names requests after the route that axum 0.8 matched (needs the feature `admin`), or after the gRPC
+    /// method. Otherwise requests are named `unmatched`: use [`name_with`](Self::name_with).
     #[track_caller]
     #[allow(clippy::new_without_default)] // The place of the call is the location of the tasks.
     pub fn new() -> Self {

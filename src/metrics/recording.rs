@@ -46,8 +46,8 @@ impl Recording {
         }
         warn!(
             target: "headcount",
-            "Publishing to the recorder that is set; durations are counted rightly there if its bounds for \
-             headcount_task_duration_seconds are those of `buckets`"
+            "Publishing to the recorder that is already set. Its bounds for headcount_task_duration_seconds must equal \
+             `buckets`, or durations fall into wrong buckets."
         );
         Self::Foreign
     }

@@ -56,7 +56,7 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_task_duration_seconds",
-        help: "From spawn to end of finished tasks.",
+        help: "Duration of finished tasks, from spawn to end.",
         values: Values::Histogram(|series| &series.histograms),
     },
     Family {
@@ -76,12 +76,12 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_task_oldest_start_timestamp_seconds",
-        help: "When the oldest task alive was spawned; absent while none lives.",
+        help: "Unix time at which the oldest live task was spawned; absent while none lives.",
         values: Values::Gauge(|series| series.oldest.map(timestamp)),
     },
     Family {
         name: "headcount_service_up",
-        help: "Services that have a run alive: 0 while one backs off, has failed or ended.",
+        help: "Services with a live run; 0 while a service backs off, has failed or has ended.",
         values: Values::SomeGauge(|series| series.service_up.map(|count| count as f64)),
     },
     Family {
@@ -106,17 +106,17 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_tasks_limited",
-        help: "Tasks that wait for their limit or their key; of groups that have terms.",
+        help: "Tasks that wait for their limit or key; only for groups with a limit, key or timeout.",
         values: Values::SomeGauge(|series| series.limited.map(|count| count as f64)),
     },
     Family {
         name: "headcount_tasks_rejected_total",
-        help: "Tasks that were not admitted, by the reason; of groups that have terms.",
+        help: "Tasks that were not admitted, by the reason; only for groups with a limit, key or timeout.",
         values: Values::Labelled("reason", |series| &series.rejected),
     },
     Family {
         name: "headcount_task_limited_seconds",
-        help: "How long those tasks waited that had to wait for their limit or their key; of groups that have terms.",
+        help: "How long tasks waited for their limit or key; tasks that did not wait are not counted. Only for groups with a limit, key or timeout.",
         values: Values::Histogram(|series| &series.waits),
     },
     Family {
@@ -126,12 +126,12 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_groups_overflowed_total",
-        help: "Spawns counted as __other__ for want of room.",
+        help: "Spawns counted as __other__ because the table of groups had no room (max_groups).",
         values: Values::ProcessCounter(|figures| figures.groups_overflowed),
     },
     Family {
         name: "headcount_history_dropped_total",
-        help: "Finished tasks that the history holds no more.",
+        help: "Finished tasks dropped from the history.",
         values: Values::ProcessCounter(|figures| figures.history_dropped),
     },
     Family {
@@ -156,7 +156,7 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_carriers_dropped_total",
-        help: "What tasks carried and lost because its carrier panicked.",
+        help: "Carried values lost because their carrier panicked.",
         values: Values::ProcessCounter(|figures| figures.carriers_dropped),
     },
     Family {
@@ -166,14 +166,14 @@ pub(super) const TABLE: &[Family] = &[
     },
     Family {
         name: "headcount_shutdown_duration_seconds",
-        help: "How long the shutdown has taken, lingering left out; 0 while none runs.",
+        help: "How long the shutdown has taken, lingering left out; 0 if no shutdown has begun.",
         values: Values::ProcessGauge(|figures| {
             Some(figures.stop_took.map_or(0.0, |took| took.as_secs_f64()))
         }),
     },
     Family {
         name: "headcount_shutdown_deadline_timestamp_seconds",
-        help: "When remaining tasks are aborted; 0 while no shutdown runs or it has no deadline.",
+        help: "When remaining tasks are aborted; 0 if no shutdown has begun or it has no deadline.",
         values: Values::ProcessGauge(|figures| Some(figures.deadline.map_or(0.0, timestamp))),
     },
     Family {

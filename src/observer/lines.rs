@@ -77,9 +77,11 @@ fn write_all(lines: &Receiver<Line>, losses: &Losses, to: Log) {
         if catch_unwind(AssertUnwindSafe(line)).is_err() {
             losses.panicked.fetch_add(1, Ordering::Relaxed);
         }
-        report(&losses.unread, to, |lost| format!("{lost} lines of this log were lost: it was not read"));
+        report(&losses.unread, to, |lost| {
+            format!("{lost} log lines were dropped: the log was not read fast enough")
+        });
         report(&losses.panicked, to, |lost| {
-            format!("{lost} lines of this log were lost: the subscriber panicked")
+            format!("{lost} log lines were dropped: the subscriber panicked")
         });
     }
 }

@@ -1,10 +1,16 @@
 //! The threads that work beside the application's.
 //!
-//! - `headcount` belongs to the coordinator alone. Signals, stages and deadlines wait for nothing else.
+//! - `headcount-shutdown` belongs to the coordinator alone. Stages and deadlines wait for nothing else.
+//! - `headcount` does the small work: held-back lines, blocked tasks, systemd, the farewell to open pages.
 //! - `headcount-log` writes the [lines] of all others, so none of them waits for the log.
 //! - `headcount-admin` accepts connections and answers health; `headcount-read` and `headcount-search` are
-//!   [readers](reader) of what takes longer.
+//!   [readers](reader) of what takes longer. `headcount-stacks` is one that asks tasks where they wait.
 //! - `headcount-metrics` runs a recorder of the application's, `headcount-console` the console's server.
+//! - `headcount-signal` waits for signals.
+//! - `headcount-hooks` runs the `on_abandon` hook. `headcount-report` writes the report's files, and
+//!   `headcount-last` the last lines if the log does not; these two exist only at the end of a stop.
+//! - `headcount-timer` fires timeouts, and `headcount-lines` writes the lines about overdue tasks. The core
+//!   starts both with the first timeout.
 //!
 //! Each of them answers while every worker of the application is blocked, while the application drains, and
 //! after its runtime is gone.
@@ -34,7 +40,7 @@ use crate::settings::Log;
 /// The longest delay of a line that counts suppressed log lines.
 const STORM_LAG: Duration = Duration::from_secs(5);
 
-/// The coordinator's thread, and the log's.
+/// The thread for small work, and the log's.
 #[derive(Clone, Debug)]
 pub(crate) struct Observer {
     worker: Worker,
@@ -51,7 +57,7 @@ impl Observer {
         Ok(Self { worker, lines })
     }
 
-    /// The coordinator's thread.
+    /// The thread for small work.
     pub(crate) fn worker(&self) -> &Worker {
         &self.worker
     }

@@ -23,7 +23,9 @@ impl Builder {
     /// Ignores the `HEADCOUNT_*` variables: for a program whose environment is not the operator's, such as a
     /// command-line tool.
     ///
-    /// `HEADCOUNT=off` still turns everything off, since tasks may be spawned before `install`.
+    /// `HEADCOUNT=off` still takes effect, because tasks may be spawned before `install`. It turns off
+    /// tracking, metrics, the admin server and the drain. Timeouts, limits, keys, services, timers and
+    /// carriers keep working.
     pub fn ignore_env(mut self) -> Self {
         self.settings.ignore_env = true;
         self
@@ -49,8 +51,10 @@ impl Builder {
         self
     }
 
-    /// Sees every field, status and message before it is stored. What it returns is stored instead; with
-    /// `None` the text stays as it is. It runs on the task's own thread, so it must not block.
+    /// Called with each field, trace id, status and message before it is stored, on the thread that stores
+    /// it: the spawner's for what a spawn gives, otherwise the task's. It must not block. The text that it
+    /// returns is stored instead; `None` keeps the text. If it panics, `[withheld: redact panicked]` is
+    /// stored. Names and labels are not passed to it.
     pub fn redact(
         mut self,
         redact: impl Fn(TextSource<'_>, &str) -> Option<String> + Send + Sync + 'static,

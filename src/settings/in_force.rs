@@ -12,23 +12,24 @@ use crate::error::Error;
 #[derive(Clone, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub struct InForce {
-    /// How long the process goes on as before once `/readyz` answers 503.
+    /// How long the process keeps working after `/readyz` turns to 503.
     pub announce_delay: Duration,
     /// How long tasks are waited for; `None` for as long as they take.
     pub drain_timeout: Option<Duration>,
-    /// When the process is ended, from the start of the shutdown; `None` for never.
+    /// When the process exits at the latest, from the start of the shutdown; `None` for never.
     pub exit_after: Option<Duration>,
     /// What the platform allows between its signal and its kill, where that is set.
     pub platform_grace: Option<Duration>,
-    /// How long a runtime may begin no task before `/livez` answers 503; `None` for always.
+    /// How long a runtime may begin no task before `/livez` answers 503. `None`: `/livez` never answers 503
+    /// for this.
     pub unresponsive_after: Option<Duration>,
-    /// Where the admin server listens.
+    /// Where the admin server listens (if the default port is taken, the server uses another).
     pub admin: Option<SocketAddr>,
     /// Where `/livez` and `/readyz` alone are served.
     pub health: Option<SocketAddr>,
     /// The file that holds the token of the admin server.
     pub token_file: Option<PathBuf>,
-    /// The file that Kubernetes reads why a container ended.
+    /// The file in which Kubernetes looks for the reason of an exit.
     pub termination_log: Option<PathBuf>,
 }
 

@@ -1,5 +1,7 @@
-//! Every setting, in one table: it makes the methods of [`Builder`], reads the variables, and writes
-//! `docs/SETTINGS.md`.
+#![doc = include_str!("../../docs/SETTINGS.md")]
+
+// Every setting is in one table: it makes the methods of `Builder`, reads the variables, and writes
+// `docs/SETTINGS.md`.
 
 mod builder;
 mod in_force;

@@ -134,11 +134,13 @@ settings! {
     ["HEADCOUNT_HEALTH", "none", "admin"]
     health(address: impl Into<Option<SocketAddr>>): Option<SocketAddr> = address.into();
 
-    /// What a client must show to the admin server: `Authorization: Bearer …` or `X-Headcount-Token: …`.
+    /// The token that a client must send: `Authorization: Bearer …` or `X-Headcount-Token: …`.
+    /// `HEADCOUNT_TOKEN` wins over a file named in code.
     ["HEADCOUNT_TOKEN", "none", "admin"]
     token(token: impl Into<String>): Option<Secret> = Some(Secret(token.into()));
 
-    /// A file that holds the `token`, read once; white space around it is left out.
+    /// A file that holds the `token`, read once; white space around it is left out. At most 4 KiB. If both
+    /// variables are set, the file wins.
     ["HEADCOUNT_TOKEN_FILE", "none", "admin"]
     token_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
@@ -161,17 +163,15 @@ settings! {
     ["HEADCOUNT_DRAIN_TIMEOUT", "25s"]
     drain_timeout(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
-    /// How long the process goes on as before after `/readyz` began to answer 503, for load balancers to
-    /// notice.
+    /// How long the process keeps working after `/readyz` turns to 503, so that load balancers notice.
     ["HEADCOUNT_ANNOUNCE_DELAY", "0s"]
     announce_delay(delay: Duration): Duration = delay;
 
-    /// How long aborted tasks have for being dropped.
+    /// How long the shutdown waits until aborted tasks are dropped.
     ["HEADCOUNT_ABORT_GRACE", "1s"]
     abort_grace(at_most: Duration): Duration = at_most;
 
-    /// How long tasks that serve a connection have from the moment they are asked to stop until they are
-    /// cancelled.
+    /// How long a connection task may run after it is notified; then it is cancelled.
     ["HEADCOUNT_CONNECTION_GRACE", "2s"]
     connection_grace(at_most: Duration): Duration = at_most;
 
@@ -179,8 +179,8 @@ settings! {
     ["HEADCOUNT_HOOK_TIMEOUT", "1s"]
     hook_timeout(at_most: Duration): Duration = at_most;
 
-    /// When the process is ended, from the start of the shutdown, whatever still holds it; `none` for never.
-    /// Unless set, 4 seconds after `drain_timeout`.
+    /// When the process exits at the latest, counted from the start of the shutdown; `none` for never. Unless
+    /// set, it is `drain_timeout` + 4 s, and `none` if `drain_timeout` is `none`.
     ["HEADCOUNT_EXIT_AFTER", "29s"]
     exit_after(at_most: impl Into<Option<Duration>>): Option<Duration> = at_most.into();
 
@@ -194,21 +194,26 @@ settings! {
     ["HEADCOUNT_NOTIFY", "yes"]
     notify(notify: bool): bool = notify;
 
-    /// Where Kubernetes reads why a container ended: names, counts and ages of what was left, 4 KiB at
-    /// most. The default is written if it is there already, a file that was chosen is made; `none` for none.
+    /// The file in which Kubernetes looks for the reason of an exit. It gets names, counts and ages of the
+    /// remaining tasks, at most 4 KiB. The default file is written only if it exists; a chosen file is
+    /// created. `none` for none.
     ["HEADCOUNT_TERMINATION_LOG", "/dev/termination-log"]
     termination_log(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
-    /// Whether the process stays for a last scrape of `/metrics`: `Off`, or `Auto` if it was scraped before.
+    /// Whether the process stays for a last scrape of `/metrics`: `Off` or `Auto`. `Auto`: if `/metrics` was
+    /// scraped before, the process stays for one more scrape: at most two scrape intervals (30 s if only one
+    /// scrape was seen), and never past `exit_after`. A forced stop does not linger.
     ["HEADCOUNT_LINGER", "Off"]
     linger(linger: Linger): Linger = linger;
 
-    /// How often the log names the tasks that are waited for; it begins each second and backs off to this.
+    /// The longest pause between two lists of the tasks waited for. The first list comes after 1 s; pauses
+    /// grow as 1, 2, 5, 10, 20 ... s. Below 100 ms it is 100 ms.
     ["HEADCOUNT_LOG_INTERVAL", "10s"]
     log_interval(interval: Duration): Duration = interval;
 
     /// Where lines about the shutdown go: `Tracing` (standard error if no subscriber receives them), `Stderr`
-    /// or `Off`.
+    /// or `Off`. `Off` also drops the lines that name a task which blocks a thread. Otherwise those lines go
+    /// to `tracing`. Lines about failed tasks always go to `tracing`.
     ["HEADCOUNT_LOG", "Tracing"]
     log(log: Log): Log = log;
 
@@ -226,9 +231,9 @@ settings! {
     ["HEADCOUNT_SIGQUIT", "Default", "stacks"]
     sigquit(sigquit: SigQuit): SigQuit = sigquit;
 
-    /// Whether tasks may be asked where they wait: `Off`, or `Request`. A task is asked by one poll more.
-    /// With `Request` each task that waits has its waker stored once, in 24 bytes: only a stored waker can
-    /// wake a task that nothing else wakes.
+    /// Whether a task can be asked where it waits: `Off` or `Request`. Asking costs one extra poll. With
+    /// `Request` each waiting task stores its waker once (24 bytes), because only a stored waker can wake a
+    /// task that nothing else wakes. `sigquit=Stacks` alone also turns captures on, for the log.
     ["HEADCOUNT_STACKS", "Off", "stacks"]
     stacks(stacks: Stacks): Stacks = stacks;
 
@@ -244,33 +249,33 @@ settings! {
     policy(rules: impl IntoIterator<Item = (impl Into<String>, OnShutdown)>): Policy
         = Policy(rules.into_iter().map(|(name, policy)| (name.into(), policy)).collect());
 
-    /// How long tasks may run by their names, as `send-email=30s,import=none,*=1h`; the first that fits
-    /// counts. A name without `*` replaces the timeout that the code gives. A `*` stands for anything; such a
-    /// pattern is an upper bound, and leaves alone services, timers, requests, connections, and tasks of
-    /// `Last` and `Detach`.
+    /// The longest time tasks may run, by name: `send-email=30s,import=none,*=1h`. The first matching rule
+    /// wins. A rule without `*` replaces the timeout in the code. A rule with `*` is an upper bound and does
+    /// not apply to services, timers, requests, connections, `Last` and `Detach` tasks.
     ["HEADCOUNT_TIMEOUT", "none"]
     timeout(rules: impl IntoIterator<Item = (impl Into<String>, impl Into<Option<Duration>>)>): Timeouts
         = ByName(rules.into_iter().map(|(name, at_most)| (name.into(), at_most.into())).collect());
 
-    /// How many tasks of a name run at once, and how many may wait for that, as
-    /// `send-email=64/1000,import=2`; the first that fits counts. A name without `*` replaces the limit that
-    /// the code gives, also that of a `Limit` with this name. A `*` stands for anything; such a pattern gives
-    /// each name that fits and has no limit in the code one of its own, and leaves alone what `timeout`
-    /// leaves alone.
+    /// How many tasks of a name run at once, and how many may wait for that: `send-email=64/1000,import=2`.
+    /// The first matching rule wins. A rule without `*` replaces the limit in the code, also that of a
+    /// `Limit` with this name. A rule with `*` gives each matching name that has no limit in the code a limit
+    /// of its own. It does not apply to services, timers, requests, connections, `Last` and `Detach` tasks.
     ["HEADCOUNT_LIMIT", "none"]
     limit(rules: impl IntoIterator<Item = (impl Into<String>, impl Into<TaskLimit>)>): Limits
         = ByName(rules.into_iter().map(|(name, limit)| (name.into(), Some(limit.into()))).collect());
 
-    /// A file that the report of the shutdown is written to as JSON, with mode 0600.
+    /// A file that the report of the shutdown is written to as JSON, with mode 0600. An existing file is
+    /// replaced. If it cannot be written, a WARN says so at install and at the end; the exit code does not
+    /// change.
     ["HEADCOUNT_REPORT_FILE", "none"]
     report_file(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
     /// A directory that keeps the reports of the newest shutdowns, each in a file of its own with mode 0600.
-    /// It is made where it is not there.
+    /// If it does not exist, it is created with mode 0700.
     ["HEADCOUNT_REPORT_DIR", "none"]
     report_dir(path: impl Into<PathBuf>): Option<PathBuf> = Some(path.into());
 
-    /// How many reports `report_dir` keeps; older ones are removed.
+    /// How many reports `report_dir` keeps, at least 1; older ones are removed.
     ["HEADCOUNT_REPORTS", "20"]
     reports(at_most: usize): usize = at_most;
 
@@ -279,7 +284,8 @@ settings! {
     ["HEADCOUNT_PANIC_HOOK", "no"]
     panic_hook(name_tasks: bool): bool = name_tasks;
 
-    /// How many finished tasks are kept, of any outcome and once more of those that were not ok.
+    /// How many finished tasks are kept: the newest N of any outcome, and separately the newest N that did
+    /// not end `ok`.
     ["HEADCOUNT_HISTORY", "1000"]
     history(tasks: usize): usize = tasks;
 
@@ -287,17 +293,17 @@ settings! {
     ["HEADCOUNT_MAX_GROUPS", "200"]
     max_groups(groups: usize): usize = groups;
 
-    /// A poll that took longer counts as slow.
+    /// A poll longer than this counts as slow.
     ["HEADCOUNT_SLOW_POLL", "10ms"]
     slow_poll(at_least: Duration): Duration = at_least;
 
-    /// A task that is in one poll for longer counts as blocked.
+    /// A task that is in one poll for longer than this counts as blocked.
     ["HEADCOUNT_BLOCKED_AFTER", "1s"]
     blocked_after(at_least: Duration): Duration = at_least;
 
-    /// How long a runtime may begin no new task. After that `/livez` answers 503, and a line of the log names
-    /// the tasks that block. `none` for never. Watched are the runtime that `install` ran in and each that
-    /// has tracked tasks; of these, one with a single thread only while a tracked task is stuck in a poll.
+    /// If a runtime starts no new task for this long, `/livez` answers 503 and a log line names the blocking
+    /// tasks; `none` for never. Watched are the runtime of `install` and each runtime with tracked tasks. A
+    /// single-threaded one of the latter counts only while a tracked task is stuck in a poll.
     ["HEADCOUNT_UNRESPONSIVE_AFTER", "none", "admin"]
     unresponsive_after(at_least: impl Into<Option<Duration>>): Option<Duration> = at_least.into();
 
@@ -317,8 +323,8 @@ settings! {
     ["HEADCOUNT_TRACE_URL", "none", "admin"]
     trace_url(url: impl Into<String>): Option<TraceUrl> = Some(TraceUrl(url.into()));
 
-    /// Which recorder the application's own metrics go to: `Auto`, the one that is set, or else an exporter
-    /// for `/metrics`; with `Private` the global recorder is left alone.
+    /// Where the application's own metrics go. `Auto`: to the recorder that is set, else to one that
+    /// `install` sets and `/metrics` shows. `Private`: the global recorder is not touched.
     ["HEADCOUNT_RECORDER", "Auto", "metrics"]
     recorder(recorder: Recorder): Recorder = recorder;
 

@@ -48,7 +48,7 @@ fn the_defaults_of_the_core_are_those_of_the_table() {
 }
 
 #[test]
-fn what_a_variable_changes_is_told() {
+fn what_a_variable_changes_is_reported() {
     let (settings, taken) =
         take(&[("HEADCOUNT_DRAIN_TIMEOUT", "1m 30s"), ("HEADCOUNT_HISTORY", "1000")]).unwrap();
     assert_eq!(settings.drain_timeout, Some(Duration::from_secs(90)));
@@ -101,7 +101,7 @@ fn a_malformed_variable_is_named_with_what_would_be_right() {
 }
 
 #[test]
-fn unknown_variables_are_told_and_do_no_harm() {
+fn unknown_variables_are_reported_and_do_no_harm() {
     let (_, taken) = take(&[("HEADCOUNT_SERVICE_PORT", "80")]).unwrap();
     assert_eq!(taken.unknown, ["HEADCOUNT_SERVICE_PORT"]);
 }
@@ -121,7 +121,11 @@ fn the_document_of_settings_is_fresh() {
 fn document() -> String {
     let mut text = "# Settings\n\nEach is a method of `Headcount::builder()` and a variable; the variable wins.\n\
         Durations are written as `25s` or `1m 30s`, lists with commas, `none` where a thing can be left out.\n\
-        `HEADCOUNT=off` turns all of it off.\n\n\
+        Booleans: `yes`/`no`, `true`/`false`, `1`/`0`. Names of values ignore case.\n\n\
+        An empty variable counts as not set. A malformed value is an error of `install`; an unknown `HEADCOUNT_...` \
+        variable is logged at WARN.\n\n\
+        `HEADCOUNT` takes `on` or `off`; anything else is an error. `HEADCOUNT=off` turns off tracking, metrics, the \
+        admin server and the drain.\nTimeouts, limits, keys, services, timers and carriers keep working.\n\n\
         | method | variable | default | feature | what it sets |\n|---|---|---|---|---|\n"
         .to_owned();
     for row in TABLE {

@@ -230,7 +230,7 @@ pub(crate) struct Policy(pub(crate) Vec<(String, OnShutdown)>);
 
 impl Value for Policy {
     fn expected() -> String {
-        "names and policies such as `shop::cache::*=Last,poller=Cancel`; policies are Wait, Cancel, Last, Detach"
+        "names and policies such as `shop::cache::*=Last,poller=Cancel`; policies are Wait, Cancel, Last, Detach, Connection"
             .to_owned()
     }
 
@@ -379,11 +379,12 @@ pub enum Hide {
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 #[non_exhaustive]
 pub enum Action {
-    /// Cancel a task.
+    /// Cancel a task. Running closures, requests and `track`ed futures cannot be cancelled: the answer is
+    /// 409.
     Cancel,
     /// Begin, extend and force the shutdown.
     Shutdown,
-    /// Run what is run on a schedule.
+    /// Start a run of a service or timer now.
     Run,
     /// Close connections.
     Close,
@@ -463,7 +464,7 @@ impl Value for BTreeSet<Hide> {
     }
 }
 
-/// Where lines about the shutdown go.
+/// Where lines about the shutdown go. Lines about blocked and failed tasks go to `tracing`.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Log {
@@ -472,7 +473,7 @@ pub enum Log {
     Tracing,
     /// To standard error.
     Stderr,
-    /// Nowhere.
+    /// Nowhere. The lines about blocked tasks are dropped as well.
     Off,
 }
 
@@ -480,10 +481,11 @@ pub enum Log {
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum Linger {
-    /// It does not.
+    /// The process does not stay.
     #[default]
     Off,
-    /// If it was scraped, it stays until one scrape came after the last change.
+    /// If `/metrics` was scraped before, the process stays for one more scrape: at most two scrape intervals
+    /// (30 s if only one scrape was seen), and never past `exit_after`. A forced stop does not linger.
     Auto,
 }
 

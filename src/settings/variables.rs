@@ -170,7 +170,7 @@ fn variables() -> impl Iterator<Item = (String, String)> {
         .map(move |(name, value)| (text(name), text(value)))
 }
 
-/// Whether the variable `HEADCOUNT` turns all of it off.
+/// Whether the variable `HEADCOUNT` is `off`.
 pub(crate) fn is_off() -> Result<bool, Error> {
     off_switch().map_err(|text| Error::setting("HEADCOUNT", &text, "`off` or `on`"))
 }

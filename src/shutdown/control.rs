@@ -295,7 +295,8 @@ pub(crate) fn critical_ended(end: &CriticalEnd) {
 /// Begins the shutdown of this process, as a signal would. `reason` is what log and report say of it.
 ///
 /// Does nothing if a shutdown has begun already, [`Headcount`](crate::Headcount) is not installed, or this
-/// process was forked from the one that it was installed in.
+/// process was forked from the one that it was installed in. With `HEADCOUNT=off` it resolves
+/// [`draining()`](crate::draining), and nothing is waited for.
 ///
 /// # Examples
 ///

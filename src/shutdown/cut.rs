@@ -1,4 +1,4 @@
-//! The one place where the life of a task is ended from outside.
+//! Ends tracked tasks for the shutdown, a policy or the API: flags all of them first, then aborts.
 
 use super::gates::gates;
 use crate::registry::local::Current;

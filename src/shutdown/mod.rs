@@ -14,7 +14,7 @@
 //! | [`signal`] | a thread that waits for signals, and what they mean |
 //! | [`control`] | what other threads ask of the coordinator, and what it publishes |
 //! | [`census`] | reads what lives: counts, lists, estimates |
-//! | [`cut`] | ends tasks; nothing else does |
+//! | [`cut`] | ends tracked tasks for the shutdown and the API |
 //! | [`words`] | lines of the log and of the terminal, and hints |
 //! | [`coordinator`] | drives the machine and does what it says |
 //! | [`audience`] | what the shutdown reports to |
@@ -24,7 +24,8 @@
 //!
 //! Invariants:
 //!
-//! 1. Only the coordinator changes the stage, opens gates and abandons tasks.
+//! 1. Only the coordinator changes the stage, opens gates and abandons tasks. With `HEADCOUNT=off`, `off.rs`
+//!    opens the gates.
 //! 2. The coordinator never blocks: lines, files, hooks and signals have threads of their own, and it waits
 //!    for each a bounded time.
 //! 3. Each task that is waited for is in the report exactly once: by how it ended, or as abandoned.

@@ -29,7 +29,7 @@ const MAX_NAMED: usize = 5;
 #[serde(rename_all = "snake_case")]
 #[non_exhaustive]
 pub enum ShutdownOutcome {
-    /// Everything that was waited for has ended, or had the time that it was given.
+    /// Each task that was waited for has ended, or was cut by its own grace.
     Drained,
     /// The deadline passed with tasks left, which were abandoned.
     Deadline,
@@ -43,18 +43,20 @@ pub enum ShutdownOutcome {
 ///
 /// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT,
 /// 143 by SIGTERM, 1 through the API; 70 a critical service has ended for good; 124 something was abandoned
-/// at the deadline; 0. Cloning it costs as much as cloning a few `Arc`s.
+/// at the deadline; 0. In a forked process it is 1. Cloning it costs as much as cloning a few `Arc`s.
 #[derive(Clone, Debug, Serialize)]
 #[non_exhaustive]
 #[must_use = "return it from main, so that the exit code says how it went"]
 pub struct Report {
     /// The service's name.
     pub service: Arc<str>,
-    /// Another in each process.
+    /// A random id of this process.
     pub instance: Arc<str>,
     /// The process's id.
     pub pid: u32,
-    /// What began it: `SIGTERM`, `SIGINT`, `API`, or the text given to [`shutdown`](crate::shutdown).
+    /// What began the shutdown: `SIGTERM`, `SIGINT`, `SIGHUP`, `API`, `drain()`, the text of a request limit
+    /// or of a critical service, or the text given to [`shutdown`](crate::shutdown). `off` with
+    /// `HEADCOUNT=off`.
     pub reason: Arc<str>,
     /// How it ended.
     pub result: ShutdownOutcome,
@@ -64,10 +66,10 @@ pub struct Report {
     pub exit_code: u8,
     /// The [critical](crate::Service::critical) service that has ended for good.
     pub critical_service: Option<Arc<str>>,
-    /// When it began.
+    /// When the shutdown began.
     #[serde(serialize_with = "rfc3339")]
     pub started_at: SystemTime,
-    /// From there to its end.
+    /// How long the shutdown took.
     #[serde(rename = "duration_seconds", serialize_with = "seconds")]
     pub duration: Duration,
     /// How long it was likely to take when it began, where that was known.
@@ -111,18 +113,19 @@ pub struct ReportTask {
     pub fields: BTreeMap<String, String>,
     /// The trace that its spawn belongs to; left out with the fields.
     pub trace_id: Option<Arc<str>>,
-    /// From its spawn to when it was named.
+    /// The task's age when it was listed.
     #[serde(rename = "age_seconds", serialize_with = "seconds")]
     pub age: Duration,
-    /// What it last said of itself.
+    /// Its last status.
     pub status: Option<Arc<str>>,
-    /// How far it said it was.
+    /// Its last progress.
     pub progress: Option<Progress>,
     /// `file:line` of the spawn.
     pub location: Arc<str>,
-    /// Why it did not end: what cut it, and what holds it still.
+    /// What abandoned it, and what still holds it.
     pub reason: Arc<str>,
-    /// Where it waited, or what held it, from its last capture; `None` without the setting `stacks`.
+    /// Where the task waited, or what held it, from its last capture. `None` unless the setting `stacks` or
+    /// `sigquit` turned captures on.
     pub waits: Option<Arc<str>>,
     /// Whether it was aborted. It was not if it was inside a poll, a running closure or a `track` future to
     /// the end.
@@ -163,7 +166,9 @@ impl Report {
         ExitCode::from(self.exit_code)
     }
 
-    /// Whether everything that was waited for has ended in time.
+    /// Whether the deadline cut no task and nothing forced the shutdown.
+    ///
+    /// Tasks cut by their own grace may still be in `abandoned`. Check `abandoned_total == 0` for that.
     #[must_use]
     pub fn is_drained(&self) -> bool {
         self.result == ShutdownOutcome::Drained

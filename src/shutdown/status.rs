@@ -161,7 +161,7 @@ mod tests {
     }
 
     #[test]
-    fn the_total_never_shrinks_and_counts_nobody_twice() {
+    fn the_total_never_shrinks_and_counts_no_task_twice() {
         let mut status = Status::new("SIGTERM".into());
         let mut total = |ended, aborted, pending| {
             status.count(ended, aborted, pending);

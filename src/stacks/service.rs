@@ -120,7 +120,7 @@ impl StackError {
         self.0 == Refused::Unknown
     }
 
-    /// Too many captures a second.
+    /// More than 250 questions in a second, or 16 are waiting.
     pub fn is_busy(&self) -> bool {
         self.0 == Refused::Busy
     }
@@ -140,9 +140,9 @@ impl std::error::Error for StackError {}
 
 /// Asks a task where it waits.
 ///
-/// The task is polled once more, with a waker that writes down where it is cloned. Frames are named on a
-/// thread of headcount's own. Resolves within about a second: a runtime that does not poll the task is an
-/// answer too.
+/// The task is polled once more, with a waker that writes down where it is cloned. The task has 1 s to be
+/// polled; a runtime that does not poll it is an answer too. Naming the frames follows, on a thread of
+/// headcount's own. The first answer of a process may take seconds in a debug build.
 ///
 /// The setting `stacks` permits it. A task that waits costs one poll and some microseconds.
 ///

@@ -70,7 +70,10 @@ fn a_failure_says_why_it_has_no_name() {
     runtime.block_on(fails).unwrap_err();
     // The kind is new, so its overflow is said first.
     let [_, line] = &lines.take()[..] else { panic!("two lines") };
-    assert!(line.contains("__other__ #") && line.contains(": no paper (name and place not kept"), "{line}");
+    assert!(
+        line.contains("__other__ #") && line.contains(": no paper (name and location not kept"),
+        "{line}"
+    );
     assert!(line.contains("`max_groups`") && line.contains("headcount_groups_overflowed_total"), "{line}");
 }
 

@@ -20,7 +20,7 @@ pub(crate) fn run(program: &Path, what: &str) -> Vec<f64> {
     text.split_whitespace().map(|figure| figure.parse().expect("a figure")).collect()
 }
 
-/// A client that has been told all there was, and reads on until it is killed.
+/// A client that has received the first update, and reads on until it is killed.
 pub(crate) struct Attached(Child);
 
 impl Attached {
@@ -28,7 +28,7 @@ impl Attached {
         Self::start(&["client", address])
     }
 
-    /// One that looks at the first task it is told in detail.
+    /// One that looks at the first task of that update in detail.
     pub(crate) fn looking(address: &str) -> Self {
         Self::start(&["client", address, "look"])
     }
@@ -38,8 +38,8 @@ impl Attached {
         command.args(arguments).stdin(Stdio::null()).stdout(Stdio::piped());
         let mut child = command.spawn().expect("it can be started");
         let mut line = String::new();
-        let told = child.stdout.as_mut().map(|output| BufReader::new(output).read_line(&mut line));
-        assert!(matches!(told, Some(Ok(1..))), "the client was told nothing");
+        let read = child.stdout.as_mut().map(|output| BufReader::new(output).read_line(&mut line));
+        assert!(matches!(read, Some(Ok(1..))), "the client received nothing");
         Self(child)
     }
 }

@@ -1,4 +1,4 @@
-//! A client that takes in all it is told.
+//! A client that reads all updates.
 
 use console_api::instrument::instrument_client::InstrumentClient;
 use console_api::instrument::{InstrumentRequest, TaskDetailsRequest, Update};
@@ -19,7 +19,7 @@ pub(crate) fn read_all(address: &str, looks: bool) {
             details.message().await.expect("it goes on");
             tokio::spawn(async move { while let Ok(Some(_)) = details.message().await {} });
         }
-        println!("told");
+        println!("updated");
         while let Ok(Some(_)) = updates.message().await {}
     });
 }

@@ -1,4 +1,4 @@
-//! What a console costs, with a client attached that reads all it is told: time of a task from spawn to end
+//! What a console costs, with a client attached that reads all updates: time of a task from spawn to end
 //! and memory after 20,000 of them; time of a task while they are spawned without pause; and what a yielding
 //! task feels of it beside 100,000 live tasks.
 //!

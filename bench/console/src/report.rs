@@ -1,4 +1,4 @@
-//! Who is measured in which order, and the tables.
+//! The order of the measurements, and the tables.
 
 use std::path::{Path, PathBuf};
 
@@ -19,7 +19,7 @@ things differ here; the comparison is with the mean of the two.
 const TASKS: &str = "## 20,000 tasks, a client attached
 
 A task yields once and ends; a worker spawns 64, awaits them, and again. `console-subscriber` is at its defaults, in a build with
-`--cfg tokio_unstable`; the others are of stock stable. Megabytes are what the process has more once the client was told, and `without pause` is
+`--cfg tokio_unstable`; the others are of stock stable. Megabytes are what the process has more once the client has the first update, and `without pause` is
 the mean of three seconds of the same, in which the console makes three passes.
 
 |  | ns per task | best round | without pause | MB more |

@@ -123,7 +123,7 @@ fn run(what: &str, count: usize, mut spawn: impl FnMut(Yields) -> JoinHandle<()>
     counted(&runtime, work(count));
 }
 
-/// What callgrind is told to collect.
+/// What callgrind collects.
 #[inline(never)]
 fn counted(runtime: &Runtime, work: impl Future<Output = ()>) {
     runtime.block_on(work);

@@ -1,5 +1,5 @@
-//! Whether forecasts hold: drains real processes with mixed loads, and compares what each was told with what
-//! it took.
+//! Whether forecasts hold: drains real processes with mixed loads, and compares the forecast of each with
+//! what it took.
 //!
 //! `headcount-bench-forecast [DRAINS]` runs as many processes of itself and prints the tables of
 //! docs/FORECAST.md; `headcount-bench-forecast child SEED` is one of them.
@@ -223,7 +223,7 @@ fn run(drains: usize) -> Vec<Drain> {
     all.into_inner().expect("no panic")
 }
 
-/// What one process was told, and what it took.
+/// The forecast of one process, and what it took.
 #[derive(Clone, Copy, Debug)]
 struct Drain {
     done_in: Option<f64>,

@@ -69,12 +69,12 @@ impl Countdown {
 
     fn one_ended(&self) {
         if self.left.fetch_sub(1, Ordering::Relaxed) == 1 {
-            *self.last_end.lock().expect("nobody panics") = Some(Instant::now());
+            *self.last_end.lock().expect("no panic") = Some(Instant::now());
         }
     }
 
     fn since(&self, trigger: Instant) -> Milliseconds {
-        let last_end = self.last_end.lock().expect("nobody panics").expect("all have ended");
+        let last_end = self.last_end.lock().expect("no panic").expect("all have ended");
         (last_end - trigger).as_secs_f64() * 1e3
     }
 }

@@ -26,9 +26,8 @@ pub struct Off {
 /// Whether this process has been asked to stop; inside a task of [`OnShutdown::Last`], whether its turn has
 /// come.
 ///
-/// Costs two loads, and at one of 64 calls of a thread a system call (`getpid`). For loops that do not
-/// await; others better await [`draining`]. Unlike that it is true already while the shutdown is announced
-/// and the service goes on.
+/// Costs two loads; every 64th call of a thread also calls `getpid`. Use it in loops that do not await;
+/// otherwise await [`draining`]. It is already true while the shutdown is announced.
 pub fn shutdown_requested() -> bool {
     let gates = gates();
     gates.note_asking();

@@ -1,8 +1,8 @@
 //! What tasks see of a shutdown: whether it was asked for, and the gates that open as it goes on.
 //!
-//! The coordinator opens the gates, and nothing else does. Tasks wait before them or look whether they are
-//! open. This module calls nothing above it: that a task looked is noted here, and [`Gates::asking`] wakes
-//! whatever wants to know.
+//! Only the coordinator opens the gates; with `HEADCOUNT=off`, `off.rs` of `headcount` does. Tasks wait
+//! before them or look whether they are open. This module calls nothing above it: that a task looked is noted
+//! here, and [`Gates::asking`] wakes whatever wants to know.
 
 mod draining;
 mod gate;

@@ -544,7 +544,7 @@ fn settle(registry: &Registry, task: Current, seen: Seen, handle: Option<Handle>
     }
 }
 
-/// Takes away what aborts a task: its closure runs now.
+/// Drops the abort handle: the closure runs now.
 pub fn release_handle(task: Current) {
     let handle = task.slot.lock(task.id).and_then(|mut locked| {
         locked.set(NOT_CANCELLABLE);

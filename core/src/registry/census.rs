@@ -12,7 +12,7 @@
 //! So each task is counted once. The thread that ends the last task sees that it was the last, and wakes the
 //! waiters. A task whose spawner has not reached 2 is not counted yet; its parent, if it has one, still is.
 //!
-//! Only `Wait` and `Last` tasks are counted.
+//! Only `Wait`, `Connection` and `Last` tasks are counted.
 
 use crate::registry::kind::OnShutdown;
 use crate::sync::{AtomicBool, AtomicU64, Ordering};

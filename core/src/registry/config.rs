@@ -29,11 +29,11 @@ pub const DEFAULT_BLOCKED_AFTER: Duration = Duration::from_secs(1);
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[non_exhaustive]
 pub enum TextSource<'a> {
-    /// The value of the field with this key.
+    /// The value of the field with this key; `Field("trace_id")` for trace ids.
     Field(&'a str),
     /// A status.
     Status,
-    /// The text of a panic or error.
+    /// The text of a panic or error. At most 4,096 bytes are stored.
     Message,
 }
 

@@ -148,7 +148,7 @@ fn leave(registry: &Registry, slot: TaskSlot, record: &Record) {
     );
 }
 
-/// What only some ends need: details kept, failures told, the census served.
+/// What only some ends need: details kept, failures logged, the census served.
 #[cold]
 fn finish(registry: &Registry, record: &Record, ending: Ending) {
     let id = record.task.id();

@@ -16,9 +16,9 @@ use crate::registry::terms::write_held_back as write_terms_held_back;
 use crate::registry::{Registry, registry};
 use crate::text::{length, named, took};
 
-/// What stands for the place of tasks that are counted together: a slot knows its group, and theirs has
-/// neither name nor place of its own.
-const NO_PLACE: &str = "name and place not kept: `max_groups` has no room for more groups of its place; \
+/// What stands for the location of tasks that are counted together: a slot knows its group, and theirs has
+/// neither name nor location of its own.
+const NO_PLACE: &str = "name and location not kept: `max_groups` has no room for more groups of its location; \
     see headcount_groups_overflowed_total";
 
 /// Where a task comes from, as far as it carries that.

@@ -12,11 +12,12 @@ use crate::named::named;
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum Kind {
-    /// [`spawn`](crate::spawn) and [`spawn_on`](crate::spawn_on).
+    /// [`spawn`](crate::spawn), [`spawn_on`](crate::spawn_on), [`spawn_in`](crate::spawn_in) and
+    /// [`Executor`](crate::Executor).
     Task,
-    /// [`spawn_local`](crate::spawn_local).
+    /// [`spawn_local`](crate::spawn_local) and [`spawn_local_on`](crate::spawn_local_on).
     Local,
-    /// [`spawn_blocking`](crate::spawn_blocking).
+    /// [`spawn_blocking`](crate::spawn_blocking) and [`spawn_blocking_on`](crate::spawn_blocking_on).
     Blocking,
     /// [`track`](crate::track).
     Future,
@@ -58,19 +59,20 @@ pub fn kind_of(number: u64) -> Kind {
 #[cfg_attr(feature = "serde", serde(rename_all = "snake_case"))]
 #[non_exhaustive]
 pub enum OnShutdown {
-    /// It is waited for.
+    /// It is waited for until the deadline (`drain_timeout`, 25 s), then abandoned.
     #[default]
     Wait,
-    /// It is aborted as soon as draining begins.
+    /// It is aborted as soon as draining begins. It counts as cancelled and leaves the exit code at 0.
     Cancel,
     /// It runs on until nothing else is waited for, except tasks that await [`idle()`](crate::idle)
-    /// themselves. Then `draining()` notifies it and its grace begins. Use it for caches, batchers and
-    /// background loops that other tasks feed.
+    /// themselves. Then `draining()` notifies it and its grace begins. Without a grace it has the rest of
+    /// `drain_timeout`; if its turn comes only at the deadline or a force, 1 s. Use it for caches, batchers
+    /// and background loops that other tasks feed.
     Last,
     /// It is reported and not waited for.
     Detach,
-    /// It is notified, has a short grace (the setting `connection_grace`), and is then cancelled, which is
-    /// not a failure. Use it for tasks that serve a connection for as long as the peer likes.
+    /// It is notified, has a short grace (the setting `connection_grace`, 2 s), and is then cancelled, which
+    /// is not a failure. Use it for tasks that serve a connection for as long as the peer likes.
     Connection,
 }
 
@@ -82,7 +84,7 @@ named!(OnShutdown {
     Connection => "connection",
 });
 
-/// How far a task has come, as it said itself.
+/// How far a task has come, as it reported itself.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]

@@ -141,7 +141,7 @@ use self::slab::Slab;
 use self::slot::Slot;
 use self::wait::{Admission, Watch};
 
-/// What aborts a task.
+/// The abort handle of a task.
 pub type Handle = AbortHandle;
 pub type TaskSlot = &'static Slot<Handle>;
 
@@ -150,7 +150,7 @@ const CHUNK: usize = 1024;
 /// Slots moved between a thread and the pool at a time.
 const BATCH: usize = 64;
 
-/// All that there is.
+/// The core's state, except the statics that docs/ARCHITECTURE.md lists.
 #[derive(Debug)]
 pub struct Registry {
     /// At hand, so that the hot path makes sure of one static and not of two.

@@ -1,7 +1,7 @@
 //! The runtimes that tracked tasks were spawned in.
 //!
-//! A spawn does not look which runtime it is in. A thread looks when it takes ids, which it does once in 64
-//! spawns, and when it meets a name or a runtime for the first time; so a runtime is known as soon as its
+//! A spawn does not look which runtime it is in. A thread looks when it takes ids, which is at most 64 spawns
+//! apart, and when it meets a name or a runtime for the first time; so a runtime is known as soon as its
 //! first task begins on a thread of its own. A second runtime on a thread that has one already is known 64
 //! spawns later at the latest.
 

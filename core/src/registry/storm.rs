@@ -65,7 +65,7 @@ mod tests {
         }
         assert_eq!(storm.close_window(start + 59 * second), 0, "not over yet");
         assert_eq!(storm.close_window(start + 61 * second), 50);
-        assert_eq!(storm.close_window(start + 62 * second), 0, "told once");
+        assert_eq!(storm.close_window(start + 62 * second), 0, "reported once");
         // A new window begins with its first line.
         assert_eq!(storm.admit(start + 100 * second), Admission::Write { held_back: 0 });
         for _ in 0..LINES {

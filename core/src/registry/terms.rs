@@ -227,8 +227,8 @@ const LOOKS_EVERY: Duration = Duration::from_secs(1);
 /// The most ancestors looked at.
 const ANCESTORS: usize = 8;
 
-/// Warns where a task that waits for its limit descends from one that holds a place of that limit: if the
-/// ancestor waits for it, neither goes on. `parent` is the task that spawned it.
+/// Warns where a task that waits for its limit descends from one that holds a slot of that limit: if the
+/// ancestor waits for it, neither can continue. `parent` is the task that spawned it.
 pub fn look_for_deadlock(
     registry: &Registry,
     (group, id): (&Group, u64),
@@ -259,8 +259,8 @@ pub fn look_for_deadlock(
         write_held_back(group, held_back);
         tracing::warn!(
             target: "headcount::task",
-            "{task} waits for a limit of {at_once}, of which its ancestor {ancestor} holds a place: \
-             if that waits for this, neither goes on ({place})"
+            "{task} waits for a limit of {at_once}, and its ancestor {ancestor} holds one of its slots: \
+             if the ancestor waits for this task, neither can continue ({place})"
         );
     }));
 }

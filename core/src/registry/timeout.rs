@@ -70,7 +70,7 @@ pub(super) enum Due {
     Stopped(Arc<Untracked>),
 }
 
-pub(super) static TIMER: Timer<Due> = Timer::new("headcount-timer", "timeouts, which do nothing", fire);
+pub(super) static TIMER: Timer<Due> = Timer::new("headcount-timer", "timeouts have no effect", fire);
 
 /// A task that is overdue, as it was then.
 #[derive(Debug)]
@@ -83,7 +83,8 @@ struct Overdue {
 }
 
 /// Writes lines on a thread of their own, since a log that blocks must not hold up the timer's.
-static LINES: Timer<Overdue> = Timer::new("headcount-lines", "lines about overdue tasks", write_overdue);
+static LINES: Timer<Overdue> =
+    Timer::new("headcount-lines", "lines about overdue tasks are not written", write_overdue);
 
 /// The most lines that wait for a log.
 const MOST_LINES: usize = 64;

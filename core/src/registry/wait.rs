@@ -222,7 +222,8 @@ impl Registry {
         }
     }
 
-    /// Live tasks of a policy, exact while counting is on. Only `Wait` and `Last` are counted.
+    /// Live tasks of a policy, exact while counting is on. Only `Wait`, `Connection` and `Last` are
+    /// counted, `Connection` as `Wait`.
     pub fn counted(&self, policy: OnShutdown) -> usize {
         self.census.count(policy)
     }

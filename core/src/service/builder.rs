@@ -72,8 +72,8 @@ where
 
 /// Work to be done again and again: `period` from one tick to the next.
 ///
-/// The first run begins at once. Ticks never overlap: one that is due while a run is alive is skipped and
-/// counted. They are multiples of the period since the beginning, so that they do not drift, and a suspended
+/// The first run begins at once. Runs never overlap: a tick that is due while a run is alive is skipped and
+/// counted. Ticks are multiples of the period since the beginning, so that they do not drift, and a suspended
 /// machine or a step of the clock brings no burst. A failed run does not end the timer.
 ///
 /// Each run is a task of its own, of kind `timer`. A timer stops when the process begins to drain; a run that

@@ -18,7 +18,7 @@ pub struct ServiceHandle(pub(super) Arc<Record>);
 pub enum NotRunnable {
     /// A run is alive, and two never overlap.
     Running,
-    /// It is over, or the process drains.
+    /// It has ended, was stopped or is lost, or the process drains.
     Over,
 }
 
@@ -26,7 +26,7 @@ impl fmt::Display for NotRunnable {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.write_str(match self {
             Self::Running => "a run is alive already",
-            Self::Over => "it is over, or the process is stopping",
+            Self::Over => "it has ended, was stopped or is lost, or the process is stopping",
         })
     }
 }
@@ -69,7 +69,7 @@ impl ServiceHandle {
     ///
     /// # Errors
     ///
-    /// A run is alive already, it is over, or the process drains.
+    /// A run is alive already; it has ended, was stopped or is lost; or the process drains.
     pub fn run_now(&self) -> Result<(), NotRunnable> {
         self.0.run_now().map_err(|state| match state {
             ServiceState::Running => NotRunnable::Running,

@@ -112,21 +112,21 @@ pub struct ServiceInfo {
     pub critical: bool,
     /// What becomes of a run when the process stops.
     pub on_shutdown: OnShutdown,
-    /// After which ends a service runs again.
+    /// After which ends a service runs again. `None` for a timer.
     pub restart: Option<Restart>,
-    /// How often a timer ticks.
+    /// How often a timer ticks. `None` for a service.
     pub period: Option<Duration>,
-    /// How long a run may take.
+    /// How long a run may take. `None`: without a bound.
     pub timeout: Option<Duration>,
-    /// The run that is alive, if one is.
+    /// The run that is alive. `None` if none is, and with `HEADCOUNT=off`.
     pub task: Option<TaskId>,
-    /// For how long that run has been alive.
+    /// For how long a run has been alive. `None` if none is.
     pub running_for: Option<Duration>,
-    /// The last run that ended.
+    /// The last run that ended. `None` before the first end.
     pub last: Option<LastRun>,
-    /// How long ago a run last ended with outcome `ok`.
+    /// How long ago a run last ended with outcome `ok`. `None` if none has.
     pub last_success: Option<Duration>,
-    /// In how long the next run begins.
+    /// In how long the next run begins. `None` if none is planned.
     pub next_in: Option<Duration>,
     /// Runs begun.
     pub runs: u64,

@@ -31,8 +31,8 @@ const MAX_LENGTH: usize = 1024;
 /// |---|---|
 /// | `state:queued`, `idle`, `running`, `blocked`, `limited` | live tasks in that state |
 /// | `outcome:ok`, `error`, `panic`, … | finished tasks that ended so |
-/// | `kind:task`, `local`, `blocking`, `future`, `request` | tasks of that kind |
-/// | `on_shutdown:wait`, `cancel`, `last`, `detach` | tasks with that policy |
+/// | `kind:task`, `local`, `blocking`, `future`, `request`, `service`, `timer` | tasks of that kind |
+/// | `on_shutdown:wait`, `cancel`, `last`, `detach`, `connection` | tasks with that policy |
 /// | `name:send` | names with that text; `name:send-*` the whole name, `*` for any text |
 /// | `location:src/mail.rs` | spawned at a place with that text |
 /// | `label.provider:ses` | tasks whose label has this value, `*` for any text |
@@ -41,6 +41,8 @@ const MAX_LENGTH: usize = 1024;
 /// | `status:retrying`, `message:refused` | a status or failure with that text |
 /// | `age:>5m`, `age:<1s` | older or younger; of a finished task its duration |
 /// | `group:3`, `parent:17`, `id:21` | one group, the children of a task, one task |
+///
+/// Ages: `us`, `ms`, `s`, `m`, `h`, `d`; a number alone is seconds.
 ///
 /// # Examples
 ///

@@ -105,14 +105,14 @@ impl StateCounts {
     }
 }
 
-/// How fast a task comes on, by what it said of its progress.
+/// How fast a task makes progress.
 #[derive(Clone, Copy, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Pace {
-    /// Units done per second, from the first that it said to the last.
+    /// Units done per second, from the first that it reported to the last.
     pub per_second: f64,
-    /// How long ago it last said how far it was.
+    /// How long ago it last reported progress.
     pub said_ago: Duration,
 }
 
@@ -154,7 +154,7 @@ pub struct TermsInfo {
     pub first_in_line: Option<Oldest>,
     /// How many were rejected, by the reason.
     pub rejected: Vec<(Reason, u64)>,
-    /// How long its tasks waited that had to; the last bucket has no upper bound.
+    /// How long its tasks waited, those left out that did not wait; the last bucket has no upper bound.
     pub waited: Vec<Bucket>,
     /// What becomes of its newest task when the process stops.
     pub on_shutdown: OnShutdown,
@@ -193,12 +193,12 @@ pub struct TaskInfo {
     pub busy: Duration,
     /// Polls begun.
     pub polls: u64,
-    /// What it last said of itself.
+    /// Its last status.
     pub status: Option<Arc<str>>,
-    /// How far it said it was.
+    /// Its last progress.
     pub progress: Option<Progress>,
-    /// How fast it comes on, in units a second, and how long ago it last said so; `None` before its first
-    /// unit.
+    /// How fast it makes progress, in units a second, and how long ago it last reported that; `None` before
+    /// its first unit.
     pub pace: Option<Pace>,
     /// `file:line` of the spawn.
     pub location: Arc<str>,
@@ -225,7 +225,7 @@ pub struct TaskInfo {
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct FinishedTask {
-    /// What it was. `state` is the last it had, `age` its duration.
+    /// The task as it was. `state` is its last state, `age` its duration.
     pub task: TaskInfo,
     /// How it ended.
     pub outcome: Outcome,

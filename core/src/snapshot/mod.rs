@@ -105,7 +105,7 @@ pub fn finished(query: &FinishedQuery) -> Result<Page<FinishedTask>, CursorError
     page::finished_page(query)
 }
 
-/// Reads one task, live or in the history.
+/// Reads one task, live or in the history. `None` if it never lived or the history has dropped it.
 pub fn task(id: impl Into<TaskId>) -> Option<TaskDetails> {
     read::lookup(id.into().get())
 }

@@ -114,9 +114,10 @@ impl TaskBuilder {
 
     /// Adds a label, which its metrics have too: few values only, since each makes a group.
     ///
-    /// At most 8 labels; a key given twice has the later value. Values are cut at 128 bytes. Keys become what
-    /// Prometheus allows: other characters than letters, digits and `_` become `_`, leading underscores go,
-    /// and `task`, `kind`, `outcome`, `reason`, `le` and `quantile` get a `_` behind.
+    /// At most 8 labels; later ones are dropped. A key given twice has the later value. Keys and values are
+    /// cut at 128 bytes. Keys become what Prometheus allows: other characters than letters, digits and `_`
+    /// become `_`, leading underscores go, and `task`, `kind`, `outcome`, `reason`, `le` and `quantile` get a
+    /// `_` behind.
     #[inline]
     pub fn label(mut self, key: impl Into<Cow<'static, str>>, value: impl Into<Cow<'static, str>>) -> Self {
         match (key.into(), value.into()) {
@@ -134,7 +135,8 @@ impl TaskBuilder {
         self.more().labels.push((key, value));
     }
 
-    /// Adds a field: any value, seen on the dashboard, in the API and in log lines, never in a metric.
+    /// Adds a field: any value, seen on the dashboard, in the API, in reports, and as data in the log of a
+    /// shutdown. A field is never in a metric, and not in the line of a failure.
     ///
     /// At most 16 fields, the first ones; a key given twice has the later value. Keys and values are cut at
     /// 256 bytes.
@@ -156,8 +158,8 @@ impl TaskBuilder {
         self.on_shutdown(OnShutdown::Connection)
     }
 
-    /// The longest time that the shutdown waits for it, from the moment it is notified; then it is aborted.
-    /// The deadline caps this time.
+    /// How long the shutdown waits for this task after notifying it. Then the task is aborted and counts as
+    /// abandoned; the exit code stays as it is. The deadline caps this time. Default: until the deadline.
     pub const fn grace(mut self, grace: Duration) -> Self {
         self.grace = Some(grace);
         self

@@ -80,7 +80,7 @@ impl TaskBuilder {
         }));
     }
 
-    /// Lets only so many tasks run at once: those that name the same [`Limit`].
+    /// Limits how many tasks that share this [`Limit`] run at once.
     ///
     /// `spawn` never blocks. A task above the limit waits in the order of the spawns, in the state `limited`.
     /// If as many wait as the limit's queue holds, the task is dropped, its handle is finished and cancelled,
@@ -88,8 +88,8 @@ impl TaskBuilder {
     /// without a thread; a handle that is aborted after the closure began gives no result. It has no effect
     /// on [`track`](Self::track).
     ///
-    /// A task that spawns its own kind and waits for it may never go on, as with any limit. Such a chain is
-    /// logged.
+    /// A task that spawns its own kind and waits for it may never continue, as with any limit. Such a chain
+    /// is logged.
     pub fn limit(mut self, limit: &'static Limit) -> Self {
         self.terms_mut().limit = Some(limit);
         self

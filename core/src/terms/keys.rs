@@ -8,7 +8,7 @@ use tokio::task::AbortHandle;
 
 use crate::lock::Mutex;
 
-/// What aborts a task that has a key or waits for one; it may come after the wish to abort.
+/// The abort handle of a task that has a key or waits for one. An abort may be requested before it is set.
 #[derive(Debug, Default)]
 pub struct Link(Mutex<LinkState>);
 

@@ -20,8 +20,8 @@ const LONGEST: Duration = Duration::from_secs(3600);
 #[derive(Debug)]
 pub struct Timer<T: 'static> {
     thread: &'static str,
-    /// What there is not if the system has no thread for it.
-    purpose: &'static str,
+    /// What that means if the system has no thread for it.
+    lost: &'static str,
     state: Mutex<State<T>>,
     /// Wakes the thread.
     sooner: Condvar,
@@ -45,12 +45,12 @@ struct State<T> {
 }
 
 impl<T: Send + 'static> Timer<T> {
-    pub const fn new(thread: &'static str, purpose: &'static str, fire: fn(T)) -> Self {
+    pub const fn new(thread: &'static str, lost: &'static str, fire: fn(T)) -> Self {
         let state =
             State { deadlines: Deadlines::new(), runs_in: 0, is_firing: false, sleeps_until: 0, wakes: 0 };
         Self {
             thread,
-            purpose,
+            lost,
             state: Mutex::new(state),
             sooner: Condvar::new(),
             idle: Condvar::new(),
@@ -131,7 +131,8 @@ impl<T: Send + 'static> Timer<T> {
         if let Err(error) = thread.spawn(|| self.run()) {
             self.lock().runs_in = 0;
             let write = || {
-                tracing::error!(target: "headcount", "No thread for {}: {error}", self.purpose);
+                let (thread, lost) = (self.thread, self.lost);
+                tracing::error!(target: "headcount", "Cannot start the thread {thread}: {error}; {lost}");
             };
             let _ = catch_unwind(AssertUnwindSafe(write));
         }

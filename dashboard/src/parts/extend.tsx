@@ -58,7 +58,7 @@ export function Extend({ now, stop }: { now: Summary; stop: Shutdown }) {
     say("Not extended");
   };
 
-  // A reader who leaves has decided.
+  // Leaving the page is a decision as well.
   useEffect(() => {
     const leave = () => void send();
     addEventListener("pagehide", leave);

@@ -50,8 +50,8 @@ function momentsOf(of: Lifetime, announce: number, abortEnd: number): Moment[] {
   const deadline = of.drain_timeout_seconds;
   if (announce > 0) {
     add("signal", 0, "announce", "A signal: no longer ready, still serving.");
-    add("drain", announce, "drain", "Tasks are told and waited for.", deadline === null || announce < deadline ? "announce_delay" : null);
-  } else add("signal", 0, "drain", "A signal: no longer ready; tasks are told and waited for.");
+    add("drain", announce, "drain", "Tasks are notified and waited for.", deadline === null || announce < deadline ? "announce_delay" : null);
+  } else add("signal", 0, "drain", "A signal: no longer ready; tasks are notified and waited for.");
   add("deadline", deadline, "abort", "The deadline: remaining tasks are aborted and named.", "drain_timeout");
   add("aborted", deadline === null ? null : abortEnd, "margin", "Aborting is over, at the latest.");
   add("exit", of.exit_after_seconds, null, "The process exits, and whatever still held it is named.", "exit_after");

@@ -71,7 +71,7 @@ interface HeadProps {
 function Head({ now, stop, final, over }: HeadProps) {
   const tenths = useTenths(!over && !lost.value);
   const passed = over ? 0 : Math.max(0, ((lost.value ? (link.value.seen ?? 0) : tenths) - summaryAt.value) / 1_000);
-  const told = toldIn(now, stop);
+  const notified = notifiedIn(now, stop);
   return (
     <header class="drain-head">
       <div>
@@ -86,7 +86,7 @@ function Head({ now, stop, final, over }: HeadProps) {
       </div>
       {!over && (
         <div class="deadlines">
-          {told !== null && <Countdown label="tasks told in" left={Math.max(0, told - passed)} />}
+          {notified !== null && <Countdown label="tasks notified in" left={Math.max(0, notified - passed)} />}
           <Deadline stop={stop} passed={passed} />
         </div>
       )}
@@ -100,10 +100,10 @@ function Head({ now, stop, final, over }: HeadProps) {
   );
 }
 
-/** While announcing: until the tasks are told. */
-export function toldIn({ stage, lifetime }: Summary, { told_in_seconds: told, elapsed_seconds: elapsed }: Shutdown): number | null {
+/** While announcing: until the tasks are notified. */
+export function notifiedIn({ stage, lifetime }: Summary, { told_in_seconds: notified, elapsed_seconds: elapsed }: Shutdown): number | null {
   if (stage !== "announcing") return null;
-  return told ?? Math.max(0, lifetime.announce_delay_seconds - elapsed);
+  return notified ?? Math.max(0, lifetime.announce_delay_seconds - elapsed);
 }
 
 function Countdown({ label, left, late = false }: { label: string; left: number; late?: boolean }) {
@@ -127,7 +127,7 @@ function Deadline({ stop, passed }: { stop: Shutdown; passed: number }) {
 function Done({ now, stop, final, over }: { now: Summary; stop: Shutdown; final: Report | null; over: boolean }) {
   const { finished, abandoned, total } = tallyOf(stop, final);
   const announcing = now.stage === "announcing" && !over;
-  // A server that counts only once the tasks are told: all that live, but for those that nobody waits for.
+  // A server that counts only once the tasks are notified: all that live, except those no stop waits for.
   const awaited = announcing && total === 0 ? now.live : announcing ? stop.pending : total;
   return (
     <div class="drain-done">
@@ -206,10 +206,10 @@ function Remaining({ now, stop, over }: { now: Summary; stop: Shutdown; over: bo
   );
 }
 
-/** Only once the tasks were told can there be nothing left. */
+/** Only once the tasks were notified can there be nothing left. */
 function nothingLeft({ stage, live }: Summary, { pending }: Shutdown, over: boolean): string {
   if (over) return "";
-  if (stage === "announcing") return "Tasks are told when the announcing is over.";
+  if (stage === "announcing") return "Tasks are notified when the announcing is over.";
   if (pending > 0) return `${plural(pending, "task")} left.`;
   return live === 0 ? "Nothing is left to wait for." : `Nothing is left to wait for. ${plural(live, "task")} that no stop waits for ${live === 1 ? "is" : "are"} still alive.`;
 }

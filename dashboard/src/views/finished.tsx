@@ -33,7 +33,7 @@ const COLUMNS: Column[] = [
 
 export function Finished() {
   const { q, outcome, group, cursor, open } = place.value;
-  // Whoever asks for an outcome sees each task of it.
+  // A search for an outcome shows each task of it.
   const folds = outcome === null && !/(^|\s)-?outcome:/.test(q);
   const path = pagePath("finished", { outcome, q, group, cursor, fold_ok: folds ? "true" : null });
   const asked = useAnswer<FinishedPage>(path);

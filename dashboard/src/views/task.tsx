@@ -20,8 +20,8 @@ import type { Group, OnShutdown, TaskDetail, TaskRef } from "../wire.ts";
 const AT_SHUTDOWN: Record<OnShutdown, string> = {
   wait: "waited for",
   cancel: "cancelled at once",
-  last: "told when every other task has ended",
-  connection: "told, then closed after a short grace",
+  last: "notified when every other task has ended",
+  connection: "notified, then closed after a short grace",
   detach: "reported and not waited for",
 };
 

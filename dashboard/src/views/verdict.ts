@@ -49,7 +49,7 @@ export function headline(stage: Stage, shutdown: Shutdown, report: Report | null
 /** What the stage means, in a sentence. */
 export function meaning(stage: Stage): string {
   if (stage === "announcing") return "Not ready any more, still serving, so that load balancers can turn away.";
-  if (stage === "draining") return "Tasks have been told and are waited for.";
+  if (stage === "draining") return "Tasks have been notified and are waited for.";
   if (stage === "aborting") return "The remaining tasks are being aborted.";
   if (stage === "lingering") return "Every task is accounted for; it waits for the last scrape of its metrics.";
   return stage === "done" ? "Every task is accounted for; the process is about to end." : "";

@@ -243,7 +243,7 @@ mod tests {
     }
 
     #[tokio::test]
-    async fn the_silent_give_way_before_the_idle_and_those_before_nobody() {
+    async fn silent_connections_close_first_then_idle_ones_and_no_others() {
         let mut connections = Connections::new(3, 1);
         let busy = add(&mut connections, 1, Class::Any);
         let _serving = busy.serve();

@@ -35,7 +35,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         if let Some(grace) = settings.platform_grace {
             let grace = text::setting(Some(grace));
             warnings.push(format!(
-                "`exit_after` is none: the platform kills the process after {grace}, without a line"
+                "`exit_after` is none: the platform kills the process after {grace}, and the log will not show why"
             ));
         }
         return warnings;
@@ -44,7 +44,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
     if let Some(grace) = settings.platform_grace.filter(|grace| *grace < exit_after) {
         let grace = text::setting(Some(grace));
         warnings.push(format!(
-            "`exit_after` ({shown}) is longer than `platform_grace` ({grace}): the platform kills the process before"
+            "`exit_after` ({shown}) is longer than `platform_grace` ({grace}): the platform kills the process first"
         ));
     } else if let Some(grace) =
         settings.platform_grace.filter(|grace| *grace < exit_after.saturating_add(EXITING))
@@ -52,7 +52,7 @@ pub(crate) fn warnings(settings: &Settings) -> Vec<String> {
         let (grace, exiting) = (text::setting(Some(grace)), text::setting(Some(EXITING)));
         warnings.push(format!(
             "`platform_grace` ({grace}) leaves less than {exiting} after `exit_after` ({shown}), which the exit \
-             itself may take: the platform may kill the process before"
+             itself may take: the platform may kill the process first"
         ));
     }
     let needed = settings
@@ -100,7 +100,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_told() {
+    fn what_does_not_fit_is_reported() {
         let with = |change: fn(&mut Settings)| {
             let mut settings = Settings::default();
             change(&mut settings);
@@ -124,6 +124,6 @@ mod tests {
             settings.exit_after = None;
             settings.platform_grace = seconds(30);
         });
-        assert!(killed.contains("without a line"));
+        assert!(killed.contains("will not show why"));
     }
 }

@@ -260,7 +260,7 @@ mod tests {
                 Some("it had the rest of the time: HEADCOUNT_DRAIN_TIMEOUT='1m 1s' gives it more"),
             ),
             (
-                "a `Last` task told when the others were abandoned",
+                "a `Last` task notified when the others were abandoned",
                 last(),
                 Cut::Grace,
                 false,

@@ -56,7 +56,8 @@ pub(crate) fn held(task: &TaskInfo, words: Option<&HeldWords>) -> (String, Strin
     let what = words.map_or_else(String::new, |words| format!(" {}", escape(&words.what)));
     let place = match words.and_then(|words| words.place.as_deref()) {
         Some(place) => escape(place).into_owned(),
-        None => format!("spawned at {}", place(&task.location)),
+        None if task.location.is_empty() => place("").to_owned(),
+        None => format!("spawned at {}", task.location),
     };
     (what, place)
 }

@@ -11,7 +11,7 @@ use tokio::net::TcpListener;
 use crate::support::http::open;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn who_follows_the_events_of_a_mounted_router_holds_up_nobody() {
+async fn a_client_of_the_events_of_a_mounted_router_does_not_hold_up_the_stop() {
     own_process!();
     let hc = Headcount::builder()
         .admin(None)

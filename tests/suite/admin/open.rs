@@ -8,7 +8,7 @@ use headcount::Headcount;
 use serde_json::Value;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
-async fn everybody_here_may_read_and_nobody_act() {
+async fn any_local_client_may_read_and_none_may_act() {
     own_process!();
     let hc = Headcount::builder()
         .service("shop")

@@ -229,7 +229,7 @@ fn rows(admin: SocketAddr) {
     let rebuild = task("index-rebuild");
     assert_eq!((&rebuild["eta_bound"], &rebuild["waits_for"]), (&"about".into(), &Value::Null));
     assert!(50.0 < rebuild["eta_seconds"].as_f64().unwrap());
-    assert_eq!(task("audit-log")["waits_for"], "Last: told when all others have ended");
+    assert_eq!(task("audit-log")["waits_for"], "Last: notified when all others have ended");
     assert_eq!(task("resize-video")["waits_for"], "cannot be aborted");
     assert_eq!((&task("main")["eta_seconds"], &task("main")["children_total"]), (&Value::Null, &0.into()));
 }

@@ -183,7 +183,7 @@ async fn a_slow_client_is_let_go_and_counted(log: &Log) {
     let mut console = Console::attach().await;
     let mut told = 0;
     // The other one is told all the while.
-    while !log.has("A console was too slow and was let go (1 since the start)") {
+    while !log.has("Disconnected a console that was too slow (1 since the start)") {
         stir.send(()).unwrap();
         console.next().await;
         told += 1;

@@ -549,7 +549,7 @@ fn a_log_that_is_read_again_in_the_drain_has_lost_nothing() {
     for line in ["Shutting down (SIGTERM)", "index #2 completed", "Forced by API, in "] {
         assert_eq!(count(line), 1, "{line}: {log:#?}");
     }
-    assert_eq!(count("were lost") + count("were not written"), 0, "{log:#?}");
+    assert_eq!(count("log lines were dropped") + count("were not written"), 0, "{log:#?}");
 }
 
 /// Its queue is bounded. One line says how many had no place in it.
@@ -564,7 +564,7 @@ fn a_log_that_was_stuck_for_long_says_how_many_lines_it_lost() {
     let (log, reader) = read_log(pipe);
     until(|| {
         let log = log.lock().unwrap();
-        if log.iter().any(|line| line.contains("were lost")) { Ok(()) } else { Err(log.len()) }
+        if log.iter().any(|line| line.contains("log lines were dropped")) { Ok(()) } else { Err(log.len()) }
     });
     process.signal(SIGTERM);
     until_true("begun", || log.lock().unwrap().iter().any(|line| line.contains("Shutting down (SIGTERM)")));
@@ -573,7 +573,9 @@ fn a_log_that_was_stuck_for_long_says_how_many_lines_it_lost() {
     reader.join().unwrap();
     let log = log.lock().unwrap();
     let written = log.iter().filter(|line| line.contains("/tasks/999999/cancel")).count();
-    let lost = log.iter().filter_map(|line| line.split_once(" lines of this log were lost: it was not read"));
+    let lost = log
+        .iter()
+        .filter_map(|line| line.split_once(" log lines were dropped: the log was not read fast enough"));
     let lost: usize =
         lost.map(|(before, _)| before.rsplit(' ').next().unwrap().parse::<usize>().unwrap()).sum();
     assert!(1_024 <= written, "{written} were written");

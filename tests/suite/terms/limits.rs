@@ -319,8 +319,8 @@ async fn a_task_that_waits_for_its_own_kind_is_named() {
     });
     until(|| LIMIT.waiting() == 1).await;
     let lines = lines.take();
-    let expected = "WARN headcount::task: crawl #~ waits for a limit of 1, of which its ancestor crawl #~ \
-                    holds a place: if that waits for this, neither goes on (";
+    let expected = "WARN headcount::task: crawl #~ waits for a limit of 1, and its ancestor crawl #~ \
+                    holds one of its slots: if the ancestor waits for this task, neither can continue (";
     assert!(matches!(&lines[..], [line] if matches(expected, line)), "{lines:#?}");
     crawl.abort();
     crawl.await.unwrap_err();

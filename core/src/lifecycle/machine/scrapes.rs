@@ -63,7 +63,7 @@ mod tests {
     }
 
     #[test]
-    fn nobody_scraped_so_nobody_is_waited_for() {
+    fn without_a_scrape_none_is_waited_for() {
         assert_eq!(after(&[]).patience(), None);
     }
 

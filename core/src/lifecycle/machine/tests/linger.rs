@@ -50,7 +50,7 @@ fn lingering_leaves_a_second_before_the_end() {
 }
 
 #[test]
-fn nobody_lingers_where_nobody_scraped_or_after_a_force() {
+fn there_is_no_lingering_without_a_scrape_or_after_a_force() {
     play(LINGERING, &[(0, Input::Start, Stage::Draining), (0, pending(0, 0), Stage::Done)]);
     play(
         LINGERING,

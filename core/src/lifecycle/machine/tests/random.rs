@@ -33,8 +33,8 @@ fn any_input() -> impl Strategy<Value = Input> {
     ]
 }
 
-/// A driver on a virtual clock: it hands in the events, calls at every `wake_at`, counts when told to, and
-/// checks on the way.
+/// A driver on a virtual clock: it hands in the events, calls at every `wake_at`, counts when an effect asks
+/// for it, and checks on the way.
 struct Driver {
     machine: Machine,
     now: Moment,

@@ -178,7 +178,7 @@ fn aborting_ends_with_the_last_task() {
 }
 
 #[test]
-fn the_process_ends_with_the_report_if_nobody_asked() {
+fn the_process_ends_with_the_report_if_nothing_asked() {
     let mut machine = Machine::new(LIMITS);
     machine.on(ms(0), &[Input::Start]);
     let effects = machine.on(ms(1), &[pending(0, 0)]);
