@@ -7,12 +7,12 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use crate::clock;
+use crate::id::TaskId;
 use crate::name::{self, MAX_FIELD};
 use crate::registry::begin::storable_field;
 use crate::registry::config::TextSource;
 use crate::registry::details::Details;
 use crate::registry::end::storable_message;
-use crate::registry::id::TaskId;
 use crate::registry::kind::Progress;
 use crate::registry::local::{self, Current};
 use crate::registry::slot::{DETAILS, FAILED};
@@ -91,7 +91,9 @@ impl TaskHandle {
         let registry = registry();
         // Before any lock is taken, since `redact` is the application's code.
         let (key, value) = storable_field(registry, key.into(), &value.to_string());
-        self.update(registry, |details| details.set_field(key, value));
+        self.update(registry, |details| {
+            let _ = details.set_field(key, value);
+        });
     }
 
     /// Gives it more time than its [timeout](crate::TaskBuilder::timeout), never more than the operator

@@ -15,6 +15,7 @@ pub mod carry;
 #[allow(missing_docs, reason = "only `internal` shows it outside")]
 mod clock;
 mod current;
+mod id;
 mod idle;
 #[allow(missing_docs, clippy::missing_errors_doc, reason = "only `internal` shows it outside")]
 mod lifecycle;
@@ -56,13 +57,13 @@ mod tracked;
 
 pub use crate::awaited::outcome_of;
 pub use crate::current::{TaskHandle, current};
+pub use crate::id::{GroupId, TaskId};
 pub use crate::idle::idle;
 pub use crate::lifecycle::machine::Stage;
 pub use crate::lifecycle::{Draining, draining, shutdown_requested};
 pub use crate::named::UnknownName;
 pub use crate::outcome::{Outcome, OutcomeCounts};
 pub use crate::registry::config::TextSource;
-pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 pub use crate::service::{
     Backoff, LastRun, NotRunnable, Restart, RunOutput, Service, ServiceError, ServiceHandle, ServiceId,

@@ -9,12 +9,11 @@ use crate::clock;
 use crate::name::{escape, place};
 use crate::registry::begin::current_scope;
 use crate::registry::details::Scope;
-use crate::registry::slot::Reading;
 use crate::registry::{registry, timeout};
 use crate::service::ServiceInfo;
 use crate::service::list::between_runs;
 use crate::snapshot::TaskInfo;
-use crate::snapshot::read::Describer;
+use crate::snapshot::read::{self, Describer};
 use crate::spawn::task;
 use crate::text::{named, took};
 
@@ -114,11 +113,11 @@ impl Left {
     fn find(scope: u64) -> Self {
         let mut describer = Describer::new();
         let mut left = Vec::new();
-        registry().slab.slots().for_each(|slot| {
-            let scoped = slot.read().filter(Reading::is_scoped);
-            let is_within =
-                |task: &Reading| describer.details(task)?.scope.map(|found| found.is_within(scope));
-            left.extend(scoped.filter(|task| is_within(task) == Some(true)));
+        read::live().filter(|(_, task)| task.is_scoped()).for_each(|(_, task)| {
+            let found = describer.details(&task).and_then(|details| details.scope);
+            if found.is_some_and(|found| found.is_within(scope)) {
+                left.push(task);
+            }
         });
         let tasks: Vec<_> = left.iter().map(|task| describer.live(task)).collect();
         let found: Vec<_> = tasks.iter().map(|task| task.id).collect();

@@ -20,10 +20,10 @@ use crate::clock;
 use crate::name::{escape, place};
 use crate::registry::registry;
 use crate::registry::runtimes::Met;
-use crate::registry::slot::{Reading, Slot};
+use crate::registry::slot::Reading;
 use crate::registry::storm::{Admission, Storm};
 use crate::snapshot::TaskInfo;
-use headcount_core::internal::snapshot::read::{Describer, is_blocked};
+use headcount_core::internal::snapshot::read::{self, Describer, is_blocked};
 use headcount_core::internal::text::{named, took};
 
 /// Blocking tasks that are named.
@@ -204,7 +204,7 @@ fn blocking_tasks(waiting: Duration) -> Vec<String> {
     let mut describer = Describer::new();
     // Half the time waited, if that is less than `blocked_after`: such a task held a worker for most of it.
     let limit = registry().config.blocked_after_ticks().min(clock::ticks_in(waiting / 2));
-    let reading = registry().slab.slots().filter_map(Slot::read);
+    let reading = read::live().map(|(_, task)| task);
     let blocking: Vec<_> =
         reading.filter(|task| is_blocked(task, describer.now, limit)).take(MAX_NAMED).collect();
     let describe = |task: &Reading| {

@@ -11,6 +11,7 @@ use tracing_opentelemetry::OpenTelemetrySpanExt;
 
 use super::{Carried, Carrier, Spawn};
 use crate::snapshot::Outcome;
+use headcount_core::TaskId;
 
 /// Carries OpenTelemetry's context, from [`opentelemetry`](opentelemetry()).
 #[derive(Clone, Copy, Debug, Default)]
@@ -115,7 +116,7 @@ fn origin_of(context: &Context, link: &SpanContext) -> Option<TraceId> {
 fn tracing_span(task: &Spawn<'_>, current: &Span, base: &Context) -> Option<Span> {
     let span = tracing::info_span!(
         target: "headcount::carry", parent: None, "task",
-        otel.name = task.name, id = task.id, outcome = Empty, otel.status_code = Empty
+        otel.name = task.name, id = task.id.map(TaskId::get), outcome = Empty, otel.status_code = Empty
     );
     if span.is_disabled() {
         return None;
@@ -135,7 +136,7 @@ fn sdk_span(task: &Spawn<'_>, link: SpanContext, base: &Context) -> Context {
         return base.clone();
     }
     if let Some(id) = task.id {
-        span.set_attribute(KeyValue::new("id", i64::try_from(id).unwrap_or(i64::MAX)));
+        span.set_attribute(KeyValue::new("id", i64::try_from(id.get()).unwrap_or(i64::MAX)));
     }
     base.with_span(span)
 }

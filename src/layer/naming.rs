@@ -137,7 +137,7 @@ fn grpc_method(parts: &Parts) -> Option<&str> {
     (is_grpc(&parts.headers) && is_word(service) && is_word(name)).then_some(method)
 }
 
-fn is_grpc(headers: &HeaderMap) -> bool {
+pub(super) fn is_grpc(headers: &HeaderMap) -> bool {
     headers.get(CONTENT_TYPE).is_some_and(|kind| kind.as_bytes().starts_with(b"application/grpc"))
 }
 

@@ -9,7 +9,7 @@ use std::sync::Arc;
 use std::task::{Context, Poll};
 
 use bytes::Buf as _;
-use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue};
+use http::header::{CONNECTION, CONTENT_LENGTH, HeaderValue, TRAILER};
 use http::request::Parts;
 use http::{HeaderMap, Method, Request, Response, StatusCode};
 use http_body::{Body, Frame, SizeHint};
@@ -17,7 +17,7 @@ use tokio::sync::futures::Notified;
 use tower_layer::Layer;
 use tower_service::Service;
 
-use super::naming::{Lesson, Name, Naming, grpc_failure};
+use super::naming::{Lesson, Name, Naming, grpc_failure, is_grpc};
 use crate::shutdown::gates;
 use crate::snapshot::Kind;
 use headcount_core::internal::current::note_failure;
@@ -211,6 +211,10 @@ fn sent_length<R: Body>(response: &Response<Option<R>>) -> Option<u64> {
     if status.is_informational() || [StatusCode::NO_CONTENT, StatusCode::NOT_MODIFIED].contains(&status) {
         return Some(0);
     }
+    // Trailers come behind the last byte, and may say that the call has failed.
+    if response.headers().contains_key(TRAILER) || is_grpc(response.headers()) {
+        return None;
+    }
     let header = response.headers().get(CONTENT_LENGTH).and_then(|length| length.to_str().ok()?.parse().ok());
     header.or_else(|| response.body().as_ref()?.size_hint().exact())
 }
@@ -286,7 +290,13 @@ where
         let Some(entry) = this.entry else {
             return body.poll_frame(context).map_err(Into::into);
         };
-        let frame = match entry.stay_polled(context, |context| body.as_mut().poll_frame(context)) {
+        // Asked first, since a body may have its next part ready each time.
+        let polled = if gates().cut.is_open() {
+            Poll::Pending
+        } else {
+            entry.stay_polled(context, |context| body.as_mut().poll_frame(context))
+        };
+        let frame = match polled {
             Poll::Ready(frame) => frame.map(|frame| frame.map_err(Into::into)),
             Poll::Pending if is_cut(this.cut, context) => {
                 // The entry is dropped as what the coordinator made of it: aborted.

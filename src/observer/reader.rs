@@ -41,9 +41,10 @@ impl Reader {
         Ok(Self { queue })
     }
 
-    /// Begins a read whose result nothing awaits; does nothing if as many wait as may.
-    pub(crate) fn start_read(&self, read: impl FnOnce() + Send + 'static) {
-        let _ = self.queue.try_send(Box::new(read));
+    /// Begins a read whose result nothing awaits; false, and no read, if as many wait as may.
+    #[must_use]
+    pub(crate) fn start_read(&self, read: impl FnOnce() + Send + 'static) -> bool {
+        self.queue.try_send(Box::new(read)).is_ok()
     }
 
     /// Runs a read over there. A read whose result is not awaited any more is left out.

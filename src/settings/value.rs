@@ -386,7 +386,7 @@ pub enum Action {
     Shutdown,
     /// Start a run of a service or timer now.
     Run,
-    /// Close connections.
+    /// Close connections. It is reserved: no route needs it yet.
     Close,
 }
 

@@ -12,8 +12,8 @@ use super::words::text;
 use crate::name::escape;
 use crate::snapshot::{Kind, Progress, TaskInfo};
 use crate::stacks::{self, HeldWords, LastWords};
-use headcount_core::OutcomeCounts;
 use headcount_core::internal::service::critical;
+use headcount_core::{OutcomeCounts, TaskId};
 
 /// The exit code of a process whose critical service has ended for good.
 pub(crate) const CRITICAL: u8 = 70;
@@ -44,7 +44,7 @@ pub enum ShutdownOutcome {
 /// Returned from `main` it is the process's exit code, the first of these that fits: 130 forced by SIGINT,
 /// 143 by SIGTERM, 1 through the API; 70 a critical service has ended for good; 124 something was abandoned
 /// at the deadline; 0. In a forked process it is 1. Cloning it costs as much as cloning a few `Arc`s.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 #[must_use = "return it from main, so that the exit code says how it went"]
 pub struct Report {
@@ -98,11 +98,11 @@ pub struct Report {
 }
 
 /// A task that a [`Report`] names.
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct ReportTask {
     /// Its id.
-    pub id: u64,
+    pub id: TaskId,
     /// Its name.
     pub name: Arc<str>,
     /// Which of the spawn functions began it.
@@ -136,7 +136,7 @@ impl ReportTask {
     pub(crate) fn new(task: &TaskInfo, aborted: bool, reason: &str, hide_fields: bool) -> Self {
         let fields = if hide_fields { &[] } else { &*task.fields };
         Self {
-            id: task.id.get(),
+            id: task.id,
             name: Arc::clone(&task.name),
             kind: task.kind,
             labels: task.labels.iter().map(|(key, value)| (key.to_string(), value.to_string())).collect(),

@@ -4,9 +4,9 @@ use std::collections::HashMap;
 
 use super::tree::{Folded, StackBranch, StackResult, TaskStack, children_words};
 use crate::registry::local::Current;
-use crate::registry::registry;
 use crate::registry::slot::Reading;
 use crate::snapshot::Kind;
+use headcount_core::internal::snapshot::read;
 
 /// Tasks that one dump asks; of more, some of each group.
 pub(crate) const MOST_TASKS: usize = 1_000;
@@ -61,8 +61,7 @@ impl Folds {
 pub(super) fn chosen() -> (u64, Vec<Current>) {
     let mut groups: HashMap<u32, Vec<(u64, Current)>> = HashMap::new();
     let mut tasks = 0;
-    registry().slab.slots().for_each(|slot| {
-        let Some(task) = slot.read().filter(is_asked) else { return };
+    read::live().filter(|(_, task)| is_asked(task)).for_each(|(slot, task)| {
         tasks += 1;
         let group = groups.entry(task.group()).or_default();
         group.push((task.started, Current { slot, id: task.id() }));

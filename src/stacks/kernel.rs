@@ -6,16 +6,24 @@
 //! A thread that sleeps in a call has a stack that does not change: it is walked from outside, and believed
 //! if the thread has not run meanwhile. One that computes shows neither its registers nor its stack.
 
+use std::collections::HashMap;
 use std::fs::{self, File};
 use std::net::{IpAddr, Ipv4Addr, Ipv6Addr};
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use super::tree::StackThread;
+use crate::registry::TaskSlot;
 use crate::registry::local::Current;
+use crate::registry::slot::Reading;
+use crate::snapshot::Kind;
+use headcount_core::internal::snapshot::read;
 
 /// How long the processor's time is measured.
 const SAMPLE: Duration = Duration::from_millis(20);
+
+/// How many futures that are tracked in place one inside another are followed outwards.
+const MOST_LEVELS: usize = 8;
 
 /// What holds a thread.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -70,89 +78,126 @@ impl Held {
     }
 }
 
+/// A thread at one moment, and what it was in then.
+struct Thread {
+    id: u32,
+    state: Option<char>,
+    /// What `/proc/…/syscall` says.
+    call: Option<String>,
+    /// How often it has given its processor away: the same as long as it sleeps.
+    switches: Option<String>,
+    doing: Option<Doing>,
+}
+
+impl Thread {
+    fn read(id: u32) -> Self {
+        // In this order: what a pointer or a descriptor of a call leads to is of that call only if the thread
+        // has not run meanwhile, and else may be anything that the application has in its memory.
+        let switches = switches(id);
+        let call = syscall(id);
+        let mut doing = call.as_deref().filter(|call| !computes(call)).and_then(call_in);
+        if let Some(Doing::Call { object, .. }) = &mut doing {
+            let sleeps = || switches.is_some() && syscall(id) == call && self::switches(id) == switches;
+            *object = object.take().filter(|_| sleeps());
+        }
+        Self { id, state: state(id), call, switches, doing }
+    }
+
+    fn computes(&self) -> bool {
+        self.call.as_deref().is_some_and(computes)
+    }
+
+    /// The stack of a thread that sleeps in a call, if it has slept all the while.
+    fn stack(&self, walk: &mut impl FnMut(u64, u64) -> Vec<usize>) -> Vec<usize> {
+        let Some((sp, ip)) = self.call.as_deref().and_then(pointers) else { return Vec::new() };
+        let stack = walk(sp, ip);
+        let has_slept = self.switches.is_some() && switches(self.id) == self.switches;
+        if has_slept { stack } else { Vec::new() }
+    }
+}
+
 /// What holds each of these tasks; `None` where that is not known. `walks`: with the stacks.
 pub(super) fn look(tasks: &[Current], walks: bool) -> Vec<Option<Held>> {
-    let threads = headcount_core::internal::stacks::threads();
-    let thread_of = |task: &Current| {
-        let slot = std::ptr::from_ref(task.slot).addr();
-        threads.iter().find(|thread| thread.address == slot || is_inside(thread.address, *task))
-    };
-    let ids: Vec<Option<u32>> =
-        tasks.iter().map(|task| thread_of(task).map(|thread| thread.id).filter(|id| *id != 0)).collect();
-    let before: Vec<Option<u64>> = ids.iter().map(|id| on_processor(id.as_ref().copied()?)).collect();
-    let turns: Vec<Option<String>> = ids.iter().map(|id| switches(id.as_ref().copied()?)).collect();
-    let calls: Vec<Option<String>> = ids
+    let mut threads: Vec<Option<Thread>> =
+        threads_of(tasks).into_iter().map(|id| id.map(Thread::read)).collect();
+    let has_pointers = |thread: &Thread| thread.call.as_deref().is_some_and(|call| pointers(call).is_some());
+    let mut walk = walker(walks && threads.iter().flatten().any(has_pointers));
+    let stacks: Vec<Vec<usize>> = threads
         .iter()
-        .map(|id| fs::read_to_string(format!("/proc/self/task/{}/syscall", id.as_ref()?)).ok())
+        .map(|thread| thread.as_ref().map_or_else(Vec::new, |thread| thread.stack(&mut walk)))
         .collect();
-    let mut walk = walker(walks && calls.iter().flatten().any(|call| pointers(call).is_some()));
-    let mut stacks: Vec<Vec<usize>> = calls
-        .iter()
-        .map(|call| call.as_deref().and_then(pointers).map_or_else(Vec::new, |(sp, ip)| walk(sp, ip)))
-        .collect();
-    for (at, stack) in stacks.iter_mut().enumerate().filter(|(_, stack)| !stack.is_empty()) {
-        // It has run, so what was read may be of two times.
-        if turns[at].is_none() || ids[at].and_then(switches) != turns[at] {
-            stack.clear();
-        }
-    }
-    let states: Vec<Option<char>> = ids.iter().map(|id| state(id.as_ref().copied()?)).collect();
-    let computes = |call: &Option<String>| call.as_deref().is_some_and(|call| call.starts_with("running"));
-    if calls.iter().any(computes) {
-        std::thread::sleep(SAMPLE);
-    }
-    let used = |at: usize| Some(on_processor(ids[at]?)?.saturating_sub(before[at]?));
-    let mut held = |(at, call): (usize, &Option<String>)| {
-        let doing = match call.as_deref() {
-            Some(text) if !computes(call) => call_in(text),
-            Some(_) => used(at).map(|used| {
-                let sample = u64::try_from(SAMPLE.as_nanos()).unwrap_or(u64::MAX);
-                Doing::Computes { percent: (100 * used / sample).min(100) }
-            }),
-            None => None,
-        };
-        let state = states[at];
-        (doing.is_some() || state.is_some()).then(|| Held {
-            state,
-            doing: doing.unwrap_or(Doing::Unknown),
-            addresses: std::mem::take(&mut stacks[at]),
-        })
-    };
+    measure(&mut threads);
     // A task that has gone on meanwhile is not held by what its thread does now.
-    let held: Vec<_> = calls.iter().enumerate().map(&mut held).collect();
     let is_there = |task: &Current| {
         task.slot.read().is_some_and(|now| now.id() == task.id && now.polling_since().is_some())
     };
-    tasks.iter().zip(held).map(|(task, held)| held.filter(|_| is_there(task))).collect()
+    let held = |((task, thread), addresses): ((&Current, Option<Thread>), Vec<usize>)| {
+        let Thread { state, doing, .. } = thread?;
+        let is_known = doing.is_some() || state.is_some();
+        let held = Held { state, doing: doing.unwrap_or(Doing::Unknown), addresses };
+        (is_known && is_there(task)).then_some(held)
+    };
+    tasks.iter().zip(threads).zip(stacks).map(held).collect()
 }
 
-/// Whether the task of the slot at this address is polled inside of this one.
-fn is_inside(address: usize, outer: Current) -> bool {
-    if address == 0 {
-        return false;
+/// How much of a moment the threads that compute are on a processor.
+fn measure(threads: &mut [Option<Thread>]) {
+    let mut computing: Vec<&mut Thread> = threads.iter_mut().flatten().filter(|it| it.computes()).collect();
+    if computing.is_empty() {
+        return;
     }
-    let slots = crate::registry::registry().slab.slots();
-    let mut slot = slots.into_iter().find(|slot| std::ptr::from_ref(*slot).addr() == address);
-    for _ in 0..8 {
-        let Some(parent) = slot
-            .and_then(crate::registry::slot::Slot::read)
-            .filter(is_in_place)
-            .and_then(|task| task.parent())
-        else {
-            return false;
-        };
-        if parent == outer.id {
-            return true;
+    let began = Instant::now();
+    let before: Vec<Option<u64>> = computing.iter().map(|thread| on_processor(thread.id)).collect();
+    std::thread::sleep(SAMPLE);
+    for (thread, before) in computing.iter_mut().zip(before) {
+        let used = on_processor(thread.id).zip(before).map(|(now, before)| now.saturating_sub(before));
+        let took = u64::try_from(began.elapsed().as_nanos()).unwrap_or(u64::MAX).max(1);
+        thread.doing = used.map(|used| Doing::Computes { percent: (100 * used / took).min(100) });
+    }
+}
+
+/// The thread that polls each of these tasks, also where it polls another inside of it.
+fn threads_of(tasks: &[Current]) -> Vec<Option<u32>> {
+    let threads = headcount_core::internal::stacks::threads();
+    let polls = threads.iter().filter(|thread| thread.address != 0 && thread.id != 0);
+    let at: HashMap<usize, u32> = polls.map(|thread| (thread.address, thread.id)).collect();
+    let directly = |task: &Current| at.get(&std::ptr::from_ref(task.slot).addr()).copied();
+    let mut found: Vec<Option<u32>> = tasks.iter().map(directly).collect();
+    if found.iter().all(Option::is_some) {
+        return found;
+    }
+    // From the innermost task of each thread outwards, each level for all threads in one pass.
+    let innermost = |(slot, task): (TaskSlot, Reading)| {
+        let thread = at.get(&std::ptr::from_ref(slot).addr())?;
+        Some((task.parent().filter(|_| is_in_place(&task))?, *thread))
+    };
+    let mut level: HashMap<u64, u32> = read::live().filter_map(innermost).collect();
+    for _ in 0..MOST_LEVELS {
+        if level.is_empty() {
+            break;
         }
-        slot = crate::registry::registry().find(parent).map(|task| task.slot);
+        for (task, found) in tasks.iter().zip(&mut found) {
+            *found = found.or_else(|| level.get(&task.id).copied());
+        }
+        let outer = |(_, task): (TaskSlot, Reading)| {
+            let thread = level.get(&task.id())?;
+            Some((task.parent().filter(|_| is_in_place(&task))?, *thread))
+        };
+        level = read::live().filter_map(outer).collect();
     }
-    false
+    found
 }
 
-fn is_in_place(task: &crate::registry::slot::Reading) -> bool {
-    use crate::snapshot::Kind;
-
+fn is_in_place(task: &Reading) -> bool {
     matches!(task.kind(), Kind::Future | Kind::Request)
+}
+
+fn syscall(thread: u32) -> Option<String> {
+    fs::read_to_string(format!("/proc/self/task/{thread}/syscall")).ok()
+}
+
+fn computes(call: &str) -> bool {
+    call.starts_with("running")
 }
 
 /// Nanoseconds that a thread was on a processor.
@@ -161,7 +206,6 @@ fn on_processor(thread: u32) -> Option<u64> {
     text.split_ascii_whitespace().next()?.parse().ok()
 }
 
-/// How often a thread has given its processor away: the same as long as it sleeps.
 fn switches(thread: u32) -> Option<String> {
     let text = fs::read_to_string(format!("/proc/self/task/{thread}/status")).ok()?;
     Some(text.lines().filter(|line| line.contains("ctxt_switches")).collect())

@@ -77,14 +77,13 @@ pub(crate) fn prepare(tasks: Vec<Current>) {
 }
 
 /// Asks all tasks some time soon, and hands over what comes; false if that is not permitted here.
-pub(crate) fn dump_soon(then: impl FnOnce(&StackDump) + Send + 'static) -> bool {
+pub(crate) fn dump_soon(then: impl FnOnce(&StackDump) + Send + 'static) -> Result<(), &'static str> {
     #[cfg(feature = "stacks")]
     if let Some(service) = service() {
-        service.dump_soon(then);
-        return true;
+        return service.dump_soon(then).then_some(()).ok_or("too many questions for stacks wait already");
     }
     drop(then);
-    false
+    Err("this build lacks the feature `stacks`")
 }
 
 /// What holds each of these tasks in its poll.

@@ -22,6 +22,7 @@ use crate::registry::registry;
 use crate::settings::{Hide, Settings, SigQuit, Stacks};
 use crate::snapshot::Kind;
 use headcount_core::TaskId;
+use headcount_core::internal::snapshot::read;
 use headcount_core::internal::stacks::{Capture, Captured, MOST_AT_ONCE, capture, store_wakers};
 
 /// Captures of single tasks that are kept.
@@ -47,6 +48,8 @@ static SERVICE: OnceLock<Service> = OnceLock::new();
 /// What asks for stacks; once a process.
 pub(crate) struct Service {
     reader: Reader,
+    /// What holds threads, while the other is busy.
+    looker: Reader,
     state: Arc<Mutex<State>>,
     hides: bool,
     /// Whether clients may ask, and not the drain and SIGQUIT alone.
@@ -176,6 +179,7 @@ pub(crate) fn start(settings: &Settings) -> Result<Option<Service>, Error> {
     }
     Ok(Some(Service {
         reader: Reader::start("headcount-stacks", MOST_WAITING)?,
+        looker: Reader::start("headcount-held", 1)?,
         state: Arc::default(),
         hides: settings.hide.contains(&Hide::Stacks),
         permits: settings.stacks == Stacks::Request,
@@ -212,10 +216,16 @@ impl Service {
         (at.elapsed() < FRESH).then(|| words.clone())
     }
 
-    /// Asks all tasks some time soon.
-    pub(crate) fn dump_soon(&self, then: impl FnOnce(&StackDump) + Send + 'static) {
+    /// Asks all tasks some time soon; false, and no dump, where too many questions wait.
+    pub(crate) fn dump_soon(&self, then: impl FnOnce(&StackDump) + Send + 'static) -> bool {
         let (state, hides) = (Arc::clone(&self.state), self.hides);
-        self.reader.start_read(move || then(&dump(&state, hides)));
+        self.start(move || then(&dump(&state, hides)))
+    }
+
+    fn start(&self, read: impl FnOnce() + Send + 'static) -> bool {
+        let is_taken = self.reader.start_read(read);
+        self.state.lock().refused += u64::from(!is_taken);
+        is_taken
     }
 
     /// The last dump.
@@ -272,14 +282,20 @@ impl Service {
         if let Ok(Ok(words)) = tokio::time::timeout(PLACE_WITHIN, named).await {
             return words;
         }
+        // On another thread: the system may take its time too, and the stop does not wait for it.
+        let theirs = tasks.to_vec();
+        let looked = self.looker.read(move || kernel::look(&theirs, false));
+        let Ok(Ok(held)) = tokio::time::timeout(WITHIN, looked).await else {
+            return vec![None; tasks.len()];
+        };
         let words = |held: Option<Held>| Some(HeldWords { what: held?.text(hides)?, place: None });
-        kernel::look(tasks, false).into_iter().map(words).collect()
+        held.into_iter().map(words).collect()
     }
 
     /// Asks tasks some time soon, for [`last`](Self::last). Does nothing if the thread is busy.
     pub(crate) fn prepare(&self, tasks: Vec<Current>) {
         let (state, hides) = (Arc::clone(&self.state), self.hides);
-        self.reader.start_read(move || {
+        self.start(move || {
             for tasks in tasks.chunks(MOST_AT_ONCE) {
                 ask(&state, tasks, hides, WITHIN);
             }
@@ -355,10 +371,8 @@ fn count_children(kept: &mut [Kept]) {
     if children.is_empty() {
         return;
     }
-    registry().slab.slots().for_each(|slot| {
-        if let Some(count) =
-            slot.read().and_then(|task| task.parent()).and_then(|parent| children.get_mut(&parent))
-        {
+    read::live().for_each(|(_, task)| {
+        if let Some(count) = task.parent().and_then(|parent| children.get_mut(&parent)) {
             *count += 1;
         }
     });

@@ -14,7 +14,7 @@ const MOST_BRANCHES: usize = 3;
 const MOST_BEHIND: usize = 3;
 
 /// Where a task waits, from [`stack`](crate::stack).
-#[derive(Clone, Debug, Serialize)]
+#[derive(Clone, Debug, PartialEq, Serialize)]
 #[non_exhaustive]
 pub struct TaskStack {
     /// The task's id.
@@ -193,8 +193,11 @@ pub(crate) fn merge(stacks: &[Vec<StackFrame>]) -> Vec<StackBranch> {
     branches_of(&stacks)
 }
 
-fn branches_of(stacks: &[&[StackFrame]]) -> Vec<StackBranch> {
-    let mut heads: Vec<(&StackFrame, Vec<&[StackFrame]>)> = Vec::new();
+type Heads<'a> = Vec<(&'a StackFrame, Vec<&'a [StackFrame]>)>;
+
+/// The outermost frames, each with what is inside of it.
+fn heads_of<'a>(stacks: &[&'a [StackFrame]]) -> Heads<'a> {
+    let mut heads: Heads<'a> = Vec::new();
     for stack in stacks {
         let Some((head, rest)) = stack.split_first() else { continue };
         match heads.iter_mut().find(|(known, _)| *known == head) {
@@ -202,20 +205,27 @@ fn branches_of(stacks: &[&[StackFrame]]) -> Vec<StackBranch> {
             None => heads.push((head, vec![rest])),
         }
     }
-    heads.into_iter().map(|(head, rests)| branch_of(head, &rests)).collect()
+    heads
 }
 
-fn branch_of(head: &StackFrame, rests: &[&[StackFrame]]) -> StackBranch {
-    let mut inner = branches_of(rests);
-    let mut branch = match inner.len() {
+fn branches_of(stacks: &[&[StackFrame]]) -> Vec<StackBranch> {
+    heads_of(stacks).into_iter().map(|(head, rests)| branch_of(head, rests)).collect()
+}
+
+/// It calls itself only where stacks part, which few do: a stack may have thousands of frames.
+fn branch_of(head: &StackFrame, mut rests: Vec<&[StackFrame]>) -> StackBranch {
+    let mut frames = vec![head.clone()];
+    let mut inner = heads_of(&rests);
+    while let [(head, further)] = &mut inner[..] {
         // What is inside continues the same line.
-        1 => inner.remove(0),
-        _ => StackBranch { branches: inner, ..StackBranch::default() },
-    };
-    branch.frames.insert(0, head.clone());
-    let of_branches = !branch.branches.is_empty() && branch.branches.iter().all(|branch| branch.draining);
-    branch.draining = branch.frames.iter().any(|frame| frame.is_draining) || of_branches;
-    branch
+        frames.push(head.clone());
+        rests = std::mem::take(further);
+        inner = heads_of(&rests);
+    }
+    let branches: Vec<_> = inner.into_iter().map(|(head, rests)| branch_of(head, rests)).collect();
+    let of_branches = !branches.is_empty() && branches.iter().all(|branch| branch.draining);
+    let draining = frames.iter().any(|frame| frame.is_draining) || of_branches;
+    StackBranch { frames, draining, branches }
 }
 
 /// `waits in a → b (src/x.rs:88)`. Branches that wait for draining are no cause, and named only if there is
@@ -339,6 +349,16 @@ mod tests {
         let only = merge(&stacks[..1]);
         assert!(only[0].draining);
         assert_eq!(words(&only), "waits for draining() in shop::run → draining (src/run.rs:5)");
+    }
+
+    #[test]
+    fn a_deep_stack_needs_no_deep_stack() {
+        let deep: Vec<_> = (0..100_000).map(|at| own("shop::walk", &format!("src/walk.rs:{at}"))).collect();
+        let merged = std::thread::Builder::new().stack_size(64 << 10).spawn(move || {
+            let tree = merge(&[deep]);
+            (tree.len(), tree[0].frames.len(), tree[0].branches.len())
+        });
+        assert_eq!(merged.unwrap().join().unwrap(), (1, 100_000, 0));
     }
 
     #[test]

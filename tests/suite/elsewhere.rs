@@ -22,11 +22,14 @@ fn on_a_runtime_from_outside() {
     let runtime = Runtime::new().unwrap();
     let sum = task("sum").spawn_blocking_on(|| 1 + 2, runtime.handle());
     let parse = task("parse").spawn_fallible_on(async { "x".parse::<u32>() }, runtime.handle());
+    let read = task("read").spawn_fallible_blocking_on(|| Err::<(), _>("no such file"), runtime.handle());
     assert_eq!(runtime.block_on(sum).unwrap(), 3);
     assert!(runtime.block_on(parse).unwrap().is_err());
+    assert!(runtime.block_on(read).unwrap().is_err());
     assert_eq!(runtime.block_on(headcount::spawn_blocking_on(|| 4, runtime.handle())).unwrap(), 4);
     assert_eq!(ended("sum"), (Kind::Blocking, Outcome::Ok));
     assert_eq!(ended("parse"), (Kind::Task, Outcome::Error));
+    assert_eq!(ended("read"), (Kind::Blocking, Outcome::Error));
 }
 
 #[tokio::test(flavor = "current_thread")]
@@ -36,10 +39,8 @@ async fn on_a_local_set_from_outside() {
     let shared = Rc::new(5);
     let fails = Rc::clone(&shared);
     let plain = task("local").spawn_local_on(async move { *shared }, &set);
-    let failing = {
-        let _entered = set.enter();
-        task("local-fails").spawn_fallible_local(async move { Err::<(), _>(format!("{fails}")) })
-    };
+    let fails = async move { Err::<(), _>(format!("{fails}")) };
+    let failing = task("local-fails").spawn_fallible_local_on(fails, &set);
     set.await;
     assert_eq!(plain.await.unwrap(), 5);
     assert!(failing.await.unwrap().is_err());
@@ -67,6 +68,10 @@ async fn in_a_join_set() {
     assert_eq!(ended("waiting"), (Kind::Task, Outcome::Cancelled));
     task("dropped").spawn_in(&mut set, pending());
     drop(set);
+    let mut fallible = JoinSet::new();
+    task("fails").spawn_fallible_in(&mut fallible, async { Err::<(), _>("no such file") });
+    assert_eq!(fallible.join_next().await.unwrap().unwrap(), Err("no such file"));
+    assert_eq!(ended("fails"), (Kind::Task, Outcome::Error));
     headcount::idle().await;
     assert_eq!(ended("dropped").1, Outcome::Cancelled);
 }

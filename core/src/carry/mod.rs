@@ -26,6 +26,7 @@ mod span_link;
 
 use std::borrow::Cow;
 
+use crate::id::TaskId;
 use crate::outcome::Outcome;
 
 pub use self::local::{TaskLocal, task_local};
@@ -38,13 +39,13 @@ pub struct Spawn<'a> {
     /// The task's name.
     pub name: &'a str,
     /// The task's id; `None` with `HEADCOUNT=off`.
-    pub id: Option<u64>,
+    pub id: Option<TaskId>,
     /// Whether the code that spawns gave the task a span, which its polls are in.
     pub has_span: bool,
 }
 
 impl<'a> Spawn<'a> {
-    pub(crate) const fn new(name: &'a str, id: Option<u64>, has_span: bool) -> Self {
+    pub(crate) const fn new(name: &'a str, id: Option<TaskId>, has_span: bool) -> Self {
         Self { name, id, has_span }
     }
 }

@@ -4,6 +4,7 @@ use tracing::Span;
 use tracing::field::Empty;
 
 use super::{Carried, Carrier, Spawn};
+use crate::id::TaskId;
 use crate::outcome::Outcome;
 
 /// Carries a link to the current span, from [`span_link`].
@@ -45,10 +46,10 @@ impl Carrier for SpanLink {
         }
         let span = tracing::info_span!(
             target: "headcount::carry", parent: None, "task",
-            otel.name = task.name, id = task.id, outcome = Empty, otel.status_code = Empty
+            otel.name = task.name, id = task.id.map(TaskId::get), outcome = Empty, otel.status_code = Empty
         );
         span.follows_from(&current);
-        (!span.is_none()).then(|| Box::new(Linked(span)) as Box<dyn Carried>)
+        (!span.is_disabled()).then(|| Box::new(Linked(span)) as Box<dyn Carried>)
     }
 }
 

@@ -250,7 +250,7 @@ pub fn begin_with(task: &NewTask<'_>, terms: GivenTerms, attempt: Attempt) -> Be
 #[cold]
 fn carry(registry: &Registry, task: Current, has_span: bool) {
     let group = registry.group(task.slot.own().group());
-    let Some(taken) = registry.carriers.take(&Spawn::new(&group.name, Some(task.id), has_span)) else {
+    let Some(taken) = registry.carriers.take(&Spawn::new(&group.name, Some(task.id.into()), has_span)) else {
         return;
     };
     // Before any lock is taken, since `redact` is the application's code.
@@ -265,9 +265,9 @@ fn carry(registry: &Registry, task: Current, has_span: bool) {
     registry.details.update(task.id, |details| {
         details.trace_id = trace_id;
         for (key, value) in fields {
-            if !details.fields.iter().any(|(known, _)| *known == key) {
-                details.carried.push(key.clone());
-                details.set_field(key, value);
+            let is_new = !details.fields.iter().any(|(known, _)| *known == key);
+            if is_new && details.set_field(key.clone(), value) {
+                details.carried.push(key);
             }
         }
     });

@@ -73,12 +73,16 @@ impl Details {
     }
 
     /// Sets a field: a known key gets the new value, a new one is dropped if there are too many.
-    pub fn set_field(&mut self, key: Cow<'static, str>, value: String) {
+    /// Whether there was room for it.
+    pub fn set_field(&mut self, key: Cow<'static, str>, value: String) -> bool {
         if let Some((_, known)) = self.fields.iter_mut().find(|(known, _)| *known == key) {
             *known = value;
         } else if self.fields.len() < MAX_FIELDS {
             self.fields.push((key, value));
+        } else {
+            return false;
         }
+        true
     }
 
     pub fn push_status(&mut self, at: u64, status: Arc<str>) {

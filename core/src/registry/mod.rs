@@ -94,7 +94,6 @@ pub mod flags;
 pub mod group;
 pub mod history;
 pub mod hot;
-pub mod id;
 pub mod kind;
 pub mod known;
 pub mod local;

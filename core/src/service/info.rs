@@ -5,9 +5,9 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::{Duration, SystemTime};
 
+use crate::id::TaskId;
 use crate::named::named;
 use crate::outcome::Outcome;
-use crate::registry::id::TaskId;
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::service::backoff::Restart;
 

@@ -5,8 +5,8 @@ use std::sync::Arc;
 
 use tokio::time::Instant;
 
+use crate::id::TaskId;
 use crate::lock::Mutex;
-use crate::registry::id::TaskId;
 use crate::service::info::{GroupTerms, ServiceId, ServiceInfo};
 use crate::service::record::{Record, Terms};
 
@@ -23,16 +23,16 @@ struct List {
 }
 
 impl List {
-    /// Lets go of the oldest records that are over, beyond those that are kept.
+    /// Lets go of the oldest records that are over for good, beyond those that are kept.
     fn trim(&mut self) {
-        let over = self.records.iter().filter(|record| record.state().is_over()).count();
+        let over = self.records.iter().filter(|record| record.is_over_for_good()).count();
         let mut surplus = over.saturating_sub(KEPT);
         if surplus == 0 {
             return;
         }
         let (retired, now) = (&mut self.retired, Instant::now());
         self.records.retain(|record| {
-            let goes = 0 < surplus && record.state().is_over();
+            let goes = 0 < surplus && record.is_over_for_good();
             if goes {
                 surplus -= 1;
                 if let Some((group, terms)) = record.group_terms(now) {

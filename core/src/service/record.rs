@@ -8,12 +8,12 @@ use tokio::sync::Notify;
 use tokio::time::Instant;
 
 use crate::clock;
+use crate::id::{GroupId, TaskId};
 use crate::lifecycle::{Gate, gates};
 use crate::lock::Mutex;
 use crate::outcome::Outcome;
 use crate::registry::begin::current_scope;
 use crate::registry::details::Scope;
-use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, OnShutdown};
 use crate::registry::storm::{Admission, Storm};
 use crate::service::backoff::Restart;
@@ -204,6 +204,13 @@ impl Record {
     /// Takes the wish for a run.
     pub(super) fn takes_wish(&self) -> bool {
         std::mem::take(&mut self.inner.lock().wants_run)
+    }
+
+    /// Whether it cannot go on. One that has failed waits for [`run_now`](Self::run_now) as long as its
+    /// supervisor lives.
+    pub fn is_over_for_good(&self) -> bool {
+        let inner = self.inner.lock();
+        inner.state.is_over() && !inner.is_supervised
     }
 
     /// Asks for a run now; gives the state in which none can begin.

@@ -5,9 +5,9 @@ use std::time::Duration;
 
 use tracing::{error, warn};
 
+use crate::id::TaskId;
 use crate::name::{escape, place};
 use crate::outcome::Outcome;
-use crate::registry::id::TaskId;
 use crate::registry::kind::Kind;
 use crate::service::critical::CriticalEnd;
 use crate::service::record::{Ended, Record};
@@ -51,11 +51,16 @@ pub(super) fn restarts(record: &Record, ended: &Ended, delay: Duration, number: 
 
 pub(super) fn failed(record: &Record, ended: &Ended, failures: u64) {
     let (name, how, place) = (escape(&record.terms.name), how(ended), place(&record.terms.location));
+    let times = if ended.outcome == Outcome::Ok {
+        "ends too often".to_owned()
+    } else {
+        format!("has failed {failures} times in a row")
+    };
     guarded(|| {
         error!(
             target: "headcount::service",
             task = &*record.terms.name, failures, outcome = ended.outcome.as_str(),
-            "{name} has failed {failures} times in a row and is not restarted ({how}) ({place})"
+            "{name} {times} and is not restarted ({how}) ({place})"
         );
     });
 }

@@ -6,8 +6,8 @@ use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
 use crate::clock;
+use crate::id::{GroupId, TaskId};
 use crate::registry::history::Record;
-use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, Labels};
 use crate::snapshot::read::Describer;
 

@@ -4,9 +4,9 @@ use std::borrow::Cow;
 use std::sync::Arc;
 use std::time::{Duration, SystemTime};
 
+use crate::id::{GroupId, TaskId};
 use crate::named::named;
 use crate::outcome::{Outcome, OutcomeCounts};
-use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 use crate::terms::{Reason, SetBy};
 

@@ -25,8 +25,8 @@ pub mod read;
 #[allow(missing_docs, reason = "only `headcount` uses it")]
 pub mod traced;
 
+pub use crate::id::{GroupId, TaskId};
 pub use crate::outcome::{Outcome, OutcomeCounts};
-pub use crate::registry::id::{GroupId, TaskId};
 pub use crate::registry::kind::{Kind, Labels, OnShutdown, Progress};
 
 pub use self::filter::{Filter, FilterError};

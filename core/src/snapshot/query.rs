@@ -1,7 +1,7 @@
 //! Which tasks a page shows, in which order.
 
+use crate::id::{GroupId, TaskId};
 use crate::outcome::Outcome;
-use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::Kind;
 use crate::snapshot::{Filter, State};
 
@@ -34,7 +34,7 @@ pub enum SortOrder {
 }
 
 /// Which live tasks a page shows, and how it is sorted.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct TaskQuery {
     /// Only tasks of this name.
@@ -64,7 +64,7 @@ pub struct TaskQuery {
 }
 
 /// Which finished tasks a page shows, newest first.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq)]
 #[non_exhaustive]
 pub struct FinishedQuery {
     /// Only tasks of this name.
@@ -86,7 +86,7 @@ pub struct FinishedQuery {
 }
 
 /// A page of tasks.
-#[derive(Clone, Debug)]
+#[derive(Clone, Debug, PartialEq)]
 #[cfg_attr(feature = "serde", derive(serde::Serialize))]
 #[non_exhaustive]
 pub struct Page<T> {

@@ -190,11 +190,6 @@ pub fn usual_of(group: &Group, totals: &Totals) -> Option<Usual> {
     recent::read(group.id, |recent| usual_with(Some(recent))).unwrap_or_else(|| usual_with(None))
 }
 
-/// How long a group's tasks took that ended ok.
-pub fn durations_of(group: &Group) -> Durations {
-    durations(&group.totals().ended[Outcome::Ok as usize], &group.bounds)
-}
-
 /// How long a group's tasks took that ended by themselves, by the buckets: bounds in seconds around each
 /// bucket's mean, and how many.
 pub fn lifetimes_of(group: &Group) -> Vec<(f64, f64, f64)> {

@@ -14,12 +14,12 @@ use super::Site;
 use super::launch::{
     Fallible, Size, begin_code, launch_blocking, launch_local_with, launch_on_with, launch_with,
 };
+use crate::id::{GroupId, TaskId};
 use crate::registry::begin::{
     Begun, NewTask, begin_known, begin_site, begin_untracked, begin_with, code_name, plan_untracked,
 };
 use crate::registry::details::Scope;
 use crate::registry::group::{NameSource, Signature};
-use crate::registry::id::{GroupId, TaskId};
 use crate::registry::kind::{BLOCKING, FUTURE, Kind, LOCAL, OnShutdown, TASK, kind_of};
 use crate::registry::plan::{Attempt, GivenTerms};
 use crate::registry::terms::is_exempt;

@@ -155,6 +155,18 @@ impl TaskBuilder {
         launch_local_with(Fallible { future }, begun, span)
     }
 
+    /// [`spawn_fallible_local`](Self::spawn_fallible_local) on a given `LocalSet`.
+    #[track_caller]
+    pub fn spawn_fallible_local_on<F, T, E>(self, future: F, set: &LocalSet) -> JoinHandle<F::Output>
+    where
+        F: Future<Output = Result<T, E>> + 'static,
+        T: 'static,
+        E: Display + 'static,
+    {
+        let _entered = set.enter();
+        self.spawn_fallible_local(future)
+    }
+
     /// [`spawn_fallible`](Self::spawn_fallible) of a closure on the blocking pool.
     ///
     /// # Panics
@@ -188,5 +200,33 @@ impl TaskBuilder {
             result
         };
         launch_blocking(run, begun, span)
+    }
+
+    /// [`spawn_fallible_blocking`](Self::spawn_fallible_blocking) on the blocking pool of a given runtime.
+    #[track_caller]
+    pub fn spawn_fallible_blocking_on<F, T, E>(self, closure: F, runtime: &Handle) -> JoinHandle<Result<T, E>>
+    where
+        F: FnOnce() -> Result<T, E> + Send + 'static,
+        T: Send + 'static,
+        E: Display + Send + 'static,
+    {
+        let _entered = runtime.enter();
+        self.spawn_fallible_blocking(closure)
+    }
+
+    /// [`spawn_fallible`](Self::spawn_fallible) in a `JoinSet`; see [`spawn_in`].
+    ///
+    /// # Panics
+    ///
+    /// Outside of a tokio runtime, as [`JoinSet::spawn`] does.
+    #[track_caller]
+    pub fn spawn_fallible_in<F, T, E>(self, set: &mut JoinSet<F::Output>, future: F) -> AbortHandle
+    where
+        F: Future<Output = Result<T, E>> + Send + 'static,
+        T: Send + 'static,
+        E: Display + Send + 'static,
+    {
+        let (begun, span) = self.begin::<F, TASK>(Location::caller());
+        launch_in(set, Fallible { future }, begun, span)
     }
 }

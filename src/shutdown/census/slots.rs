@@ -4,17 +4,14 @@ use crate::registry::local::Current;
 use crate::registry::registry;
 use crate::registry::slot::{ABANDONED, LIMITED, Reading};
 use crate::snapshot::{Kind, OnShutdown};
+use headcount_core::internal::snapshot::read;
 
 /// A task as it was seen, and where.
 pub(crate) type Seen = (Current, Reading);
 
 /// Calls a function with each live task.
 pub(crate) fn each(mut see: impl FnMut(Current, Reading)) {
-    registry().slab.slots().for_each(|slot| {
-        if let Some(task) = slot.read() {
-            see(Current { slot, id: task.id() }, task);
-        }
-    });
+    read::live().for_each(|(slot, task)| see(Current { slot, id: task.id() }, task));
 }
 
 /// Live tasks that pass, all of them.

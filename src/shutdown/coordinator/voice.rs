@@ -150,8 +150,8 @@ impl Voice {
                 log.line(Line::info(line).loud());
             }
         };
-        if !stacks::dump_soon(write) {
-            self.warn("SIGQUIT came, and this build lacks the feature `stacks`");
+        if let Err(why) = stacks::dump_soon(write) {
+            self.warn(format!("SIGQUIT came, and {why}"));
         }
     }
 

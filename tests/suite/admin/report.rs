@@ -50,7 +50,7 @@ async fn what_the_last_event_leaves_out_is_counted() {
     let listed = told["abandoned"].as_array().unwrap();
     // The oldest, each whole, and no fewer than fit.
     assert!(EVENT_SIZE / 3 < last.len() && !listed.is_empty(), "{}", last.len());
-    assert!(listed.iter().zip(&*report.abandoned).all(|(told, task)| told["id"] == task.id));
+    assert!(listed.iter().zip(&*report.abandoned).all(|(told, task)| told["id"] == task.id.get()));
     assert_eq!(listed[0]["fields"]["field0"], "\u{1}".repeat(200));
     assert_eq!(told["exit_code"], report.exit_code);
 

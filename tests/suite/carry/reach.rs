@@ -216,7 +216,7 @@ impl Carrier for Spawning {
     }
 }
 
-fn kind_of(id: Option<u64>) -> Kind {
+fn kind_of(id: Option<headcount::TaskId>) -> Kind {
     let details = headcount::snapshot::task(id.unwrap()).unwrap();
     let headcount::snapshot::TaskLookup::Live(info) = details.task else { panic!("it begins") };
     info.kind

@@ -100,6 +100,41 @@ async fn too_many_restarts_are_an_error_and_the_end() {
     assert_eq!(printer.state(), ServiceState::Failed);
 }
 
+/// It did what it was to do, each time: it has not failed.
+#[tokio::test(start_paused = true)]
+async fn a_service_that_returns_too_often_is_not_said_to_fail() {
+    own_process!();
+    let (lines, _guard) = Lines::capture();
+    let backoff = doubling().give_up(2, secs(600));
+    let poller = service("poller", || async {}).restart(Restart::Always, backoff).spawn().unwrap();
+    assert_eq!(poller.ended().await, ServiceState::Failed);
+    let said = lines.take();
+    let line = "ERROR headcount::service: poller ends too often and is not restarted (it returned)";
+    assert_eq!(said.iter().filter(|said| said.starts_with(line)).count(), 1, "{said:#?}");
+}
+
+/// The list lets go of services that are over, and this one may go on.
+#[tokio::test(start_paused = true)]
+async fn a_failed_service_stays_in_the_list_as_long_as_it_can_run_again() {
+    own_process!();
+    let backoff = || doubling().give_up(1, secs(600));
+    let fails = || async { Err::<(), _>("no connection") };
+    let consumer = service("consumer", fails).restart(Restart::OnFailure, backoff()).spawn().unwrap();
+    assert_eq!(consumer.ended().await, ServiceState::Failed);
+    for _ in 0..200 {
+        let once = service("once", || async {}).restart(Restart::OnFailure, backoff()).spawn().unwrap();
+        once.ended().await;
+    }
+    assert!(services().iter().any(|service| &*service.name == "consumer"));
+    assert!(services().len() < 150, "those that are over are let go of");
+    consumer.run_now().unwrap();
+    sleep(secs(1)).await;
+    assert_eq!(
+        consumer.info().restarts,
+        services().iter().find(|it| &*it.name == "consumer").unwrap().restarts
+    );
+}
+
 /// Elsewhere the breaker never closes: whatever succeeded in between, all failures since the start count.
 #[tokio::test(start_paused = true)]
 async fn a_stable_run_sets_the_count_back() {

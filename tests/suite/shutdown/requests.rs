@@ -1,6 +1,7 @@
 //! Requests: tracked, cut, and limited.
 
-use std::net::SocketAddr;
+use std::io::{self, Write};
+use std::net::{SocketAddr, TcpStream};
 use std::thread::{self, JoinHandle};
 
 use nix::sys::signal::Signal::{SIGINT, SIGTERM};
@@ -58,6 +59,27 @@ fn a_slow_request_without_the_layer_is_not_cut_short() {
         .end()
         .exited_with(0)
         .logged(&["Waiting for the application", "All background tasks completed in"]);
+}
+
+/// Its client reads as fast as it can, so the server never waits for one of the two.
+#[test]
+fn a_body_that_is_always_ready_is_cut_too() {
+    own_process!();
+    let settings = [("DRAIN_TIMEOUT", "600ms"), ("EXIT_AFTER", "30s")];
+    let mut process = start(&settings, &["--serve tracked"]);
+    let address = process.address("serving ");
+    let client = thread::spawn(move || {
+        let mut stream = TcpStream::connect(address).unwrap();
+        stream.write_all(b"GET /endless HTTP/1.1\r\nhost: test\r\n\r\n").unwrap();
+        io::copy(&mut stream, &mut io::sink())
+    });
+    process.wait_for("streaming");
+    process.signal(SIGTERM);
+    process.end().exited_with(124).never_logged("Exiting").logged(&[
+        "  /endless #~ abandoned after ~",
+        "Stopped at the deadline, in ~s (0 completed, 1 abandoned)",
+    ]);
+    let _ = client.join().unwrap();
 }
 
 #[test]

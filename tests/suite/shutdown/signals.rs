@@ -86,7 +86,7 @@ fn forced(first: Signal, second: Signal) -> End {
 #[test]
 fn sigterm_waits_and_names() {
     own_process!();
-    let end = term(&[], &["wait send-email 300", "wait index-rebuild 1000"]);
+    let end = term(&[], &["wait send-email 300", "wait index-rebuild 1000", "--listen"]);
     end.exited_with(0).logged(&[
         "Shutting down (SIGTERM)",
         "Waiting for background tasks to complete. (a second signal forces) pending=2 deadline=25s",

@@ -3,7 +3,8 @@
 //! Each line of them is a task, as [`child_tasks`] lists them, or an option. What `main` does: `--main drain
 //! | ignore | hang | return | in-a-task | account | spawns-after | own-signal | daemon | daemon-spawns |
 //! daemon-asks | daemon-times`, `--after MS`. What begins it: `--call REASON`. Before it installs headcount:
-//! `--critical-before NAME`. When it calls `set_ready`: `--set-ready MS`.
+//! `--critical-before NAME`. It is ready once the tasks of `wait` await the drain:
+//! `--listen`. When it calls `set_ready`: `--set-ready MS`.
 
 use std::io::{self, Write};
 use std::process::{ExitCode, Termination};
@@ -26,6 +27,7 @@ struct Options {
     after: Duration,
     calls: Vec<String>,
     hook: Option<String>,
+    listens: bool,
     floods: bool,
     fills: bool,
     prints: bool,
@@ -162,6 +164,7 @@ impl Options {
             after: Duration::ZERO,
             calls: Vec::new(),
             hook: None,
+            listens: false,
             floods: false,
             fills: false,
             prints: false,
@@ -178,6 +181,7 @@ impl Options {
                 "--after" => options.after = millis(&words[1]),
                 "--call" => options.calls.push(words[1].replace("\\n", "\n")),
                 "--hook" => options.hook = Some(words[1].clone()),
+                "--listen" => options.listens = true,
                 "--flood" => options.floods = true,
                 "--fill" => options.fills = true,
                 "--print" => options.prints = true,
@@ -220,6 +224,9 @@ async fn run(options: Options) -> Option<Report> {
     }
     for words in &options.tasks {
         child_tasks::begin(words, &hc).await;
+    }
+    if options.listens {
+        child_tasks::listen(&options.tasks).await;
     }
     if options.floods {
         flood();
@@ -443,6 +450,12 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
         });
         axum::body::Body::from_stream(futures_util::StreamExt::map(chunks, Ok::<_, std::convert::Infallible>))
     }
+    // It has its next part ready at each poll.
+    async fn endless() -> axum::body::Body {
+        say("streaming");
+        let part = || Ok::<_, std::convert::Infallible>("a part ".repeat(1_000));
+        axum::body::Body::from_stream(futures_util::stream::repeat_with(part))
+    }
     async fn nowhere(uri: axum::http::Uri) -> axum::http::StatusCode {
         say(&format!("asked {uri}"));
         work(Duration::from_millis(100)).await;
@@ -453,6 +466,7 @@ async fn serve(layers: &str, hc: &Headcount) -> Report {
         .route("/quick", get(quick))
         .route("/slow/{ms}", get(slow))
         .route("/stream/{ms}", get(stream))
+        .route("/endless", get(endless))
         .fallback(nowhere);
     let app = match layers.strip_prefix("limited-to-") {
         Some(limit) => app.layer(headcount::RequestLimitLayer::new(limit.parse().unwrap())),

@@ -14,7 +14,8 @@ use std::io;
 use std::sync::Arc;
 use std::time::Duration;
 
-use headcount::{Headcount, OnShutdown};
+use headcount::snapshot::TaskQuery;
+use headcount::{Headcount, OnShutdown, State};
 
 use super::child::{millis, say};
 use super::child_services;
@@ -29,6 +30,21 @@ pub(super) async fn work(time: Duration) {
 async fn alive(tasks: u128) {
     while u128::from(headcount::snapshot().live) < tasks {
         tokio::task::yield_now().await;
+    }
+}
+
+/// Waits until the tasks of `wait` await the drain. From then on the forecast knows that they follow it.
+pub(super) async fn listen(tasks: &[Vec<String>]) {
+    for words in tasks.iter().filter(|words| words[0] == "wait") {
+        let mut query = TaskQuery::default();
+        query.name = Some(words[1].clone());
+        let listen = || {
+            let found = headcount::snapshot::tasks(&query).unwrap();
+            found.items.iter().all(|task| task.state == State::Idle)
+        };
+        while !listen() {
+            tokio::task::yield_now().await;
+        }
     }
 }
 
