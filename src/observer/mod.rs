@@ -10,7 +10,7 @@
 //! - `headcount-hooks` runs the `on_abandon` hook. `headcount-report` writes the report's files, and
 //!   `headcount-last` the last lines if the log does not; these two exist only at the end of a stop.
 //! - `headcount-timer` fires timeouts, and `headcount-lines` writes the lines about overdue tasks. The core
-//!   starts both with the first timeout.
+//!   starts each when it is first needed.
 //!
 //! Each of them answers while every worker of the application is blocked, while the application drains, and
 //! after its runtime is gone.
