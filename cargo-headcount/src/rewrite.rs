@@ -37,6 +37,9 @@ pub(crate) fn rewrite(site: &Site, context: &Context<'_>) -> Rewrite {
     if site.within_macro.as_ref().is_some_and(|name| QUOTES.contains(&name.as_str())) {
         return Rewrite::Left("code that another crate compiles");
     }
+    if site.conditional {
+        return Rewrite::Left("its name depends on cfg");
+    }
     match (&site.form, &site.call) {
         (Form::Method(class, method), Call::Method { opening, generics }) => {
             let Some(receiver) = &site.receiver else { return Rewrite::Left("its receiver is not Rust") };

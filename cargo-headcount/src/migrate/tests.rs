@@ -121,6 +121,80 @@ fn a_receiver_that_the_future_takes_is_left() {
 }
 
 #[test]
+fn names_that_depend_on_cfg_are_left_in_any_order() {
+    let tokio = "#[cfg(not(wasm))]\nuse tokio::task::spawn_local;\n";
+    let others = [
+        "#[cfg(wasm)]\nuse wasm_bindgen_futures::spawn_local;\n",
+        "#[cfg(wasm)]\nuse crate::made_by_a_macro::spawn_local;\n",
+        "#[cfg(wasm)]\nfn spawn_local(_: u8) {}\n",
+        "#[cfg(wasm)]\nmod w { pub fn spawn_local(_: u8) {} }\n#[cfg(wasm)]\nuse w::spawn_local;\n",
+    ];
+    for other in others {
+        let call = "fn f() { spawn_local(g()); }\n";
+        let within = format!(
+            "mod inner {{ use super::*;\n{call}}}\nmod other {{ fn f() {{ super::spawn_local(g()); }} }}\n"
+        );
+        for text in [format!("{tokio}{other}{call}{within}"), format!("{other}{tokio}{call}{within}")] {
+            let (changed, notes) = migrate(&text, &Migrate::default());
+            assert_eq!(changed, text);
+            assert_eq!(notes, ["spawn_local is left: its name depends on cfg"; 3], "{text}");
+        }
+    }
+}
+
+#[test]
+fn modules_types_and_imports_of_blocks_may_depend_on_cfg_too() {
+    let left = "tokio::spawn is left: its name depends on cfg";
+    let unknown = ".spawn(…) is left: the type of its receiver is not known";
+    let cases = [
+        ("#[cfg(a)] use tokio as rt; #[cfg(not(a))] use other as rt; fn f() { rt::spawn(g()); }", left),
+        (
+            "#[cfg(a)] mod rt { pub use tokio::spawn; } #[cfg(not(a))] mod rt { pub fn spawn(_: u8) {} } \
+             fn f() { rt::spawn(1); }",
+            left,
+        ),
+        ("fn f() { #[cfg(a)] use tokio::spawn; #[cfg(not(a))] use other::spawn; spawn(g()); }", left),
+        ("fn f() { #[cfg(a)] use other::spawn; #[cfg(not(a))] use tokio::spawn; spawn(g()); }", left),
+        (
+            "#[cfg(a)] use tokio::task::JoinSet; #[cfg(not(a))] use other::JoinSet; \
+             fn f(s: &mut JoinSet<()>) { s.spawn(g()); }",
+            unknown,
+        ),
+        (
+            "#[cfg(a)] type H = tokio::runtime::Handle; #[cfg(not(a))] type H = other::Handle; \
+             fn f(h: H) { h.spawn(g()); }",
+            unknown,
+        ),
+        (
+            "use tokio::runtime::Handle; struct S { #[cfg(a)] h: Handle, #[cfg(not(a))] h: Other } \
+             impl S { fn f(&self) { self.h.spawn(g()); } }",
+            unknown,
+        ),
+        (
+            "use tokio::runtime::Handle; struct S; impl S { #[cfg(a)] fn h(&self) -> Handle { x() } \
+             #[cfg(not(a))] fn h(&self) -> Other { y() } fn f(&self) { self.h().spawn(g()); } }",
+            unknown,
+        ),
+    ];
+    for (text, note) in cases {
+        assert_eq!(migrate(text, &Migrate::default()), (text.to_owned(), vec![note.to_owned()]), "{text}");
+    }
+}
+
+#[test]
+fn names_that_mean_the_same_under_every_cfg_are_migrated() {
+    let cases = [
+        "#[cfg(a)] use tokio::spawn; #[cfg(not(a))] use tokio::task::spawn; fn f() { spawn(g()); }",
+        "#[cfg(a)] use tokio::spawn; mod spawn {} fn f() { spawn(g()); }",
+        "#[cfg(a)] use tokio::task; fn task() {} fn f() { task::spawn(g()); }",
+        "use tokio::task; #[cfg(a)] mod tests { use super::task; fn f() { task::spawn(g()); } }",
+    ];
+    for text in cases {
+        assert!(after(text, &Migrate::default()).contains("headcount::spawn(g())"), "{text}");
+    }
+}
+
+#[test]
 fn futures_in_sets_are_wrapped_once() {
     let imports = "use tokio::task::{JoinSet, LocalSet}; use tokio_util::task::{JoinMap, TaskTracker};";
     let cases = [

@@ -10,6 +10,8 @@ use crate::index::ModuleId;
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) form: Form,
+    /// Under another `cfg` the name means something else.
+    pub(crate) conditional: bool,
     /// The whole call, or the path where the function is passed as a value.
     pub(crate) range: Range<usize>,
     /// The name of what is called: where line and column point to.

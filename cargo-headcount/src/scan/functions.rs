@@ -30,7 +30,7 @@ impl Scanner<'_> {
         signature: &Signature,
         body: &Block,
     ) {
-        let uses: HashMap<String, Written> =
+        let uses: HashMap<String, Vec<Written>> =
             self.scopes.iter().flat_map(|scope| scope.uses.clone()).collect();
         let globs = self.scopes.iter().flat_map(|scope| scope.globs.clone()).collect();
         let outside =
