@@ -241,6 +241,31 @@ fn sets_are_handed_over_where_there_is_a_function_for_it() {
 }
 
 #[test]
+fn fields_taken_out_of_self_are_references_only_behind_one() {
+    let options = Migrate { spawn_in: true, ..Migrate::default() };
+    let cases = [
+        ("self", "&handle", "&mut set"),
+        ("mut self", "&handle", "&mut set"),
+        ("self: Self", "&handle", "&mut set"),
+        ("&mut self", "handle", "set"),
+        ("self: &mut Self", "handle", "set"),
+    ];
+    for (receiver, handle, set) in cases {
+        let text = |of_struct: &str, of_tuple: &str| {
+            format!(
+                "use tokio::{{runtime::Handle, task::JoinSet}};\nstruct S {{ handle: Handle, set: JoinSet<()> }}\n\
+                 impl S {{ fn run({receiver}) {{ let Self {{ handle, set }} = self; {of_struct} }} }}\n\
+                 struct T(Handle, JoinSet<()>);\n\
+                 impl T {{ fn run({receiver}) {{ let Self(handle, set) = self; {of_tuple} }} }}\n"
+            )
+        };
+        let before = "handle.spawn(g()); set.spawn(h());";
+        let moved = format!("headcount::spawn_on(g(), {handle}); headcount::spawn_in({set}, h());");
+        assert_eq!(after(&text(before, before), &options), text(&moved, &moved), "{receiver}");
+    }
+}
+
+#[test]
 fn builders_become_named_tasks() {
     check(
         &[
