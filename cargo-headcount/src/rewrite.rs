@@ -147,6 +147,10 @@ impl Method<'_> {
     }
 
     fn spawn_in(&self) -> Rewrite {
+        // A receiver is borrowed mutably only once the arguments are evaluated, an argument at its place.
+        if self.site.args.iter().any(|arg| !self.receiver.idents.is_disjoint(&arg.idents)) {
+            return track(self.site, self.context, 0);
+        }
         let text = self.receiver_text();
         let set =
             if self.receiver.reference && !self.receiver.computed { text } else { format!("&mut {text}") };

@@ -266,6 +266,28 @@ fn fields_taken_out_of_self_are_references_only_behind_one() {
 }
 
 #[test]
+fn a_set_is_not_handed_over_beside_what_the_future_reads_of_it() {
+    let options = Migrate { spawn_in: true, ..Migrate::default() };
+    let imports = "use tokio::task::JoinSet; struct S { set: JoinSet<()> } \
+        impl S { fn run(&mut self) { self.set.spawn(self.job()); } }";
+    let cases = [
+        (
+            "let mut s = JoinSet::new(); s.spawn(g(s.len()));",
+            "let mut s = JoinSet::new(); s.spawn(headcount::track(g(s.len())));",
+        ),
+        (
+            "let mut s = S { set: n() }; s.set.spawn(async move { x(s.id) });",
+            "let mut s = S { set: n() }; s.set.spawn(headcount::track(async move { x(s.id) }));",
+        ),
+    ];
+    for (before, expected) in cases {
+        let changed = after(&format!("{imports} async fn f() {{ {before} }}\n"), &options);
+        assert!(changed.contains("self.set.spawn(headcount::track(self.job()))"), "{changed}");
+        assert!(changed.ends_with(&format!("async fn f() {{ {expected} }}\n")), "{changed}");
+    }
+}
+
+#[test]
 fn builders_become_named_tasks() {
     check(
         &[
