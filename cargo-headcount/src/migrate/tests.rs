@@ -288,6 +288,32 @@ fn a_set_is_not_handed_over_beside_what_the_future_reads_of_it() {
 }
 
 #[test]
+fn the_crate_is_named_by_what_its_name_means_at_each_spawn() {
+    let cases = [
+        (
+            "fn f() { tokio::spawn(g()); }\nmod inner { mod headcount {} fn f() { tokio::spawn(g()); } }\n",
+            ["{ headcount::spawn(g())", "{ ::headcount::spawn(g())"],
+        ),
+        (
+            "mod headcount {}\nfn f() { tokio::spawn(g()); }\nmod inner { fn f() { tokio::spawn(g()); } }\n",
+            ["{ ::headcount::spawn(g())", "{ headcount::spawn(g())"],
+        ),
+        (
+            "fn f() { tokio::spawn(g()); }\nfn h() { use other as headcount; tokio::spawn(g()); }\n",
+            ["{ headcount::spawn(g())", "headcount; ::headcount::spawn(g())"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let changed = after(text, &Migrate::default());
+        let lines: Vec<&str> = changed.lines().filter(|line| line.contains("spawn")).collect();
+        assert_eq!(lines.len(), 2, "{changed}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}");
+        }
+    }
+}
+
+#[test]
 fn builders_become_named_tasks() {
     check(
         &[

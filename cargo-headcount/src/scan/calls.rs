@@ -63,6 +63,7 @@ impl Scanner<'_> {
             function,
             test: 0 < self.tests,
             within_macro: self.macros.last().cloned(),
+            taken: self.taken(),
             tracked,
             bound,
             result,

@@ -25,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) test: bool,
     /// The innermost macro that it stands in the arguments of.
     pub(crate) within_macro: Option<String>,
+    /// The crates of headcount whose names mean something else at this place.
+    pub(crate) taken: Vec<&'static str>,
     /// What it spawns is tracked already.
     pub(crate) tracked: bool,
     /// The variable that the handle is bound to.

@@ -95,6 +95,16 @@ impl Scanner<'_> {
         self.through_globs(path).unwrap_or(meaning)
     }
 
+    /// The crates of headcount whose names mean something else here.
+    pub(super) fn taken(&self) -> Vec<&'static str> {
+        let is_taken = |name: &&str| {
+            let path = Written { leading: false, segments: vec![(*name).to_owned()] };
+            let by_block = self.scopes.iter().any(|scope| scope.uses.contains_key(*name));
+            by_block || self.index.meaning(self.module, &path) != Meaning::External(path.segments)
+        };
+        ["headcount", "headcount_core"].into_iter().filter(is_taken).collect()
+    }
+
     pub(super) fn through_globs(&self, path: &Written) -> Option<Meaning> {
         let globs = self.scopes.iter().rev().flat_map(|scope| &scope.globs);
         globs.map(|glob| [&glob.segments[..], &path.segments].concat()).find_map(|segments| {
