@@ -8,7 +8,8 @@ use std::collections::{HashMap, HashSet};
 use std::fs;
 use std::path::{Path, PathBuf};
 
-use syn::{Fields, ImplItem, Item as SynItem, ReturnType, Type, UseTree};
+use quote::ToTokens;
+use syn::{Attribute, Fields, Ident, ImplItem, Item as SynItem, ReturnType, Type, UseTree, parse_quote};
 
 use crate::forms::{Class, Form};
 use crate::source::Source;
@@ -33,7 +34,42 @@ pub(crate) enum Meaning {
     /// An item of a module, with what follows it in the path.
     Local(ModuleId, String, Vec<String>),
     Module(ModuleId),
+    /// One of these, by `cfg`.
+    Conditional(Vec<Meaning>),
     Unknown,
+}
+
+impl Meaning {
+    /// What a name stands for that has each of these under another `cfg`.
+    pub(crate) fn of_all(mut all: Vec<Self>) -> Self {
+        let Some(first) = all.first() else { return Self::Unknown };
+        if all.iter().all(|other| first.is_same(other)) {
+            return all.swap_remove(0);
+        }
+        let flat = all.into_iter().flat_map(|meaning| match meaning {
+            Self::Conditional(inner) => inner,
+            other => vec![other],
+        });
+        Self::Conditional(flat.collect())
+    }
+
+    /// The same, or the same spawn by another path.
+    fn is_same(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::External(one), Self::External(other)) if one != other => {
+                let form = Form::of(one);
+                let class = Class::of(one);
+                (form.is_some() && form == Form::of(other)) || (class.is_some() && class == Class::of(other))
+            }
+            _ => self == other,
+        }
+    }
+}
+
+/// An item, and the `cfg`s that it stands under.
+struct Conditioned {
+    condition: String,
+    item: Item,
 }
 
 /// An item that matters here.
@@ -53,7 +89,7 @@ struct Module {
     /// The name of the crate that it is the root of.
     krate: String,
     path: Vec<String>,
-    items: HashMap<String, Vec<Item>>,
+    items: HashMap<String, Vec<Conditioned>>,
     globs: Vec<(Written, usize)>,
 }
 
@@ -79,7 +115,7 @@ impl Index {
             index.homes.push(home);
         }
         for (file, source) in sources.iter().enumerate() {
-            index.add(index.homes[file], file, &source.ast.items);
+            index.add(index.homes[file], file, &source.ast.items, "");
         }
         for (file, source) in sources.iter().enumerate() {
             index.add_methods(index.homes[file], &source.ast.items);
@@ -94,10 +130,8 @@ impl Index {
 
     /// The module `name` within another.
     pub(crate) fn child(&self, module: ModuleId, name: &str) -> ModuleId {
-        let items = self.modules[module].items.get(name);
-        let inner = items
-            .into_iter()
-            .flatten()
+        let inner = self
+            .items(module, name)
             .find_map(|item| if let Item::Module(id) = item { Some(*id) } else { None });
         inner.unwrap_or(module)
     }
@@ -136,7 +170,7 @@ impl Index {
             self.roots.insert(key, root);
             root
         };
-        home.module.iter().fold(root, |module, name| self.submodule(module, name))
+        home.module.iter().fold(root, |module, name| self.submodule(module, name, ""))
     }
 
     fn new_module(&mut self, parent: Option<ModuleId>, package: &Path, path: Vec<String>) -> ModuleId {
@@ -156,7 +190,7 @@ impl Index {
         id
     }
 
-    fn submodule(&mut self, parent: ModuleId, name: &str) -> ModuleId {
+    fn submodule(&mut self, parent: ModuleId, name: &str, condition: &str) -> ModuleId {
         let existing = self.child(parent, name);
         if existing != parent {
             return existing;
@@ -165,12 +199,17 @@ impl Index {
         path.push(name.to_owned());
         let package = self.modules[parent].package.clone();
         let id = self.new_module(Some(parent), &package, path);
-        self.item(parent, &name, Item::Module(id));
+        self.item(parent, &name, condition, Item::Module(id));
         id
     }
 
-    fn item(&mut self, module: ModuleId, name: &impl ToString, item: Item) {
+    fn item(&mut self, module: ModuleId, name: &impl ToString, condition: &str, item: Item) {
+        let item = Conditioned { condition: condition.to_owned(), item };
         self.modules[module].items.entry(plain_name(&name.to_string())).or_default().push(item);
+    }
+
+    fn items(&self, module: ModuleId, name: &str) -> impl Iterator<Item = &Item> {
+        self.modules[module].items.get(name).into_iter().flatten().map(|conditioned| &conditioned.item)
     }
 
     /// The package's name, and the dependencies that have another name than their crate.
@@ -186,39 +225,36 @@ impl Index {
         self.renamed.insert(package.to_owned(), renamed);
     }
 
-    fn add(&mut self, module: ModuleId, file: usize, items: &[SynItem]) {
+    /// Items of a module that stands under the `cfg`s of `outer`.
+    fn add(&mut self, module: ModuleId, file: usize, items: &[SynItem], outer: &str) {
         for item in items {
+            let condition = format!("{outer}{}", condition(attributes(item)));
             match item {
                 SynItem::Use(item) => {
                     let start = Written { leading: item.leading_colon.is_some(), segments: Vec::new() };
                     for (name, path) in leaves(&item.tree, start) {
                         match name {
-                            Some(name) => self.item(module, &name, Item::Use(path)),
+                            Some(name) => self.item(module, &name, &condition, Item::Use(path)),
                             None => self.modules[module].globs.push((path, file)),
                         }
                     }
                 }
                 SynItem::Mod(item) => {
                     if let Some((_, items)) = &item.content {
-                        let inner = self.submodule(module, &item.ident.to_string());
-                        self.add(inner, file, items);
+                        let inner = self.submodule(module, &item.ident.to_string(), &condition);
+                        self.add(inner, file, items, &condition);
                     }
                 }
                 SynItem::ExternCrate(item) => {
                     let name = item.rename.as_ref().map_or(&item.ident, |(_, name)| name);
                     let path = Written { leading: true, segments: vec![item.ident.to_string()] };
-                    self.item(module, name, Item::Use(path));
+                    self.item(module, name, &condition, Item::Use(path));
                 }
-                SynItem::Fn(item) => {
-                    self.item(module, &item.sig.ident, Item::Function(returned(&item.sig.output)));
+                _ => {
+                    if let Some((name, item)) = own_item(item) {
+                        self.item(module, name, &condition, item);
+                    }
                 }
-                SynItem::Struct(item) => self.item(module, &item.ident, Item::Type(fields(&item.fields))),
-                SynItem::Enum(item) => self.item(module, &item.ident, Item::Type(Vec::new())),
-                SynItem::Trait(item) => self.item(module, &item.ident, Item::Type(Vec::new())),
-                SynItem::Type(item) => self.item(module, &item.ident, Item::Alias((*item.ty).clone())),
-                SynItem::Static(item) => self.item(module, &item.ident, Item::Value((*item.ty).clone())),
-                SynItem::Const(item) => self.item(module, &item.ident, Item::Value((*item.ty).clone())),
-                _ => {}
             }
         }
     }
@@ -237,7 +273,11 @@ impl Index {
                     for method in &item.items {
                         if let ImplItem::Fn(method) = method {
                             let key = (owner, name.clone(), method.sig.ident.to_string());
-                            self.methods.insert(key, returned(&method.sig.output));
+                            let output = returned(&method.sig.output);
+                            let known = self.methods.entry(key).or_insert_with(|| output.clone());
+                            if text(known.as_ref()) != text(output.as_ref()) {
+                                *known = Some(parse_quote!(_));
+                            }
                         }
                     }
                 }
@@ -254,37 +294,39 @@ impl Index {
         }
     }
 
-    /// What a method of a local type returns, where it has that method and returns something.
+    /// What a method of a local type returns, where it has that method and returns something: `_` where
+    /// there are several.
     pub(crate) fn method(&self, owner: ModuleId, name: &str, method: &str) -> Option<&Option<Type>> {
         self.methods.get(&(owner, name.to_owned(), method.to_owned()))
     }
 
     pub(crate) fn field(&self, owner: ModuleId, name: &str, field: &str) -> Option<&Type> {
-        let items = self.modules[owner].items.get(name)?;
-        items.iter().find_map(|item| match item {
-            Item::Type(fields) => fields.iter().find(|(name, _)| name == field).map(|(_, ty)| ty),
-            _ => None,
-        })
+        let types = self.items(owner, name).flat_map(|item| match item {
+            Item::Type(fields) => &fields[..],
+            _ => &[],
+        });
+        only(types.filter(|(name, _)| name == field).map(|(_, ty)| Some(ty)))
     }
 
     /// The type of a constant or static, or what a function returns.
     pub(crate) fn value(&self, owner: ModuleId, name: &str) -> Option<&Type> {
-        let items = self.modules[owner].items.get(name)?;
-        items.iter().find_map(|item| match item {
-            Item::Value(ty) => Some(ty),
-            Item::Function(ty) => ty.as_ref(),
+        only(self.items(owner, name).filter_map(|item| match item {
+            Item::Value(ty) => Some(Some(ty)),
+            Item::Function(ty) => Some(ty.as_ref()),
             _ => None,
-        })
+        }))
     }
 
     pub(crate) fn alias(&self, owner: ModuleId, name: &str) -> Option<&Type> {
-        let items = self.modules[owner].items.get(name)?;
-        items.iter().find_map(|item| if let Item::Alias(ty) = item { Some(ty) } else { None })
+        only(self.items(owner, name).filter_map(|item| match item {
+            Item::Alias(ty) => Some(Some(ty)),
+            Item::Type(_) => Some(None),
+            _ => None,
+        }))
     }
 
     pub(crate) fn is_type(&self, owner: ModuleId, name: &str) -> bool {
-        let items = self.modules[owner].items.get(name);
-        items.is_some_and(|items| items.iter().any(|item| matches!(item, Item::Type(_))))
+        self.items(owner, name).any(|item| matches!(item, Item::Type(_)))
     }
 
     /// What a path stands for in a module.
@@ -328,24 +370,24 @@ impl Index {
             return Meaning::Unknown;
         }
         let items = self.modules[module].items.get(name).map_or(&[][..], Vec::as_slice);
-        let mut local = None;
-        for item in items {
-            let found = match item {
+        let seen = walk.seen.clone();
+        let mut found: Vec<(&str, Meaning)> = Vec::new();
+        for Conditioned { condition, item } in items {
+            // The items exclude each other, so that each has a way of its own.
+            walk.seen.clone_from(&seen);
+            let meaning = match item {
                 Item::Use(target) => {
                     let segments = target.segments.iter().chain(rest).cloned().collect();
                     self.resolve(module, &Written { leading: target.leading, segments }, walk)
                 }
                 Item::Module(inner) => self.within(*inner, rest, walk),
-                _ => {
-                    local = Some(Meaning::Local(module, name.clone(), rest.to_vec()));
-                    Meaning::Unknown
-                }
+                // What has a path behind it is no function.
+                Item::Function(_) | Item::Value(_) if !rest.is_empty() => continue,
+                _ => Meaning::Local(module, name.clone(), rest.to_vec()),
             };
-            if found != Meaning::Unknown {
-                return found;
-            }
+            found.push((condition, meaning));
         }
-        local.unwrap_or_else(|| self.through_globs(module, path, walk))
+        chosen(found).unwrap_or_else(|| self.through_globs(module, path, walk))
     }
 
     fn through_globs(&self, module: ModuleId, path: &[String], walk: &mut Walk) -> Meaning {
@@ -374,6 +416,77 @@ impl Index {
             Some(root) if self.modules[module].root != *root => self.within(*root, &path[1..], walk),
             _ => Meaning::External(std::iter::once(name).chain(&path[1..]).cloned().collect()),
         }
+    }
+}
+
+/// What a name stands for, given its items in a module, each with its condition.
+///
+/// Items of one name and one condition have different namespaces: an import comes before the module's own
+/// item. A module itself counts only where nothing else has its name.
+fn chosen(mut found: Vec<(&str, Meaning)>) -> Option<Meaning> {
+    if found.iter().any(|(_, meaning)| !matches!(meaning, Meaning::Module(_))) {
+        found.retain(|(_, meaning)| !matches!(meaning, Meaning::Module(_)));
+    }
+    let mut by_condition: Vec<(&str, Meaning)> = Vec::new();
+    for (condition, meaning) in found {
+        match by_condition.iter_mut().find(|(known, _)| *known == condition) {
+            None => by_condition.push((condition, meaning)),
+            Some((_, known)) if matches!(known, Meaning::Unknown | Meaning::Local(..)) => {
+                if meaning != Meaning::Unknown {
+                    *known = meaning;
+                }
+            }
+            Some(_) => {}
+        }
+    }
+    let all: Vec<Meaning> = by_condition.into_iter().map(|(_, meaning)| meaning).collect();
+    Some(Meaning::of_all(all)).filter(|meaning| *meaning != Meaning::Unknown)
+}
+
+/// The type on which all agree: where they depend on `cfg` there is none.
+fn only<'a>(types: impl Iterator<Item = Option<&'a Type>>) -> Option<&'a Type> {
+    let all: Vec<Option<&Type>> = types.collect();
+    let first = *all.first()?;
+    all.iter().all(|ty| text(*ty) == text(first)).then_some(first)?
+}
+
+fn text(ty: Option<&Type>) -> Option<String> {
+    ty.map(|ty| ty.to_token_stream().to_string())
+}
+
+/// The `cfg`s among attributes, as text.
+fn condition(attributes: &[Attribute]) -> String {
+    let conditions = attributes.iter().filter(|attribute| attribute.path().is_ident("cfg"));
+    conditions.map(|attribute| attribute.to_token_stream().to_string()).collect()
+}
+
+fn attributes(item: &SynItem) -> &[Attribute] {
+    match item {
+        SynItem::Use(item) => &item.attrs,
+        SynItem::Mod(item) => &item.attrs,
+        SynItem::ExternCrate(item) => &item.attrs,
+        SynItem::Fn(item) => &item.attrs,
+        SynItem::Struct(item) => &item.attrs,
+        SynItem::Enum(item) => &item.attrs,
+        SynItem::Trait(item) => &item.attrs,
+        SynItem::Type(item) => &item.attrs,
+        SynItem::Static(item) => &item.attrs,
+        SynItem::Const(item) => &item.attrs,
+        _ => &[],
+    }
+}
+
+/// An item that a module defines itself.
+fn own_item(item: &SynItem) -> Option<(&Ident, Item)> {
+    match item {
+        SynItem::Fn(item) => Some((&item.sig.ident, Item::Function(returned(&item.sig.output)))),
+        SynItem::Struct(item) => Some((&item.ident, Item::Type(fields(&item.fields)))),
+        SynItem::Enum(item) => Some((&item.ident, Item::Type(Vec::new()))),
+        SynItem::Trait(item) => Some((&item.ident, Item::Type(Vec::new()))),
+        SynItem::Type(item) => Some((&item.ident, Item::Alias((*item.ty).clone()))),
+        SynItem::Static(item) => Some((&item.ident, Item::Value((*item.ty).clone()))),
+        SynItem::Const(item) => Some((&item.ident, Item::Value((*item.ty).clone()))),
+        _ => None,
     }
 }
 

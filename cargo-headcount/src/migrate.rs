@@ -10,9 +10,9 @@ use crate::edit::{self, Edit};
 use crate::error::Error;
 use crate::forms::Form;
 use crate::imports;
-use crate::index::{Meaning, Written};
 use crate::names;
 use crate::rewrite::{Context, Rewrite, rewrite};
+use crate::scan::Site;
 use crate::source::{self, Source};
 use crate::write::Prepared;
 
@@ -87,12 +87,12 @@ pub(crate) fn plan(code: &Code, file: usize, options: &Migrate) -> Result<Plan, 
     let (source, found) = (&code.sources[file], &code.found[file]);
     let mut plan = Plan::default();
     let proposals = names::propose(&found.sites);
-    let krate = krate(code, file, options);
     let (mut edits, mut moved): (Vec<Edit>, Vec<Range<usize>>) = (Vec::new(), Vec::new());
     for (at, site) in found.sites.iter().enumerate() {
         let name = proposals.get(&at).map(String::as_str);
         let given = name.filter(|_| options.name);
-        let context = Context { options, source, sites: &found.sites, krate: krate.clone(), name: given };
+        let context =
+            Context { options, source, sites: &found.sites, krate: krate(site, options), name: given };
         match rewrite(site, &context) {
             Rewrite::Edits(more) => {
                 plan.spawns += 1;
@@ -155,14 +155,10 @@ fn without(range: &Range<usize>, moved: &[Range<usize>]) -> Vec<Range<usize>> {
     }
 }
 
-/// The crate's path, with `::` where a module or variable of that name would be meant.
-fn krate(code: &Code, file: usize, options: &Migrate) -> String {
+/// The crate's path, with `::` where something else of that name would be meant.
+fn krate(site: &Site, options: &Migrate) -> String {
     let name = options.target.path();
-    let path = Written { leading: false, segments: vec![name.to_owned()] };
-    match code.index.meaning(code.index.module_of(file), &path) {
-        Meaning::External(full) if full == [name] => name.to_owned(),
-        _ => format!("::{name}"),
-    }
+    if site.taken.contains(&name) { format!("::{name}") } else { name.to_owned() }
 }
 
 /// The attribute on a line of its own, indented as the function is.

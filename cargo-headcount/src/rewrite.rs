@@ -37,6 +37,9 @@ pub(crate) fn rewrite(site: &Site, context: &Context<'_>) -> Rewrite {
     if site.within_macro.as_ref().is_some_and(|name| QUOTES.contains(&name.as_str())) {
         return Rewrite::Left("code that another crate compiles");
     }
+    if site.conditional {
+        return Rewrite::Left("its name depends on cfg");
+    }
     match (&site.form, &site.call) {
         (Form::Method(class, method), Call::Method { opening, generics }) => {
             let Some(receiver) = &site.receiver else { return Rewrite::Left("its receiver is not Rust") };
@@ -144,6 +147,10 @@ impl Method<'_> {
     }
 
     fn spawn_in(&self) -> Rewrite {
+        // A receiver is borrowed mutably only once the arguments are evaluated, an argument at its place.
+        if self.site.args.iter().any(|arg| !self.receiver.idents.is_disjoint(&arg.idents)) {
+            return track(self.site, self.context, 0);
+        }
         let text = self.receiver_text();
         let set =
             if self.receiver.reference && !self.receiver.computed { text } else { format!("&mut {text}") };

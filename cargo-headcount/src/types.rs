@@ -318,7 +318,8 @@ impl Scanner<'_> {
             let inner = match &typed.kind {
                 Kind::Local(owner, ty) if name != "Some" && name != "Ok" => {
                     let field = self.index.field(*owner, ty, &at.to_string());
-                    field.map(|ty| self.elsewhere(*owner, ty, 0)).unwrap_or_default()
+                    let inner = field.map(|ty| self.elsewhere(*owner, ty, 0)).unwrap_or_default();
+                    Typed { reference: inner.reference || typed.reference, ..inner }
                 }
                 _ if name == "Some" || name == "Ok" => typed.clone(),
                 _ => Typed::default(),

@@ -121,6 +121,80 @@ fn a_receiver_that_the_future_takes_is_left() {
 }
 
 #[test]
+fn names_that_depend_on_cfg_are_left_in_any_order() {
+    let tokio = "#[cfg(not(wasm))]\nuse tokio::task::spawn_local;\n";
+    let others = [
+        "#[cfg(wasm)]\nuse wasm_bindgen_futures::spawn_local;\n",
+        "#[cfg(wasm)]\nuse crate::made_by_a_macro::spawn_local;\n",
+        "#[cfg(wasm)]\nfn spawn_local(_: u8) {}\n",
+        "#[cfg(wasm)]\nmod w { pub fn spawn_local(_: u8) {} }\n#[cfg(wasm)]\nuse w::spawn_local;\n",
+    ];
+    for other in others {
+        let call = "fn f() { spawn_local(g()); }\n";
+        let within = format!(
+            "mod inner {{ use super::*;\n{call}}}\nmod other {{ fn f() {{ super::spawn_local(g()); }} }}\n"
+        );
+        for text in [format!("{tokio}{other}{call}{within}"), format!("{other}{tokio}{call}{within}")] {
+            let (changed, notes) = migrate(&text, &Migrate::default());
+            assert_eq!(changed, text);
+            assert_eq!(notes, ["spawn_local is left: its name depends on cfg"; 3], "{text}");
+        }
+    }
+}
+
+#[test]
+fn modules_types_and_imports_of_blocks_may_depend_on_cfg_too() {
+    let left = "tokio::spawn is left: its name depends on cfg";
+    let unknown = ".spawn(…) is left: the type of its receiver is not known";
+    let cases = [
+        ("#[cfg(a)] use tokio as rt; #[cfg(not(a))] use other as rt; fn f() { rt::spawn(g()); }", left),
+        (
+            "#[cfg(a)] mod rt { pub use tokio::spawn; } #[cfg(not(a))] mod rt { pub fn spawn(_: u8) {} } \
+             fn f() { rt::spawn(1); }",
+            left,
+        ),
+        ("fn f() { #[cfg(a)] use tokio::spawn; #[cfg(not(a))] use other::spawn; spawn(g()); }", left),
+        ("fn f() { #[cfg(a)] use other::spawn; #[cfg(not(a))] use tokio::spawn; spawn(g()); }", left),
+        (
+            "#[cfg(a)] use tokio::task::JoinSet; #[cfg(not(a))] use other::JoinSet; \
+             fn f(s: &mut JoinSet<()>) { s.spawn(g()); }",
+            unknown,
+        ),
+        (
+            "#[cfg(a)] type H = tokio::runtime::Handle; #[cfg(not(a))] type H = other::Handle; \
+             fn f(h: H) { h.spawn(g()); }",
+            unknown,
+        ),
+        (
+            "use tokio::runtime::Handle; struct S { #[cfg(a)] h: Handle, #[cfg(not(a))] h: Other } \
+             impl S { fn f(&self) { self.h.spawn(g()); } }",
+            unknown,
+        ),
+        (
+            "use tokio::runtime::Handle; struct S; impl S { #[cfg(a)] fn h(&self) -> Handle { x() } \
+             #[cfg(not(a))] fn h(&self) -> Other { y() } fn f(&self) { self.h().spawn(g()); } }",
+            unknown,
+        ),
+    ];
+    for (text, note) in cases {
+        assert_eq!(migrate(text, &Migrate::default()), (text.to_owned(), vec![note.to_owned()]), "{text}");
+    }
+}
+
+#[test]
+fn names_that_mean_the_same_under_every_cfg_are_migrated() {
+    let cases = [
+        "#[cfg(a)] use tokio::spawn; #[cfg(not(a))] use tokio::task::spawn; fn f() { spawn(g()); }",
+        "#[cfg(a)] use tokio::spawn; mod spawn {} fn f() { spawn(g()); }",
+        "#[cfg(a)] use tokio::task; fn task() {} fn f() { task::spawn(g()); }",
+        "use tokio::task; #[cfg(a)] mod tests { use super::task; fn f() { task::spawn(g()); } }",
+    ];
+    for text in cases {
+        assert!(after(text, &Migrate::default()).contains("headcount::spawn(g())"), "{text}");
+    }
+}
+
+#[test]
 fn futures_in_sets_are_wrapped_once() {
     let imports = "use tokio::task::{JoinSet, LocalSet}; use tokio_util::task::{JoinMap, TaskTracker};";
     let cases = [
@@ -164,6 +238,79 @@ fn sets_are_handed_over_where_there_is_a_function_for_it() {
         "use tokio::{runtime::Runtime, task::JoinSet};\nfn f(s: &mut JoinSet<()>, r: Runtime) { headcount_core::spawn_in(s, g()); \
          let mut own = JoinSet::new(); headcount_core::spawn_in(&mut own, g()); headcount_core::spawn_blocking_on(h, r.handle()); }\n"
     );
+}
+
+#[test]
+fn fields_taken_out_of_self_are_references_only_behind_one() {
+    let options = Migrate { spawn_in: true, ..Migrate::default() };
+    let cases = [
+        ("self", "&handle", "&mut set"),
+        ("mut self", "&handle", "&mut set"),
+        ("self: Self", "&handle", "&mut set"),
+        ("&mut self", "handle", "set"),
+        ("self: &mut Self", "handle", "set"),
+    ];
+    for (receiver, handle, set) in cases {
+        let text = |of_struct: &str, of_tuple: &str| {
+            format!(
+                "use tokio::{{runtime::Handle, task::JoinSet}};\nstruct S {{ handle: Handle, set: JoinSet<()> }}\n\
+                 impl S {{ fn run({receiver}) {{ let Self {{ handle, set }} = self; {of_struct} }} }}\n\
+                 struct T(Handle, JoinSet<()>);\n\
+                 impl T {{ fn run({receiver}) {{ let Self(handle, set) = self; {of_tuple} }} }}\n"
+            )
+        };
+        let before = "handle.spawn(g()); set.spawn(h());";
+        let moved = format!("headcount::spawn_on(g(), {handle}); headcount::spawn_in({set}, h());");
+        assert_eq!(after(&text(before, before), &options), text(&moved, &moved), "{receiver}");
+    }
+}
+
+#[test]
+fn a_set_is_not_handed_over_beside_what_the_future_reads_of_it() {
+    let options = Migrate { spawn_in: true, ..Migrate::default() };
+    let imports = "use tokio::task::JoinSet; struct S { set: JoinSet<()> } \
+        impl S { fn run(&mut self) { self.set.spawn(self.job()); } }";
+    let cases = [
+        (
+            "let mut s = JoinSet::new(); s.spawn(g(s.len()));",
+            "let mut s = JoinSet::new(); s.spawn(headcount::track(g(s.len())));",
+        ),
+        (
+            "let mut s = S { set: n() }; s.set.spawn(async move { x(s.id) });",
+            "let mut s = S { set: n() }; s.set.spawn(headcount::track(async move { x(s.id) }));",
+        ),
+    ];
+    for (before, expected) in cases {
+        let changed = after(&format!("{imports} async fn f() {{ {before} }}\n"), &options);
+        assert!(changed.contains("self.set.spawn(headcount::track(self.job()))"), "{changed}");
+        assert!(changed.ends_with(&format!("async fn f() {{ {expected} }}\n")), "{changed}");
+    }
+}
+
+#[test]
+fn the_crate_is_named_by_what_its_name_means_at_each_spawn() {
+    let cases = [
+        (
+            "fn f() { tokio::spawn(g()); }\nmod inner { mod headcount {} fn f() { tokio::spawn(g()); } }\n",
+            ["{ headcount::spawn(g())", "{ ::headcount::spawn(g())"],
+        ),
+        (
+            "mod headcount {}\nfn f() { tokio::spawn(g()); }\nmod inner { fn f() { tokio::spawn(g()); } }\n",
+            ["{ ::headcount::spawn(g())", "{ headcount::spawn(g())"],
+        ),
+        (
+            "fn f() { tokio::spawn(g()); }\nfn h() { use other as headcount; tokio::spawn(g()); }\n",
+            ["{ headcount::spawn(g())", "headcount; ::headcount::spawn(g())"],
+        ),
+    ];
+    for (text, expected) in cases {
+        let changed = after(text, &Migrate::default());
+        let lines: Vec<&str> = changed.lines().filter(|line| line.contains("spawn")).collect();
+        assert_eq!(lines.len(), 2, "{changed}");
+        for (line, expected) in lines.iter().zip(expected) {
+            assert!(line.contains(expected), "{line}");
+        }
+    }
 }
 
 #[test]

@@ -40,7 +40,7 @@ impl Scanner<'_> {
         call: Call,
         args: Vec<Arg>,
         receiver: Option<Receiver>,
-    ) {
+    ) -> &mut Site {
         let tracked = !form.plain() || args.iter().any(|arg| arg.tracked);
         let bound = match &self.bound {
             Some((around, name)) if *around == range => Some(name.clone()),
@@ -51,8 +51,10 @@ impl Scanner<'_> {
         }
         let result = self.results.get(&(range.start, range.end)).copied().unwrap_or(ResultUse::Used);
         let function = self.function_path();
+        let at_end = self.found.sites.len();
         self.found.sites.push(Site {
             form,
+            conditional: false,
             range,
             at,
             call,
@@ -61,10 +63,12 @@ impl Scanner<'_> {
             function,
             test: 0 < self.tests,
             within_macro: self.macros.last().cloned(),
+            taken: self.taken(),
             tracked,
             bound,
             result,
         });
+        &mut self.found.sites[at_end]
     }
 
     /// A function named by its path, called or as a value.
@@ -74,28 +78,27 @@ impl Scanner<'_> {
         }
         let Some(last) = path.path.segments.last() else { return false };
         let name = written(&path.path);
-        let form = match self.meaning(&name) {
-            Meaning::External(full) => Form::of(&full),
-            Meaning::Local(module, name, rest) => {
+        let meaning = self.meaning(&name);
+        for meaning in meanings(&meaning) {
+            if let Meaning::Local(module, name, rest) = meaning {
                 let given = args.iter().flatten().cloned().collect();
                 match &rest[..] {
-                    [] => self.called((module, String::new(), name), given),
-                    [method] => self.called((module, name, method.clone()), given),
+                    [] => self.called((*module, String::new(), name.clone()), given),
+                    [method] => self.called((*module, name.clone(), method.clone()), given),
                     _ => {}
                 }
-                None
             }
-            _ => None,
-        };
-        let Some(form) = form else { return false };
+        }
+        let Some(form) = form(&meaning) else { return false };
         let first = self.range(&path.path);
         let last = self.source.range(last.ident.span());
         let named = first.start..last.end;
         let start = name.segments[0].clone();
-        match args {
+        let site = match args {
             Some(args) => self.record(form, whole, last.start, Call::Path(named, start), args, None),
             None => self.record(form, named.clone(), last.start, Call::Value(named, start), Vec::new(), None),
-        }
+        };
+        site.conditional = matches!(meaning, Meaning::Conditional(_));
         true
     }
 
@@ -113,15 +116,17 @@ impl Scanner<'_> {
         match bare(expr) {
             Expr::MethodCall(call) => self.is_tracked(&call.receiver),
             Expr::Call(call) => match bare(&call.func) {
-                Expr::Path(path) => match self.meaning(&written(&path.path)) {
-                    Meaning::External(full) => {
-                        matches!(
-                            full.iter().map(String::as_str).collect::<Vec<_>>()[..],
-                            ["headcount" | "headcount_core", "track" | "task"]
-                        )
-                    }
-                    _ => false,
-                },
+                Expr::Path(path) => {
+                    meanings(&self.meaning(&written(&path.path))).iter().any(|meaning| match meaning {
+                        Meaning::External(full) => {
+                            matches!(
+                                full.iter().map(String::as_str).collect::<Vec<_>>()[..],
+                                ["headcount" | "headcount_core", "track" | "task"]
+                            )
+                        }
+                        _ => false,
+                    })
+                }
                 _ => false,
             },
             Expr::Path(_) | Expr::Field(_) => self.infer(expr).kind == Kind::Class(Class::Headcount),
@@ -201,14 +206,15 @@ impl Scanner<'_> {
 
     /// A path and a parenthesis, seen as tokens alone.
     pub(crate) fn raw_call(&mut self, path: &Written, spans: (Span, Span), args: &proc_macro2::Group) {
-        let Meaning::External(full) = self.meaning(path) else { return };
-        let Some(form) = Form::of(&full) else { return };
+        let meaning = self.meaning(path);
+        let Some(form) = form(&meaning) else { return };
         let (first, last) = (self.source.range(spans.0), self.source.range(spans.1));
         let whole = first.start..self.source.range(args.span_close()).end;
         let inside = self.source.range(args.span_open()).end..self.source.range(args.span_close()).start;
         let arg = Arg { range: inside, shape: Shape::Other, idents: idents(args.stream()), tracked: false };
         let call = Call::Path(first.start..last.end, path.segments[0].clone());
-        self.record(form, whole, last.start, call, vec![arg], None);
+        let site = self.record(form, whole, last.start, call, vec![arg], None);
+        site.conditional = matches!(meaning, Meaning::Conditional(_));
     }
 
     pub(crate) fn raw_method(&mut self, name: &proc_macro2::Ident, args: &proc_macro2::Group) {
@@ -221,6 +227,23 @@ impl Scanner<'_> {
         let call = Call::Method { opening, generics: false };
         self.record(Form::Unresolved(method), range.clone(), range.start, call, Vec::new(), None);
     }
+}
+
+/// All that a name may stand for.
+fn meanings(meaning: &Meaning) -> &[Meaning] {
+    match meaning {
+        Meaning::Conditional(all) => all,
+        one => std::slice::from_ref(one),
+    }
+}
+
+/// The form of a function or type: a plain one, if it has that under some `cfg`.
+fn form(meaning: &Meaning) -> Option<Form> {
+    let forms = meanings(meaning).iter().filter_map(|meaning| match meaning {
+        Meaning::External(full) => Form::of(full),
+        _ => None,
+    });
+    forms.max_by(|one, other| (one.plain(), one).cmp(&(other.plain(), other)))
 }
 
 fn shape(expr: &Expr) -> Shape {

@@ -10,6 +10,8 @@ use crate::index::ModuleId;
 #[derive(Debug, Clone)]
 pub(crate) struct Site {
     pub(crate) form: Form,
+    /// Under another `cfg` the name means something else.
+    pub(crate) conditional: bool,
     /// The whole call, or the path where the function is passed as a value.
     pub(crate) range: Range<usize>,
     /// The name of what is called: where line and column point to.
@@ -23,6 +25,8 @@ pub(crate) struct Site {
     pub(crate) test: bool,
     /// The innermost macro that it stands in the arguments of.
     pub(crate) within_macro: Option<String>,
+    /// The crates of headcount whose names mean something else at this place.
+    pub(crate) taken: Vec<&'static str>,
     /// What it spawns is tracked already.
     pub(crate) tracked: bool,
     /// The variable that the handle is bound to.

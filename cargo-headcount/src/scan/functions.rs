@@ -6,7 +6,7 @@ use proc_macro2::{Span, TokenStream};
 use quote::ToTokens;
 use syn::spanned::Spanned;
 use syn::visit::Visit;
-use syn::{Attribute, Block, FnArg, Pat, Signature, Visibility};
+use syn::{Attribute, Block, FnArg, Pat, ReceiverKind, Signature, Type, Visibility};
 
 use super::found::{Arg, Key, Shape, Wrapper};
 use super::scanner::{Scanner, Scope};
@@ -30,7 +30,7 @@ impl Scanner<'_> {
         signature: &Signature,
         body: &Block,
     ) {
-        let uses: HashMap<String, Written> =
+        let uses: HashMap<String, Vec<Written>> =
             self.scopes.iter().flat_map(|scope| scope.uses.clone()).collect();
         let globs = self.scopes.iter().flat_map(|scope| scope.globs.clone()).collect();
         let outside =
@@ -41,9 +41,14 @@ impl Scanner<'_> {
         self.functions.push(signature.ident.to_string());
         for input in &signature.inputs {
             match input {
-                FnArg::Receiver(_) => {
+                FnArg::Receiver(receiver) => {
                     let kind = self.owner.clone().unwrap_or(Kind::Unknown);
-                    self.declare("self".to_owned(), Typed { kind, reference: true });
+                    let reference = match &receiver.kind {
+                        ReceiverKind::Reference(..) => true,
+                        ReceiverKind::Typed(_, ty) => matches!(**ty, Type::Reference(_)),
+                        _ => false,
+                    };
+                    self.declare("self".to_owned(), Typed { kind, reference });
                 }
                 FnArg::Typed(input) => {
                     let typed = self.of_type(&input.ty);

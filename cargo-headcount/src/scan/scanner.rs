@@ -15,7 +15,8 @@ use crate::types::{Kind, Typed};
 #[derive(Default)]
 pub(crate) struct Scope {
     pub(crate) variables: HashMap<String, Typed>,
-    pub(super) uses: HashMap<String, Written>,
+    /// The imports of each name: several where they depend on `cfg`.
+    pub(super) uses: HashMap<String, Vec<Written>>,
     pub(super) globs: Vec<Written>,
 }
 
@@ -75,9 +76,12 @@ impl Scanner<'_> {
                 if path.segments.len() == 1 && scope.variables.contains_key(first) {
                     return Meaning::Unknown;
                 }
-                if let Some(target) = scope.uses.get(first) {
-                    let segments = target.segments.iter().chain(&path.segments[1..]).cloned().collect();
-                    return self.index.meaning(self.module, &Written { leading: target.leading, segments });
+                if let Some(targets) = scope.uses.get(first) {
+                    let meaning = |target: &Written| {
+                        let segments = target.segments.iter().chain(&path.segments[1..]).cloned().collect();
+                        self.index.meaning(self.module, &Written { leading: target.leading, segments })
+                    };
+                    return Meaning::of_all(targets.iter().map(meaning).collect());
                 }
             }
             if let (Some(Kind::Local(owner, name)), "Self") = (&self.owner, first.as_str()) {
@@ -89,6 +93,16 @@ impl Scanner<'_> {
             return meaning;
         }
         self.through_globs(path).unwrap_or(meaning)
+    }
+
+    /// The crates of headcount whose names mean something else here.
+    pub(super) fn taken(&self) -> Vec<&'static str> {
+        let is_taken = |name: &&str| {
+            let path = Written { leading: false, segments: vec![(*name).to_owned()] };
+            let by_block = self.scopes.iter().any(|scope| scope.uses.contains_key(*name));
+            by_block || self.index.meaning(self.module, &path) != Meaning::External(path.segments)
+        };
+        ["headcount", "headcount_core"].into_iter().filter(is_taken).collect()
     }
 
     pub(super) fn through_globs(&self, path: &Written) -> Option<Meaning> {

@@ -33,7 +33,7 @@ impl Scanner<'_> {
                     let Some(scope) = self.scopes.last_mut() else { continue };
                     for (name, path) in leaves(&item.tree, start) {
                         match name {
-                            Some(name) => drop(scope.uses.insert(name, path)),
+                            Some(name) => scope.uses.entry(name).or_default().push(path),
                             None => scope.globs.push(path),
                         }
                     }

@@ -5,10 +5,13 @@ use std::pin::pin;
 use std::time::Duration;
 
 use axum::Router;
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::{TcpListener, TcpStream};
+
+/// How long a client may take to send the head of a request: a stop waits for that long at most.
+pub const HEAD_TIMEOUT: Duration = Duration::from_secs(5);
 
 /// Serves a router until the process begins to drain. Returns while connections still answer what they were
 /// asked: the shutdown waits for them.
@@ -30,7 +33,8 @@ pub async fn serve(listener: TcpListener, app: Router) {
 }
 
 async fn connection(socket: TcpStream, app: Router) {
-    let server = Builder::new(headcount::executor("http2-stream"));
+    let mut server = Builder::new(headcount::executor("http2-stream"));
+    server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
     let service = TowerToHyperService::new(app);
     let mut connection = pin!(server.serve_connection_with_upgrades(TokioIo::new(socket), service));
     // A connection that breaks off is its client's affair.

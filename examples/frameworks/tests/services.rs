@@ -27,7 +27,11 @@ struct Service {
 
 impl Service {
     fn start(program: &str) -> Self {
-        let mut child = Command::new(program)
+        Self::start_as(Command::new(program))
+    }
+
+    fn start_as(mut command: Command) -> Self {
+        let mut child = command
             .env("HEADCOUNT_ADMIN", "127.0.0.1:0")
             .env("NO_COLOR", "1")
             .stdout(Stdio::piped())
@@ -233,10 +237,47 @@ fn hyper_without_a_framework() {
     service.wait_for("the request", |now| {
         group(now, "GET") == Some((0, 1)) && group(now, "connection") == Some((0, 1)) && now["untracked"] == 0
     });
-    // An idle connection does not hold up the stop.
+    // A connection that is idle or has sent half a head does not hold up the stop.
+    let _half = half_a_head(&service);
     let _idle = TcpStream::connect(service.address).unwrap();
-    service.wait_for("an idle connection", |now| group(now, "connection") == Some((1, 1)));
+    service.wait_for("two connections", |now| group(now, "connection") == Some((2, 1)));
     let (code, took, log) = service.stop();
     assert_eq!(code, 0, "{log}");
     assert!(took < 15.0, "{took} s: {log}");
+}
+
+#[test]
+fn half_a_head_does_not_hold_up_a_stop_of_axum() {
+    let service = Service::start(env!("CARGO_BIN_EXE_axum-service"));
+    let _half = half_a_head(&service);
+    service.wait_for("a connection", |now| group(now, "connection") == Some((1, 0)));
+    let (code, took, log) = service.stop();
+    assert_eq!(code, 0, "{log}");
+    assert!(took < 15.0, "{took} s: {log}");
+}
+
+#[cfg(target_os = "linux")]
+#[test]
+fn hyper_outlives_a_lack_of_file_descriptors() {
+    let mut command = Command::new("sh");
+    command.args(["-c", "ulimit -n 64; exec \"$0\"", env!("CARGO_BIN_EXE_plain-hyper")]);
+    let service = Service::start_as(command);
+    let many: Vec<TcpStream> = (0..100).map(|_| TcpStream::connect(service.address).unwrap()).collect();
+    let last = std::path::PathBuf::from(format!("/proc/{}/fd/63", service.child.id()));
+    let began = Instant::now();
+    while last.symlink_metadata().is_err() {
+        assert!(began.elapsed() < PATIENCE, "descriptors are left");
+        std::thread::sleep(Duration::from_millis(10));
+    }
+    drop(many);
+    assert!(service.ask("GET", "/anything").ends_with("GET /anything\n"));
+    let (code, _, log) = service.stop();
+    assert_eq!(code, 0, "{log}");
+}
+
+/// A client that does not end the head of its request.
+fn half_a_head(service: &Service) -> TcpStream {
+    let mut stream = TcpStream::connect(service.address).unwrap();
+    stream.write_all(b"GET /anything HTTP/1.1\r\nHost: half-a-head.example\r\n").unwrap();
+    stream
 }

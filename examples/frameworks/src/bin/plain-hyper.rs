@@ -4,12 +4,13 @@
 
 use std::convert::Infallible;
 use std::pin::pin;
+use std::time::Duration;
 
 use headcount::{Headcount, Report, TrackLayer, executor, task};
-use headcount_frameworks::announce;
+use headcount_frameworks::{HEAD_TIMEOUT, announce};
 use hyper::body::Incoming;
 use hyper::{Request, Response};
-use hyper_util::rt::TokioIo;
+use hyper_util::rt::{TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::service::TowerToHyperService;
 use tokio::net::TcpListener;
@@ -24,13 +25,19 @@ async fn main() -> Result<Report, Box<dyn std::error::Error>> {
     let listener = TcpListener::bind(("127.0.0.1", 0)).await?;
     announce(&listener)?;
     loop {
-        let (socket, _) = tokio::select! {
-            accepted = listener.accept() => accepted?,
+        let accepted = tokio::select! {
+            accepted = listener.accept() => accepted,
             () = hc.draining() => break,
+        };
+        let Ok((socket, _)) = accepted else {
+            // Out of file descriptors, or the client has gone already.
+            tokio::time::sleep(Duration::from_millis(50)).await;
+            continue;
         };
         let service = TowerToHyperService::new(requests.layer(service_fn(answer)));
         task("connection").spawn(async move {
-            let server = Builder::new(executor("http2-stream"));
+            let mut server = Builder::new(executor("http2-stream"));
+            server.http1().timer(TokioTimer::new()).header_read_timeout(HEAD_TIMEOUT);
             let mut connection = pin!(server.serve_connection(TokioIo::new(socket), service));
             tokio::select! {
                 _ = connection.as_mut() => {}
