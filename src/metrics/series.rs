@@ -40,7 +40,7 @@ pub(crate) struct Series {
     /// The last success of timers of these groups, and their missed ticks.
     pub(crate) timer_last_success: Option<SystemTime>,
     pub(crate) timer_skipped: Option<u64>,
-    /// Of groups that have terms.
+    /// Of groups with a limit, a key or a timeout.
     pub(crate) limited: Option<u64>,
     pub(crate) rejected: Vec<(&'static str, u64)>,
     pub(crate) waits: Vec<Histogram>,
