@@ -79,7 +79,6 @@ pub fn service() -> ServiceInfo {
 pub fn terms() -> TermsInfo {
     TermsInfo {
         timeout: None,
-        timeout_by_operator: false,
         timeout_set_by: None,
         limit: None,
         queue: None,
@@ -121,8 +120,8 @@ pub fn usual(count: u64, p50: Duration, p95: Duration, p99: Duration) -> Usual {
     Usual { count, p50, p95, p99, at_most: false }
 }
 
-pub fn pace(per_second: f64, said_ago: Duration) -> Pace {
-    Pace { per_second, said_ago }
+pub fn pace(per_second: f64, reported_ago: Duration) -> Pace {
+    Pace { per_second, reported_ago }
 }
 
 pub fn timeout(allowed: Duration, elapsed: Duration) -> TimeoutInfo {

@@ -28,7 +28,7 @@ use crate::registry::runtimes::Met;
 use crate::settings::{Action, Hide, Settings, Value};
 use crate::shutdown::{self, Stage};
 use crate::snapshot::{GroupInfo, Kind, Snapshot, TermsInfo};
-use headcount_core::Reason;
+use headcount_core::{Reason, SetBy};
 
 /// Runtimes in a summary.
 const RUNTIMES: usize = 16;
@@ -189,7 +189,7 @@ fn terms_of(kind: Kind, terms: &TermsInfo, settings: &Settings) -> Terms {
     };
     Terms {
         timeout_seconds: terms.timeout.map(seconds),
-        timeout_by_operator: terms.timeout_by_operator,
+        timeout_by_operator: terms.timeout_set_by.is_some_and(|set_by| set_by != SetBy::Code),
         limit: terms.limit,
         queue: terms.queue,
         limited: terms.limited,

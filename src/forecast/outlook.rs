@@ -122,13 +122,14 @@ impl Waited {
         if progress.total == 0 || !unit.is_finite() {
             return None;
         }
-        let said_ago = pace.said_ago.as_secs_f64();
-        if STALLED * unit < said_ago && 1.0 < said_ago {
+        let reported_ago = pace.reported_ago.as_secs_f64();
+        if STALLED * unit < reported_ago && 1.0 < reported_ago {
             return (0.0 < left).then_some(Err(Unknown::Stalled));
         }
         // One that is overdue slows the pace: the unit that it is at takes about as long again.
-        let unit = if said_ago <= 2.0 * unit { unit } else { (done * unit + 2.0 * said_ago) / (done + 1.0) };
-        let seconds = (left * unit - said_ago).max(unit / 4.0);
+        let unit =
+            if reported_ago <= 2.0 * unit { unit } else { (done * unit + 2.0 * reported_ago) / (done + 1.0) };
+        let seconds = (left * unit - reported_ago).max(unit / 4.0);
         let spread = UNIT_SPREAD * unit * (left + left * left / done.max(1.0) + 0.25).sqrt();
         Some(Ok((seconds, spread)))
     }

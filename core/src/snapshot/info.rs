@@ -113,7 +113,7 @@ pub struct Pace {
     /// Units done per second, from the first that it reported to the last.
     pub per_second: f64,
     /// How long ago it last reported progress.
-    pub said_ago: Duration,
+    pub reported_ago: Duration,
 }
 
 /// How long a task may run, and how long it has.
@@ -136,8 +136,6 @@ pub struct TimeoutInfo {
 pub struct TermsInfo {
     /// How long its tasks may run, where all have a timeout or its newest with one was given this.
     pub timeout: Option<Duration>,
-    /// Whether a rule by name set that, and not its code.
-    pub timeout_by_operator: bool,
     /// Where that comes from.
     pub timeout_set_by: Option<SetBy>,
     /// How many of the tasks of its limit may run at once.

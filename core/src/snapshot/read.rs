@@ -22,8 +22,8 @@ use crate::snapshot::{
     Bucket, Durations, Failure, FinishedTask, GroupInfo, Kind, Oldest, Pace, Snapshot, State, StateCounts,
     TaskDetails, TaskInfo, TaskLookup, TermsInfo, TimeoutInfo, Usual,
 };
+use crate::terms::Reason;
 use crate::terms::limit::Limit;
-use crate::terms::{Reason, SetBy};
 
 /// What live tasks of a group add to its totals.
 #[derive(Clone, Copy, Debug, Default)]
@@ -164,7 +164,6 @@ fn terms_info(group: &Group, terms: &GroupTerms, live: &LiveSums, now: u64) -> T
     let bucket = |(upper_bound, (count, sum))| Bucket { upper_bound, count, sum };
     TermsInfo {
         timeout: timeout.map(|(timeout, _)| timeout),
-        timeout_by_operator: timeout.is_some_and(|(_, set_by)| set_by != SetBy::Code),
         timeout_set_by: timeout.map(|(_, set_by)| set_by),
         limit: limit.map(|limit| limit.at_once() as u64),
         queue: limit.map(|limit| limit.queue_length() as u64),
@@ -369,8 +368,8 @@ pub fn pace_of(details: &Details, started: u64, now: u64) -> Option<Pace> {
     };
     let done = progress.done.checked_sub(before).filter(|done| 0 < *done)?;
     let seconds = clock::between(from, steps.last_at).as_secs_f64();
-    let said_ago = clock::between(steps.last_at, now);
-    (0.0 < seconds).then(|| Pace { per_second: done as f64 / seconds, said_ago })
+    let reported_ago = clock::between(steps.last_at, now);
+    (0.0 < seconds).then(|| Pace { per_second: done as f64 / seconds, reported_ago })
 }
 
 /// A task by its id, with the statuses it had.
