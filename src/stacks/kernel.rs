@@ -91,16 +91,21 @@ struct Thread {
 
 impl Thread {
     fn read(id: u32) -> Self {
-        // In this order: what a pointer or a descriptor of a call leads to is of that call only if the thread
-        // has not run meanwhile, and else may be anything that the application has in its memory.
-        let switches = switches(id);
-        let call = syscall(id);
-        let mut doing = call.as_deref().filter(|call| !computes(call)).and_then(call_in);
-        if let Some(Doing::Call { object, .. }) = &mut doing {
-            let sleeps = || switches.is_some() && syscall(id) == call && self::switches(id) == switches;
-            *object = object.take().filter(|_| sleeps());
+        let mut thread = Self { id, state: None, switches: switches(id), call: syscall(id), doing: None };
+        thread.doing = thread.call.as_deref().filter(|call| !computes(call)).and_then(call_in);
+        // What a pointer or a descriptor leads to is of the call only if the thread has slept since.
+        // Otherwise it may be anything that the application has in its memory.
+        let has_slept = thread.has_slept();
+        if let Some(Doing::Call { object, .. }) = &mut thread.doing {
+            *object = object.take().filter(|_| has_slept);
         }
-        Self { id, state: state(id), call, switches, doing }
+        thread.state = state(id);
+        thread
+    }
+
+    /// Whether it has been in its call all the time since it was read.
+    fn has_slept(&self) -> bool {
+        self.switches.is_some() && syscall(self.id) == self.call && switches(self.id) == self.switches
     }
 
     fn computes(&self) -> bool {
@@ -111,8 +116,7 @@ impl Thread {
     fn stack(&self, walk: &mut impl FnMut(u64, u64) -> Vec<usize>) -> Vec<usize> {
         let Some((sp, ip)) = self.call.as_deref().and_then(pointers) else { return Vec::new() };
         let stack = walk(sp, ip);
-        let has_slept = self.switches.is_some() && switches(self.id) == self.switches;
-        if has_slept { stack } else { Vec::new() }
+        if self.has_slept() { stack } else { Vec::new() }
     }
 }
 
@@ -514,6 +518,42 @@ mod tests {
         assert!(held().text(false).unwrap().ends_with(" of a Unix socket"), "{:?}", held());
         assert!(!held().text(true).unwrap().contains("socket"));
         assert_eq!(held().thread().object.as_deref(), Some("a Unix socket"));
+        drop(theirs);
+        thread.join().unwrap();
+    }
+
+    /// The pointers and descriptors that it had then are not looked at any more: its memory has changed.
+    #[test]
+    fn a_thread_that_went_on_and_is_in_the_same_call_again_has_not_slept() {
+        let (mut ours, mut theirs) = std::os::unix::net::UnixStream::pair().unwrap();
+        let (send, id) = std::sync::mpsc::channel();
+        let thread = std::thread::spawn(move || {
+            let link = fs::read_link("/proc/thread-self").unwrap();
+            send.send(link.file_name().unwrap().to_str().unwrap().to_owned()).unwrap();
+            let mut byte = [0];
+            while ours.read(&mut byte).unwrap() == 1 {}
+        });
+        let id: u32 = id.recv().unwrap().parse().unwrap();
+        let until = Instant::now() + Duration::from_secs(60);
+        let sleeping = || loop {
+            let seen = Thread::read(id);
+            if matches!(&seen.doing, Some(Doing::Call { object: Some(_), .. })) && seen.has_slept() {
+                return seen;
+            }
+            assert!(Instant::now() < until, "it never sleeps in a call");
+            std::thread::yield_now();
+        };
+        let before = sleeping();
+        std::io::Write::write_all(&mut theirs, b"x").unwrap();
+        let again = loop {
+            let again = sleeping();
+            if again.switches != before.switches {
+                break again;
+            }
+            assert!(Instant::now() < until, "it does not go on");
+        };
+        assert_eq!(again.call, before.call);
+        assert!(!before.has_slept());
         drop(theirs);
         thread.join().unwrap();
     }
