@@ -4,12 +4,14 @@ use std::net::SocketAddr;
 
 use axum::Router;
 use axum::body::{Body, Bytes};
-use axum::http::{StatusCode, header};
+use axum::http::{Request, StatusCode, header};
 use axum::response::Response;
 use axum::routing::{any, get as on_get};
 use futures_util::{StreamExt, stream};
 use headcount::TrackLayer;
 use headcount::snapshot::{Outcome, OutcomeCounts};
+use http_body_util::{BodyExt, Full};
+use tower_service::Service;
 
 use crate::support::http::{send, try_send};
 use crate::support::wait::until_yielding;
@@ -163,4 +165,24 @@ fn answers_without_a_route_are_warned_of_once() {
         ask(&TrackLayer::new().name_with(|_| "named"), "/").await.unwrap();
         assert_eq!(lines.take().len(), 0);
     });
+}
+
+/// They come behind the last byte.
+#[tokio::test]
+async fn what_trailers_say_counts_behind_a_body_of_known_length() {
+    own_process!();
+    let answer = || async {
+        let trailers = async {
+            let mut trailers = header::HeaderMap::new();
+            trailers.insert("grpc-status", "13".parse().unwrap());
+            Some(Ok(trailers))
+        };
+        let body = Full::new(Bytes::from("part")).with_trailers(trailers);
+        Response::builder().header("content-type", "application/grpc").body(Body::new(body)).unwrap()
+    };
+    let mut app: Router = Router::new().route("/call", on_get(answer)).layer(TrackLayer::new());
+    let response = app.call(Request::get("/call").body(Body::empty()).unwrap()).await.unwrap();
+    assert_eq!(response.into_body().collect().await.unwrap().to_bytes(), "part");
+    let finished = headcount::snapshot().finished;
+    assert_eq!((finished.ok, finished.error), (0, 1));
 }
