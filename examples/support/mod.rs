@@ -12,7 +12,8 @@ use tracing_subscriber::EnvFilter;
 pub(crate) struct Flags {
     pub(crate) listen: SocketAddr,
     pub(crate) admin: Option<SocketAddr>,
-    pub(crate) load: f64,
+    /// The time between two calls to itself.
+    pub(crate) load: Option<Duration>,
     pub(crate) seconds_per_number: Duration,
     pub(crate) limit_max_requests: Option<u64>,
 }
@@ -22,7 +23,7 @@ impl Flags {
         let mut flags = Self {
             listen: SocketAddr::from(([127, 0, 0, 1], 8000)),
             admin: None,
-            load: 0.0,
+            load: None,
             seconds_per_number: Duration::from_secs(1),
             limit_max_requests: None,
         };
@@ -32,9 +33,14 @@ impl Flags {
             let known = match flag.as_str() {
                 "--listen" => value.parse().map(|address| flags.listen = address).is_ok(),
                 "--admin" => value.parse().map(|address| flags.admin = Some(address)).is_ok(),
-                "--load" => value.parse().map(|calls| flags.load = calls).is_ok(),
+                "--load" => {
+                    let calls: Option<f64> = value.parse().ok();
+                    flags.load = calls.and_then(|calls| seconds(1.0 / calls)).filter(|time| !time.is_zero());
+                    flags.load.is_some() || calls == Some(0.0)
+                }
                 "--seconds-per-number" => {
-                    value.parse().map(|s| flags.seconds_per_number = Duration::from_secs_f64(s)).is_ok()
+                    let time = value.parse().ok().and_then(seconds);
+                    time.map(|time| flags.seconds_per_number = time).is_some()
                 }
                 "--limit-max-requests" => {
                     let limit = value.parse().ok().filter(|limit| *limit != 0);
@@ -53,6 +59,11 @@ impl Flags {
         }
         flags
     }
+}
+
+/// That long, if it is a time at all.
+fn seconds(seconds: f64) -> Option<Duration> {
+    Duration::try_from_secs_f64(seconds).ok()
 }
 
 /// INFO, unless `RUST_LOG` says otherwise.
@@ -75,11 +86,11 @@ pub(crate) async fn pause(least: f64, most: f64) {
     tokio::time::sleep(Duration::from_secs_f64(random(least, most))).await;
 }
 
-/// Calls the service so many times a second: mostly to sign up, now and then to count.
-pub(crate) fn generate_load(service: SocketAddr, calls_per_second: f64) {
-    if 0.0 < calls_per_second {
+/// Calls the service again and again, that far apart: mostly to sign up, now and then to count.
+pub(crate) fn generate_load(service: SocketAddr, every: Option<Duration>) {
+    if let Some(every) = every {
         let calls = async move {
-            let mut ticks = tokio::time::interval(Duration::from_secs_f64(1.0 / calls_per_second));
+            let mut ticks = tokio::time::interval(every);
             loop {
                 ticks.tick().await;
                 // A call that fails is made up for by the next.

@@ -10,6 +10,7 @@ use headcount::{Builder, Error, Headcount};
 use nix::sys::signal::Signal;
 
 use crate::support::alone;
+use crate::support::wait::{until, until_yielding};
 
 /// The variable that says which case a child plays.
 const CASE: &str = "INSTALL_CASE";
@@ -170,14 +171,7 @@ fn where_the_default_address_is_taken_another_serves() {
 
 /// Another test may hold it for a moment, and take it again.
 fn hold_default() -> TcpListener {
-    let patience = std::time::Instant::now() + Duration::from_secs(120);
-    loop {
-        match TcpListener::bind("127.0.0.1:7717") {
-            Ok(held) => return held,
-            Err(problem) => assert!(std::time::Instant::now() < patience, "{problem}"),
-        }
-        std::thread::sleep(Duration::from_millis(50));
-    }
+    until(|| TcpListener::bind("127.0.0.1:7717"))
 }
 
 /// As soon as the default address is free the server is there as well.
@@ -187,7 +181,6 @@ async fn a_server_moves_to_the_default_address_when_it_is_free() {
     use crate::support::http::try_send;
 
     let default = SocketAddr::from((Ipv4Addr::LOCALHOST, 7717));
-    let patience = std::time::Instant::now() + Duration::from_secs(120);
     let held = hold_default();
     let hc = Headcount::install().unwrap();
     let fallback = hc.admin_addr().unwrap();
@@ -198,10 +191,7 @@ async fn a_server_moves_to_the_default_address_when_it_is_free() {
         let answer = try_send(address, "GET", "/api/v1/summary", &[], "");
         answer.is_ok_and(|answer| answer.status == 200 && answer.json()["pid"] == pid)
     };
-    while !is_here(default) {
-        assert!(std::time::Instant::now() < patience, "it did not move to {default}");
-        tokio::time::sleep(Duration::from_millis(100)).await;
-    }
+    until_yielding(|| if is_here(default) { Ok(()) } else { Err("it did not move") }).await;
     assert!(is_here(fallback), "the first address serves still");
 }
 

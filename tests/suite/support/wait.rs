@@ -46,6 +46,15 @@ pub(crate) async fn until_awaited<T, S: Debug>(mut look: impl AsyncFnMut() -> Re
     }
 }
 
+/// Waits until a condition holds, where a pause would move the runtime's paused clock.
+pub(crate) async fn until_true_yielding(mut is_so: impl FnMut() -> bool) {
+    let end = Instant::now() + PATIENCE;
+    while !is_so() {
+        assert!(Instant::now() < end, "it never came");
+        tokio::task::yield_now().await;
+    }
+}
+
 /// Waits until a condition holds.
 #[track_caller]
 pub(crate) fn until_true(what: &str, mut is_so: impl FnMut() -> bool) {

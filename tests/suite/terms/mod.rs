@@ -14,6 +14,8 @@ use std::time::Duration;
 use headcount::snapshot::{GroupInfo, Outcome};
 use tokio::task::JoinError;
 
+use crate::support::wait::until_true_yielding as until;
+
 const HOUR: Duration = Duration::from_secs(3600);
 
 /// The outcome that the code which awaits a task learns.
@@ -38,11 +40,4 @@ fn group(name: &str) -> GroupInfo {
         }
     }
     sum
-}
-
-/// Yields until a condition holds.
-async fn until(holds: impl Fn() -> bool) {
-    while !holds() {
-        tokio::task::yield_now().await;
-    }
 }
