@@ -30,6 +30,10 @@ async fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     let blocked = slots::all(|task| is_blocked(task, now, limit));
     let is_new = |(_, task): &&Seen| !told.contains(&(task.id(), task.polls()));
     let new: Vec<_> = blocked.iter().filter(is_new).copied().collect();
+    let all = || blocked.iter().map(|(_, task)| (task.id(), task.polls())).collect();
+    if new.is_empty() {
+        return all();
+    }
     let (named, rest) = new.split_at(new.len().min(NAMED));
     // Described before it is known what holds them, which may take a while.
     let mut describer = Describer::new();
@@ -44,5 +48,5 @@ async fn look(told: &HashSet<(u64, u64)>, log: &Logger) -> HashSet<(u64, u64)> {
     if let Some(rest) = text::rest(&counted(rest)) {
         log.blocked(Line::warn(rest));
     }
-    blocked.iter().map(|(_, task)| (task.id(), task.polls())).collect()
+    all()
 }
