@@ -40,7 +40,7 @@ mod movement;
 mod off;
 mod report;
 mod report_file;
-#[cfg_attr(not(feature = "tower"), expect(dead_code))]
+#[cfg_attr(not(feature = "tower"), expect(dead_code, reason = "only the layers make one"))]
 mod request_limit;
 mod signal;
 mod status;
