@@ -10,9 +10,9 @@
         gzip: Some(Content { data: include_bytes!("assets/icon-DD-aLLqA.svg.gz"), tag: "\"7c0e8fbb7bb0f6ccdc7147b51a2ee235\"" }),
     },
     File {
-        path: "assets/index-DI67sS_m.js",
-        plain: Content { data: include_bytes!("assets/index-DI67sS_m.js"), tag: "\"99975e1edba6c684a40ef1f9424b9103\"" },
-        gzip: Some(Content { data: include_bytes!("assets/index-DI67sS_m.js.gz"), tag: "\"2d0a219966a362372431563bfa76d086\"" }),
+        path: "assets/index-D01ac9Rp.js",
+        plain: Content { data: include_bytes!("assets/index-D01ac9Rp.js"), tag: "\"100825b153632f76d4cf25f81ec15654\"" },
+        gzip: Some(Content { data: include_bytes!("assets/index-D01ac9Rp.js.gz"), tag: "\"e2cd9117c3d603f32e58f36a5b097596\"" }),
     },
     File {
         path: "assets/index-DUXH48n7.css",
@@ -26,7 +26,7 @@
     },
     File {
         path: "index.html",
-        plain: Content { data: include_bytes!("index.html"), tag: "\"08143a46145c1ab344f31b990a6c27c4\"" },
-        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"a9641c7195e3dae6a67615b5bc2e264d\"" }),
+        plain: Content { data: include_bytes!("index.html"), tag: "\"639f685f7e6ef61cbb58a3d4761976e6\"" },
+        gzip: Some(Content { data: include_bytes!("index.html.gz"), tag: "\"695717550060c1ce608ffb41fda0e75c\"" }),
     },
 ]

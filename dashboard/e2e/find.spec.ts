@@ -218,6 +218,23 @@ test("a list that is known from before is only held once it is today's, but wher
   await expect(shown(gone)).toBeFocused();
 });
 
+test("a list is not drawn before it is known what stands above it", async ({ page, invented }) => {
+  const process = await invented("incident=yes&tasks=60");
+  let tell = () => {};
+  const answered = new Promise<void>((resolve) => (tell = resolve));
+  await page.route("**/api/v1/{summary,events**}", async (route) => {
+    await answered;
+    await route.continue();
+  });
+  const listed = page.waitForResponse(/tasks\?limit=50/);
+  await page.goto(`${process.page}?view=tasks`);
+  await (await listed).finished();
+  await page.evaluate(() => new Promise((resolve) => requestAnimationFrame(() => requestAnimationFrame(resolve))));
+  await expect(page.locator(".tasks tbody [data-row]")).toHaveCount(0);
+  tell();
+  await expect(page.locator(".tasks tbody [data-row]").first()).toContainText("blocked-cpu");
+});
+
 test("Escape leaves the focus on the row that it closes", async ({ page, invented }) => {
   const process = await invented(INCIDENT);
   await page.goto(process.page);

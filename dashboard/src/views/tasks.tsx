@@ -90,6 +90,8 @@ function useBlocked(elsewhere: boolean): { tasks: Task[] | null; known: boolean 
   const { answer, problem } = asked;
   const known = summary.value !== null && (!any || questionOf(asked) === wanted);
   if (known) drawn.current = true;
+  // Whether a task is blocked is known with the summary.
+  if (summary.value === null && !elsewhere && state === null && !drawn.current) return { tasks: null, known };
   if (!any || problem !== null) return { tasks: [], known };
   if (answer !== null) return { tasks: answer.value.items, known };
   // A list that is seen already is not taken away.
