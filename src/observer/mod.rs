@@ -4,7 +4,8 @@
 //! - `headcount` does the small work: held-back lines, blocked tasks, systemd, the farewell to open pages.
 //! - `headcount-log` writes the [lines] of all others, so none of them waits for the log.
 //! - `headcount-admin` accepts connections and answers health; `headcount-read` and `headcount-search` are
-//!   [readers](reader) of what takes longer. `headcount-stacks` is one that asks tasks where they wait.
+//!   [readers](reader) of what takes longer. `headcount-stacks` is one that asks tasks where they wait,
+//!   and `headcount-held` looks at their threads while it is busy.
 //! - `headcount-metrics` runs a recorder of the application's, `headcount-console` the console's server.
 //! - `headcount-signal` waits for signals.
 //! - `headcount-hooks` runs the `on_abandon` hook. `headcount-report` writes the report's files, and

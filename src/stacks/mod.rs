@@ -76,7 +76,7 @@ pub(crate) fn prepare(tasks: Vec<Current>) {
     drop(tasks);
 }
 
-/// Asks all tasks some time soon, and hands over what comes; false if that is not permitted here.
+/// Asks all tasks some time soon, and hands over what comes; or says why it does not.
 pub(crate) fn dump_soon(then: impl FnOnce(&StackDump) + Send + 'static) -> Result<(), &'static str> {
     #[cfg(feature = "stacks")]
     if let Some(service) = service() {
